@@ -1,0 +1,89 @@
+"""AMI's ConfBridge events as values, parsed once. Source: Asterisk 22, `app_confbridge` AMI documentation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Someone joined a room (or was found in it). `at` is the switch's clock."""
+
+    room: str
+    uniqueid: str
+    channel: str
+    caller: str
+    is_host: bool
+    muted: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Someone left a room."""
+
+    room: str
+    uniqueid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A room's conference ended."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """Someone was muted or unmuted."""
+
+    room: str
+    uniqueid: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Talking:
+    """Someone began or ceased to talk."""
+
+    room: str
+    uniqueid: str
+    on: bool
+
+
+Event = Joined | Left | Emptied | Muted | Talking
+
+
+def parse(fields: Mapping[str, str]) -> Event | None:
+    """An event from its headers (names in lower case), or None for one that the live view has no use for."""
+    room, uniqueid = fields.get("conference", ""), fields.get("uniqueid", "")
+    match fields.get("event"):
+        case "ConfbridgeJoin" | "ConfbridgeList":
+            return Joined(
+                room,
+                uniqueid,
+                fields.get("channel", ""),
+                fields.get("calleridnum", ""),
+                fields.get("admin", "").lower() == "yes",
+                fields.get("muted", "").lower() == "yes",
+                _time(fields),
+            )
+        case "ConfbridgeLeave":
+            return Left(room, uniqueid)
+        case "ConfbridgeEnd":
+            return Emptied(room)
+        case "ConfbridgeMute":
+            return Muted(room, uniqueid, True)
+        case "ConfbridgeUnmute":
+            return Muted(room, uniqueid, False)
+        case "ConfbridgeTalking":
+            return Talking(room, uniqueid, fields.get("talkingstatus") == "on")
+        case _:
+            return None
+
+
+def _time(fields: Mapping[str, str]) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(fields.get("timestamp", "")), UTC)
+    except ValueError:
+        return datetime.now(UTC)

@@ -1,0 +1,47 @@
+"""asterisk-conf/ and dialplan/ rendered into a node's configuration folder."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import jinja2
+
+from bridge.domain.errors import BridgeError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def render(target: Path, values: dict[str, object]) -> list[Path]:
+    """Write every template of asterisk-conf/ and dialplan/ into `target`, replacing what is there.
+
+    Files hold secrets: they are readable by their owner alone, and each replaces its predecessor at once.
+    Raises BridgeError when a template names a value that is not given.
+    """
+    target.mkdir(parents=True, exist_ok=True, mode=0o750)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    written = []
+    for source in sorted([*(PROJECT / "asterisk-conf").glob("*.conf"), *(PROJECT / "dialplan").glob("*.conf")]):
+        try:
+            text = environment.from_string(source.read_text()).render(values)
+        except jinja2.UndefinedError as error:
+            raise BridgeError(f"{source.name} needs a value that no setting gives: {error}") from error
+        written.append(_replace(target / source.name, text))
+    return written
+
+
+def _replace(path: Path, text: str) -> Path:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

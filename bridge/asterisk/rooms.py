@@ -1,0 +1,96 @@
+"""The live view of rooms, from AMI. Never the source of a minute: AMI replays nothing after a lost connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.asterisk import ami_events
+from bridge.asterisk.ami import Ami, AmiFailed
+from bridge.asterisk.ami_events import Event
+from bridge.usecases.ports import LiveConference, LiveParticipant
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    started_at: datetime
+    participants: dict[str, LiveParticipant]
+
+
+class Rooms:
+    """Who is in which room now. Empty and `known=False` while AMI is away."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, _Room] = {}
+        self.known = False
+
+    def live(self) -> Sequence[LiveConference]:
+        """Conferences that are going on, in order of their start."""
+        found = [
+            LiveConference(name, room.started_at, tuple(room.participants.values()))
+            for name, room in self._rooms.items()
+            if room.participants
+        ]
+        return sorted(found, key=lambda conference: conference.started_at)
+
+    @property
+    def participants(self) -> int:
+        return sum(len(room.participants) for room in self._rooms.values())
+
+    async def follow(self, ami: Ami) -> None:
+        """Learn who is there, then follow events until the connection is lost (AmiUnreachable)."""
+        self._rooms.clear()
+        try:
+            await self._learn(ami)
+            self.known = True
+            async for event in ami.events():
+                self.apply(event)
+        finally:
+            self.known = False
+            self._rooms.clear()
+
+    def apply(self, event: Event) -> None:
+        """Take in one event. Those of unknown participants change nothing."""
+        match event:
+            case ami_events.Joined():
+                if event.uniqueid:
+                    room = self._rooms.setdefault(event.room, _Room(event.at, {}))
+                    room.participants.setdefault(event.uniqueid, _participant(event))
+            case ami_events.Left(name, uniqueid):
+                if name in self._rooms:
+                    self._rooms[name].participants.pop(uniqueid, None)
+            case ami_events.Emptied(name):
+                self._rooms.pop(name, None)
+            case ami_events.Muted(name, uniqueid, on):
+                self._change(name, uniqueid, muted=on)
+            case ami_events.Talking(name, uniqueid, on):
+                self._change(name, uniqueid, talking=on)
+
+    def _change(self, name: str, uniqueid: str, **changes: bool) -> None:
+        room = self._rooms.get(name)
+        if room is not None and uniqueid in room.participants:
+            room.participants[uniqueid] = replace(room.participants[uniqueid], **changes)
+
+    async def _learn(self, ami: Ami) -> None:
+        try:
+            rooms = await ami.action("ConfbridgeListRooms")
+        except AmiFailed:  # "No active conferences." is an error to AMI
+            return
+        for found in rooms:
+            name = found.get("conference", "")
+            if found.get("event") != "ConfbridgeListRooms" or not name:
+                continue
+            try:
+                people = await ami.action("ConfbridgeList", Conference=name)
+            except AmiFailed:
+                continue
+            for person in people:
+                event = ami_events.parse(person)
+                if isinstance(event, ami_events.Joined):
+                    since = timedelta(seconds=int(person.get("answeredtime") or 0))
+                    self.apply(replace(event, at=event.at - since))
+
+
+def _participant(event: ami_events.Joined) -> LiveParticipant:
+    return LiveParticipant(
+        event.uniqueid, event.caller, "host" if event.is_host else "guest", event.at, event.muted, talking=False
+    )

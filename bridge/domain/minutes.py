@@ -1,0 +1,169 @@
+"""Calls, stays and minute records: what the journal is folded into, and what a bill is made of."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+_IDENTITIES = UUID("6f0a3e5c-6d0b-5c1e-9a55-2f1d0a3b7c11")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Evidence(StrEnum):
+    """How the end of a stay is known."""
+
+    MEASURED = "measured"
+    """The switch logged both ends while it was alive and awake."""
+    ESTIMATED = "estimated"
+    """The end is the last instant that can be proved; the stay may have lasted longer by the error bound."""
+
+
+class Reason(StrEnum):
+    """Why a participant left."""
+
+    HUNG_UP = "hung_up"
+    KICKED = "kicked"
+    ENDED_BY_HOST = "ended_by_host"
+    LEFT_ROOM = "left_room"
+    LONGEST_STAY = "longest_stay"
+    MEDIA_LOST = "media_lost"
+    SWITCH_STOPPED = "switch_stopped"
+    SWITCH_LOST = "switch_lost"
+    DROPPED = "dropped"
+
+
+class Outcome(StrEnum):
+    """What became of a call."""
+
+    JOINED = "joined"
+    REFUSED = "refused"
+    ABANDONED = "abandoned"
+    """The caller was prompted and hung up before a passcode was complete."""
+    UNSERVED = "unserved"
+    """Nobody prompted the caller before they hung up or were told to call later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a stay is. All four are read off one journal line, so a stay read twice is one stay."""
+
+    node: str
+    uniqueid: str
+    bridge_id: str
+    joined_us: int
+
+    @property
+    def id(self) -> UUID:
+        """The public id of the stay, open or closed."""
+        return uuid5(_IDENTITIES, f"{self.node}|{self.uniqueid}|{self.bridge_id}|{self.joined_us}")
+
+    @property
+    def conference_id(self) -> UUID:
+        """The conference: Asterisk makes a new bridge each time a room fills anew."""
+        return uuid5(_IDENTITIES, f"{self.node}|{self.bridge_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStay:
+    """A participant in a room. Once `left_us` is known the stay is over, and waits only for the reason."""
+
+    identity: Identity
+    boot: str
+    room: str
+    account_id: str
+    sub_account_id: str
+    passcode_id: str
+    role: str
+    project_code: str
+    channel: str
+    caller: str
+    access_number: str
+    left_us: int | None = None
+    evidence: Evidence = Evidence.MEASURED
+    error_bound_us: int = 0
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteRecord:
+    """One stay of one participant in one conference, closed."""
+
+    stay: OpenStay
+    left_us: int
+    reason: Reason
+    evidence: Evidence
+    error_bound_us: int
+
+    @property
+    def duration_us(self) -> int:
+        return self.left_us - self.stay.identity.joined_us
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """One leg on the switch, not hung up yet. Times are µs since 1970, UTC."""
+
+    node: str
+    boot: str
+    uniqueid: str
+    channel: str
+    caller: str
+    access_number: str
+    sip_call_id: str
+    started_us: int
+    answered_us: int | None = None
+    outcome: Outcome = Outcome.UNSERVED
+
+    @property
+    def id(self) -> UUID:
+        return uuid5(_IDENTITIES, f"call|{self.node}|{self.uniqueid}|{self.started_us}")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One leg on the switch from its arrival to its end, with its outcome."""
+
+    call: OpenCall
+    ended_us: int
+    cause: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A stay as the ledger tells it, open or closed, with its charge when it has one.
+
+    `amount` is in the account's currency; it and `billed_seconds` are None while the stay is open, or unrated.
+    """
+
+    id: UUID
+    account_id: UUID | None
+    sub_account_id: UUID | None
+    user_id: str | None
+    room_id: UUID | None
+    conference_id: UUID
+    uniqueid: str
+    role: str
+    caller: str
+    access_number: str
+    project_code: str
+    joined_at: datetime
+    left_at: datetime | None
+    left_reason: str | None
+    duration_us: int | None
+    billed_seconds: int | None
+    amount: Decimal | None
+    currency: str | None
+    evidence: str | None
+    error_bound_us: int | None
+
+
+def instant(us: int) -> datetime:
+    """µs since 1970 as an aware UTC datetime, exactly."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def microseconds(at: datetime) -> int:
+    """An aware datetime as µs since 1970, exactly."""
+    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,37 @@
+"""Telephone numbers as the bridge keeps them."""
+
+import re
+
+from bridge.domain.errors import Invalid
+
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+_HARMFUL = re.compile(r"[^0-9+]")
+
+MAX_DIGITS = 20
+
+
+def number(text: str, field: str = "number") -> str:
+    """An access number as its owner writes it: spaces, dots, dashes and brackets are dropped, a leading + stays out.
+
+    >>> number("+1 (800) 555-0100")
+    '18005550100'
+
+    Raises Invalid when anything but 1 to 20 digits is left.
+    """
+    bare = re.sub(r"[\s().\-]", "", text)
+    if not _NUMBER.fullmatch(bare):
+        raise Invalid(field, f"a telephone number has 1 to {MAX_DIGITS} digits, with an optional + before them")
+    return bare.lstrip("+")
+
+
+def dialled(text: str) -> str:
+    """What a trunk sent as the called number, made comparable with `number`: harmless characters only, no leading +."""
+    return clean(text).lstrip("+")
+
+
+def clean(text: str) -> str:
+    """What a trunk sent as a number, reduced to `[0-9+]{0,20}`, the alphabet that may reach the journal and the ledger.
+
+    The dialplan does the same with FILTER() before anything else; this is for numbers that come by another way.
+    """
+    return _HARMFUL.sub("", text[:MAX_DIGITS])

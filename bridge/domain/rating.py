@@ -1,0 +1,80 @@
+"""Rating: (minute record, tariff version) → charge. Pure, so that any charge can be computed again."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from bridge.domain import money
+from bridge.domain.errors import Invalid
+
+SECOND_US = 1_000_000
+MAX_PRICE = Decimal(100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class TariffVersion:
+    """Prices from an instant on. A version never changes once made; a later one succeeds it.
+
+    `per_minute` and `connect_fee` are amounts of the account's currency; increments are whole seconds: the first is
+    billed in full, and every further one begun. `decimals` is what a charge is rounded to.
+    """
+
+    id: UUID
+    account_id: UUID
+    effective_from: datetime
+    per_minute: Decimal
+    connect_fee: Decimal
+    first_increment_s: int
+    next_increment_s: int
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a stay costs: billed seconds beside real time, and the amount they come to."""
+
+    billed_seconds: int
+    amount: Decimal
+
+
+def checked(version: TariffVersion, currency: str) -> TariffVersion:
+    """The version, if its numbers make a tariff in `currency`. Raises Invalid naming the first that does not."""
+    for field, price in (("per_minute", version.per_minute), ("connect_fee", version.connect_fee)):
+        if not price.is_finite() or not 0 <= price <= MAX_PRICE or money.rounded(price, money.MAX_DECIMALS) != price:
+            raise Invalid(field, f"a price is 0 to {MAX_PRICE}, with at most {money.MAX_DECIMALS} decimals")
+    for field, seconds in (
+        ("first_increment_s", version.first_increment_s),
+        ("next_increment_s", version.next_increment_s),
+    ):
+        if not 1 <= seconds <= 3600:
+            raise Invalid(field, "an increment is 1 to 3600 whole seconds")
+    least = money.minor_decimals(currency)
+    if not least <= version.decimals <= money.MAX_DECIMALS:
+        raise Invalid("decimals", f"charges in {currency} have {least} to {money.MAX_DECIMALS} decimals")
+    return version
+
+
+def effective(versions: Iterable[TariffVersion], at: datetime) -> TariffVersion | None:
+    """The version in force at an instant: the latest that began by then. None when none had begun."""
+    begun = [version for version in versions if version.effective_from <= at]
+    return max(begun, key=lambda version: version.effective_from, default=None)
+
+
+def billed_seconds(duration_us: int, first_increment_s: int, next_increment_s: int) -> int:
+    """Whole seconds billed for a real duration in µs: nothing for nothing, else every increment that was begun."""
+    if duration_us <= 0:
+        return 0
+    over_us = duration_us - first_increment_s * SECOND_US
+    if over_us <= 0:
+        return first_increment_s
+    return first_increment_s + -(-over_us // (next_increment_s * SECOND_US)) * next_increment_s
+
+
+def charge(duration_us: int, version: TariffVersion) -> Charge:
+    """What a stay of `duration_us` costs under a tariff version. Rounded once, half up, to the tariff's decimals."""
+    seconds = billed_seconds(duration_us, version.first_increment_s, version.next_increment_s)
+    # One division, of an exact product: no digit is lost before the rounding.
+    exact = version.per_minute * seconds / 60 + version.connect_fee
+    return Charge(seconds, money.rounded(exact, version.decimals))

@@ -1,0 +1,98 @@
+"""Ranges of ports that no other sandbox on this machine uses.
+
+A claim is a lock on bytes FIRST to LAST of one shared file. The kernel drops it when the last process that inherited
+the descriptor ends, so a claim can be neither stale nor forgotten.
+"""
+
+import fcntl
+import os
+import random
+import socket
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from bridge.sandbox.errors import SandboxError
+
+# Below Linux's ephemeral ports, above most services.
+LOWEST, HIGHEST = 10_000, 32_000
+LOCKS = Path(tempfile.gettempdir()) / "bridge-sandbox-ports"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`count` ports from `first` (even) on, UDP and TCP, held until released by all who inherited `descriptor`."""
+
+    first: int
+    count: int
+    descriptor: int
+
+    def release(self) -> None:
+        """Let go of this process's share."""
+        os.close(self.descriptor)
+
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+def claim(count: int, first: int | None = None) -> Claim:
+    """Claim `count` consecutive free ports: those from `first` on if they are to be had, others if not.
+
+    Raises SandboxError when no such range is left.
+    """
+    wanted = [] if first is None else [first]
+    anywhere = list(range(LOWEST, HIGHEST - count, 10))
+    start = random.randrange(len(anywhere)) if anywhere else 0
+    for candidate in (*wanted, *anywhere[start:], *anywhere[:start]):
+        descriptor = _lock(candidate, count)
+        if descriptor is not None:
+            if all(_free(port) for port in range(candidate, candidate + count)):
+                return Claim(candidate, count, descriptor)
+            os.close(descriptor)
+    raise SandboxError(
+        f"No {count} free ports in a row between {LOWEST} and {HIGHEST}. "
+        "Stop other sandboxes (`bridge sandbox down` in their folders) and try again."
+    )
+
+
+def _lock(first: int, count: int) -> int | None:
+    descriptor = _open()
+    # struct flock: type, whence, start, length, pid; locks of an open file description want pid 0.
+    request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _open() -> int:
+    # Without O_CREAT first: Linux forbids it on another user's file in a sticky folder, even to root.
+    try:
+        return os.open(LOCKS, os.O_RDWR)
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(LOCKS, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return os.open(LOCKS, os.O_RDWR)
+    os.fchmod(descriptor, 0o666)
+    return descriptor
+
+
+def _free(port: int) -> bool:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                return False
+    return True

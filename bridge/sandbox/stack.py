@@ -1,0 +1,344 @@
+"""The whole product, running privately in one folder: Postgres, Asterisk and the daemon."""
+
+import fcntl
+import json
+import os
+import secrets
+import shlex
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from bridge.sandbox import asterisk_tree, node, ports, postgres, processes
+from bridge.sandbox.errors import SandboxError, tail
+from bridge.sandbox.node import PROJECT, Node
+from bridge.sandbox.ports import Claim
+from bridge.sandbox.postgres import Postgres
+from bridge.sandbox.processes import Process
+from bridge.sandbox.system import Say
+
+Part = Literal["postgres", "asterisk", "daemon"]
+ALL: tuple[Part, ...] = ("postgres", "asterisk", "daemon")
+ACCESS_NUMBER = "18005550100"
+# SIP, ARI, AMI and REST come first, RTP from here on: two ports a call.
+RTP_OFFSET, RTP_PORTS = 10, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a sandbox keeps over `down` and `up`: its first port (a wish) and its secrets."""
+
+    first_port: int
+    operator_key: str
+    passcode_key: str
+    ari_password: str
+    ami_password: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether one part runs, and as what."""
+
+    part: Part
+    pid: int | None
+    about: str
+
+
+class Sandbox:
+    """A sandbox in `folder`. `say` is told what happens; nothing is started or written before `up`."""
+
+    def __init__(self, folder: Path = PROJECT / ".sandbox", say: Say = print, name: str = "sandbox") -> None:
+        self.folder = folder.resolve()
+        self.say = say
+        self.name = name
+
+    # What it is
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings (`BRIDGE_*`) of daemon, migration and rendering."""
+        identity = self._identity()
+        first, rtp = identity.first_port, identity.first_port + RTP_OFFSET
+        return {
+            "BRIDGE_NODE": self.name,
+            "BRIDGE_STATE_DIR": str(self.folder / "state"),
+            "BRIDGE_DATABASE_URL": self.database_url,
+            "BRIDGE_API_ADDRESS": f"127.0.0.1:{first + 3}",
+            "BRIDGE_OPERATOR_KEY": identity.operator_key,
+            "BRIDGE_PASSCODE_KEY": identity.passcode_key,
+            "BRIDGE_ARI_URL": f"http://127.0.0.1:{first + 1}",
+            "BRIDGE_ARI_USER": "bridge",
+            "BRIDGE_ARI_PASSWORD": identity.ari_password,
+            "BRIDGE_AMI_ADDRESS": f"127.0.0.1:{first + 2}",
+            "BRIDGE_AMI_USER": "bridge",
+            "BRIDGE_AMI_PASSWORD": identity.ami_password,
+            "BRIDGE_JOURNAL": str(self.asterisk.journal),
+            "BRIDGE_SIP_BIND": self.sip_address,
+            "BRIDGE_SIP_TRUNKS": "127.0.0.1",
+            "BRIDGE_RTP_PORTS": f"{rtp}-{rtp + RTP_PORTS - 1}",
+            "BRIDGE_ASTERISK_MODULES": str(self.asterisk.tree.modules),
+            "BRIDGE_ASTERISK_DATA": str(self.asterisk.data),
+            "BRIDGE_ASTERISK_HOME": str(self.asterisk.home),
+        }
+
+    @cached_property
+    def asterisk(self) -> Node:
+        """Its Asterisk."""
+        return node.at(self.folder / "node", asterisk_tree.get(self.say))
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """Its embedded Postgres."""
+        return postgres.at(self.folder)
+
+    @property
+    def database_url(self) -> str:
+        """BRIDGE_DATABASE_URL if that is set, else the embedded Postgres."""
+        return os.environ.get("BRIDGE_DATABASE_URL") or self.postgres.url
+
+    @property
+    def api_url(self) -> str:
+        """Where the daemon serves REST."""
+        return f"http://127.0.0.1:{self._identity().first_port + 3}"
+
+    @property
+    def sip_address(self) -> str:
+        """Where callers reach Asterisk, as host:port."""
+        return f"127.0.0.1:{self._identity().first_port}"
+
+    @property
+    def daemon(self) -> Process | None:
+        """The running daemon, whoever started it."""
+        return next(iter(processes.carrying(self.folder, "daemon")), None)
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon said."""
+        return self.folder / "log" / "daemon"
+
+    def contract(self) -> dict[str, str]:
+        """What stands in `.sandbox/env`."""
+        settings = self.environment
+        embedded = self.postgres.process if self._embedded else None
+        asterisk, daemon = self.asterisk.process, self.daemon
+        return {
+            "BRIDGE_API_URL": self.api_url,
+            "BRIDGE_OPERATOR_KEY": settings["BRIDGE_OPERATOR_KEY"],
+            "BRIDGE_DATABASE_URL": settings["BRIDGE_DATABASE_URL"],
+            "BRIDGE_SIP_ADDRESS": self.sip_address,
+            "BRIDGE_ACCESS_NUMBER": ACCESS_NUMBER,
+            "BRIDGE_ARI_URL": settings["BRIDGE_ARI_URL"],
+            "BRIDGE_AMI_ADDRESS": settings["BRIDGE_AMI_ADDRESS"],
+            "BRIDGE_JOURNAL": settings["BRIDGE_JOURNAL"],
+            "BRIDGE_ASTERISK_CLI": str(self.folder / "asterisk-cli"),
+            "BRIDGE_DAEMON_PID": str(daemon.pid) if daemon else "",
+            "BRIDGE_ASTERISK_PID": str(asterisk.pid) if asterisk else "",
+            "BRIDGE_POSTGRES_PID": str(embedded.pid) if embedded else "",
+            "BRIDGE_DAEMON_COMMAND": str(self.folder / "daemon"),
+        }
+
+    def status(self) -> list[State]:
+        """Each part, whether it runs. Starts nothing."""
+        if not (self.folder / "identity.json").exists():
+            return [State(part, None, "not set up") for part in ALL]
+        embedded = self.postgres.process if self._embedded else None
+        asterisk, daemon = self.asterisk.process, self.daemon
+        return [
+            State("postgres", embedded.pid if embedded else None, self.database_url if self._embedded else "your own"),
+            State("asterisk", asterisk.pid if asterisk else None, f"SIP on {self.sip_address}"),
+            State("daemon", daemon.pid if daemon else None, f"REST on {self.api_url}"),
+        ]
+
+    # What it does
+
+    def up(self, parts: Collection[Part] = ALL) -> None:
+        """Start what is not running, and write `env`. Raises SandboxError; what was started till then, `down` stops."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._locked(), self._claimed() as keep:
+            if "postgres" in parts and self._embedded:
+                self._start_postgres()
+            if "daemon" in parts:
+                with self._step("schema"):
+                    self._bridge("migrate")
+            if "asterisk" in parts:
+                self._start_asterisk(keep)
+            if "daemon" in parts:
+                self._start_daemon(keep)
+                with self._step(f"access number {ACCESS_NUMBER}"):
+                    self.ensure_access_number(ACCESS_NUMBER)
+                self._write(self.folder / "env", "".join(f"{key}={value}\n" for key, value in self.contract().items()))
+
+    def down(self) -> None:
+        """Stop everything, whatever state it is in. Data, secrets and logs stay for the next `up`."""
+        if not self.folder.exists():
+            return
+        with self._locked():
+            for process in processes.carrying(self.folder, "daemon"):
+                with self._step(f"daemon {process.pid} stopped"):
+                    process.stop()
+            for process in processes.carrying(self.folder / "node", "asterisk"):
+                with self._step(f"Asterisk {process.pid} stopped"):
+                    process.stop()
+            if (self.folder / "postgres").is_dir():
+                running = self.postgres.process
+                with self._step(f"Postgres {running.pid} stopped" if running else "no Postgres left"):
+                    self.postgres.stop()
+            (self.folder / "env").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Stop everything and delete the folder with all its data."""
+        self.down()
+        if (self.folder / "postgres").is_dir():
+            self.postgres.remove()
+        if (self.folder / "node").is_dir() and (tree := asterisk_tree.installed() or asterisk_tree.cached()):
+            node.at(self.folder / "node", tree).remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ensure_access_number(self, number: str) -> None:
+        """Make an access number through REST, unless it is there already."""
+        request = urllib.request.Request(
+            f"{self.api_url}/v1/access-numbers",
+            json.dumps({"number": number}).encode(),
+            {"Authorization": f"Bearer {self._identity().operator_key}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 409:
+                    return
+                said = error.read().decode(errors="replace")[:500]
+            raise SandboxError(f"The daemon did not take the access number {number}: {error.code} {said}") from error
+        except OSError as error:
+            raise SandboxError(f"The daemon does not answer at {self.api_url}: {error}") from error
+
+    # How
+
+    @property
+    def _embedded(self) -> bool:
+        return not os.environ.get("BRIDGE_DATABASE_URL")
+
+    def _start_postgres(self) -> None:
+        database = self.postgres
+        if database.accepts():
+            self._running("Postgres", database.process)
+            return
+        with self._step("Postgres"):
+            database.start()
+
+    def _start_asterisk(self, keep: list[int]) -> None:
+        asterisk = self.asterisk
+        asterisk.write_cli(self.folder / "asterisk-cli")
+        if asterisk.process and asterisk.booted():
+            self._running("Asterisk", asterisk.process)
+            return
+        with self._step(f"Asterisk {asterisk.tree.version} on {self.sip_address}"):
+            asterisk.render(self._full_environment())
+            asterisk.start(keep)
+
+    def _start_daemon(self, keep: list[int]) -> None:
+        for name in ("log", "state"):
+            (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+        command = self.folder / "daemon"
+        marks = {"BRIDGE_SANDBOX": str(self.folder), "BRIDGE_SANDBOX_PART": "daemon"}
+        settings = {**self.environment, "PYTHONPATH": str(PROJECT), **marks}
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in settings.items())
+        become = shlex.join([sys.executable, "-m", "bridge", "serve"])
+        self._write(command, f"#!/bin/sh\n{exports}cd {shlex.quote(str(PROJECT))}\nexec {become}\n", mode=0o700)
+        running = self.daemon
+        if running and self._ready():
+            self._running("daemon", running)
+            return
+        with self._step(f"daemon on {self.api_url}"):
+            process = running or processes.spawn([str(command)], os.environ, self.daemon_log, keep)
+            ready = processes.wait_until(lambda: not process.alive() or self._ready(), 60.0)
+            if not process.alive() or not ready:
+                state = "is not ready after 60 s" if process.alive() else "ended"
+                raise SandboxError(f"The daemon {state}; {self.daemon_log} ends:\n{tail(self.daemon_log)}")
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.api_url}/readyz", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def _bridge(self, *words: str) -> None:
+        node.bridge(words, self._full_environment())
+
+    def _full_environment(self) -> Mapping[str, str]:
+        return {**os.environ, **self.environment}
+
+    def _identity(self) -> Identity:
+        path = self.folder / "identity.json"
+        try:
+            return Identity(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise SandboxError(f"There is no sandbox in {self.folder}; start one with `bridge sandbox up`.") from None
+        except (TypeError, ValueError) as error:
+            raise SandboxError(f"{path} is damaged; delete it, and the sandbox starts afresh.") from error
+
+    @contextmanager
+    def _claimed(self) -> Iterator[list[int]]:
+        """The sandbox's ports, kept by whoever inherits the descriptors; they are kept already if anything runs."""
+        if self.daemon or processes.carrying(self.folder / "node", "asterisk"):
+            yield []
+            return
+        path = self.folder / "identity.json"
+        known = self._identity() if path.exists() else None
+        with ports.claim(RTP_OFFSET + RTP_PORTS, known.first_port if known else None) as claim:
+            self._write(path, json.dumps(asdict(_identity(claim, known))))
+            yield [claim.descriptor]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _step(self, what: str) -> Iterator[None]:
+        begin = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self.say(f"{time.monotonic() - begin:6.1f} s  FAILED: {what}")
+            raise
+        self.say(f"{time.monotonic() - begin:6.1f} s  {what}")
+
+    def _running(self, what: str, process: Process | None) -> None:
+        self.say(f"   runs   {what}, pid {process.pid if process else '?'}")
+
+    def _write(self, path: Path, text: str, mode: int = 0o600) -> None:
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+            file.write(text)
+        temporary.replace(path)
+
+
+def _identity(claim: Claim, known: Identity | None) -> Identity:
+    kept = known or Identity(
+        0, secrets.token_urlsafe(32), secrets.token_hex(32), *(secrets.token_hex(16) for _ in "12")
+    )
+    return Identity(claim.first, kept.operator_key, kept.passcode_key, kept.ari_password, kept.ami_password)
+
+
+@contextmanager
+def running(folder: Path, parts: Collection[Part] = ALL, say: Say = lambda _: None) -> Iterator[Sandbox]:
+    """A sandbox for the length of a block (a pytest fixture); nothing of it is left afterwards."""
+    sandbox = Sandbox(folder, say)
+    try:
+        sandbox.up(parts)
+        yield sandbox
+    finally:
+        sandbox.remove()

@@ -1,0 +1,93 @@
+"""What the sandbox needs from the system: Debian packages, and the right to send telephone events."""
+
+import os
+import shlex
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.sandbox.errors import SandboxError
+
+Say = Callable[[str], None]
+CAP_NET_RAW = 1 << 13
+DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Debian package, why it is wanted, and whether what it brings is there already."""
+
+    name: str
+    why: str
+    present: bool
+
+
+def for_callers() -> list[Package]:
+    """What placing calls takes."""
+    return [Package("sip-tester", "SIPp places the calls", shutil.which("sipp") is not None)]
+
+
+def for_fetching_asterisk() -> list[Package]:
+    """What unpacking Debian's Asterisk takes, on a machine that has none of its own."""
+    return [
+        Package("mmdebstrap", "it unpacks Asterisk from Debian", shutil.which("mmdebstrap") is not None),
+        Package("debian-archive-keyring", "it proves that the packages are Debian's", DEBIAN_KEYRING.exists()),
+    ]
+
+
+def ensure(packages: Sequence[Package], say: Say) -> None:
+    """Install what is missing if we are root.
+
+    Raises SandboxError with the exact command if we are not, or if apt-get fails.
+    """
+    missing = [package for package in packages if not package.present]
+    if not missing:
+        return
+    names = [package.name for package in missing]
+    reasons = "; ".join(f"{package.name}: {package.why}" for package in missing)
+    install = ["apt-get", "install", "-y", "--no-install-recommends", *names]
+    if os.geteuid() != 0:
+        raise SandboxError(f"System packages are missing ({reasons}).\nRun this once: sudo {shlex.join(install)}")
+    say(f"installing system packages ({reasons})")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    result = subprocess.run(install, env=quiet, capture_output=True, text=True)
+    if result.returncode != 0:
+        # Package lists that are absent or out of date are the usual reason.
+        subprocess.run(["apt-get", "update"], env=quiet, capture_output=True, check=False)
+        result = subprocess.run(install, env=quiet, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise SandboxError(f"`{shlex.join(install)}` failed; mend this and try again:\n{result.stderr.strip()[-1500:]}")
+
+
+def ensure_telephone_events() -> None:
+    """SIPp plays RFC 4733 digits through a raw socket: being root, or a capability of its file, allows that.
+
+    Raises SandboxError with the exact command otherwise.
+    """
+    if not may_send_telephone_events():
+        raise SandboxError(
+            "SIPp may not open the raw socket that RFC 4733 digits go through.\n"
+            f"Run this once: sudo setcap cap_net_raw+ep {_sipp()}\n"
+            "Callers that key by SIP INFO or in-band tones need no such right."
+        )
+
+
+def may_send_telephone_events() -> bool:
+    """Whether a SIPp that we start can key RFC 4733 digits."""
+    status = Path("/proc/self/status").read_text()
+    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    if effective & CAP_NET_RAW:
+        return True
+    try:
+        # struct vfs_cap_data: magic, then the low words of the permitted and the inheritable set.
+        permitted: int = struct.unpack_from("<II", os.getxattr(_sipp(), "security.capability"))[1]
+    except OSError:
+        return False
+    return bool(permitted & CAP_NET_RAW)
+
+
+def _sipp() -> str:
+    return os.path.realpath(shutil.which("sipp") or "/usr/bin/sipp")

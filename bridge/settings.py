@@ -1,0 +1,132 @@
+"""All settings, from environment variables `BRIDGE_*`.
+
+`Settings` is what any command may need, `DaemonSettings` what `bridge serve` needs on top, `NodeSettings` what the
+configuration of Asterisk is rendered from. Each field's description is the operators' documentation:
+`bridge settings` prints the table.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+from pydantic import Field, Secret
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bridge.domain.errors import BridgeError
+
+Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
+Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
+HexKey = Secret[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64,}$")]]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="BRIDGE_", extra="ignore", frozen=True)
+
+
+class Settings(_Environment):
+    """What every command that touches the ledger needs."""
+
+    database_url: Secret[str] = Field(
+        description="Postgres, as postgresql://USER:PASSWORD@HOST:PORT/NAME (libpq form; ?host=FOLDER for a socket).",
+    )
+    passcode_key: HexKey = Field(
+        description="64 or more hex digits. Passcodes are looked up and sealed under keys derived from it; it is "
+        "nowhere in the database. Whoever loses it has to issue every passcode anew.",
+    )
+
+
+class DaemonSettings(Settings):
+    """What `bridge serve` needs."""
+
+    node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field(
+        "node1", description="This node's name: Asterisk's systemname, part of every uniqueid and of every record."
+    )
+    state_dir: Path = Field(
+        Path("/var/lib/bridge"), description="Folder of the local directory of passcodes and the daemon's lock."
+    )
+    journal: Path = Field(
+        Path("/var/lib/bridge/journal/cel.jsonl"),
+        description="The file that Asterisk appends channel events to; archives stand beside it.",
+    )
+    journal_rotate_mb: int = Field(64, ge=1, le=4096, description="Size in MiB at which the journal is rotated.")
+    api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
+    operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
+        description="The bearer key of the operator, 16 characters or more."
+    )
+    ari_url: str = Field(
+        "http://127.0.0.1:8088", pattern=r"^https?://[^/\s]+$", description="Where Asterisk serves ARI."
+    )
+    ari_user: Name = Field("bridge", description="ARI user.")
+    ari_password: Password = Field(description="ARI password: 8 or more letters, digits, - and _.")
+    ami_address: Address = Field("127.0.0.1:5038", description="host:port where Asterisk serves AMI.")
+    ami_user: Name = Field("bridge", description="AMI user.")
+    ami_password: Password = Field(description="AMI password: 8 or more letters, digits, - and _.")
+    first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds a caller may take for the first digit.")
+    inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds between two digits.")
+    entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for one passcode in all.")
+    tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes before the call is refused.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+
+class NodeSettings(_Environment):
+    """What asterisk-conf/ and dialplan/ are rendered from."""
+
+    node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field("node1", description="As for the daemon.")
+    journal: Path = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
+    ari_url: str = Field("http://127.0.0.1:8088", pattern=r"^http://[^/\s:]+:[0-9]+$", description="As for the daemon.")
+    ari_user: Name = Field("bridge", description="As for the daemon.")
+    ari_password: Password = Field(description="As for the daemon.")
+    ami_address: Address = Field("127.0.0.1:5038", description="As for the daemon.")
+    ami_user: Name = Field("bridge", description="As for the daemon.")
+    ami_password: Password = Field(description="As for the daemon.")
+    sip_bind: Address = Field("0.0.0.0:5060", description="host:port that SIP trunks reach, UDP and TCP.")
+    sip_trunks: str = Field(
+        pattern=r"^[0-9A-Fa-f.:/, ]+$", description="Addresses or networks of the trunks, with commas between them."
+    )
+    sip_public_address: str = Field(
+        "", pattern=r"^[0-9A-Za-z.:-]*$", description="The address trunks see, when this node is behind NAT."
+    )
+    rtp_ports: str = Field("10000-20000", pattern=r"^[0-9]+-[0-9]+$", description="First and last UDP port of audio.")
+    rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which a call is ended.")
+    rtp_timeout_hold: int = Field(300, ge=60, description="The same for a caller who put the bridge on hold.")
+    longest_stay: int = Field(86400, ge=60, description="Seconds after which a participant is put out of a room.")
+    patience: int = Field(120, ge=1, description="Seconds a caller hears music while no daemon is connected.")
+    asterisk_home: Path = Field(
+        Path("/var/lib/bridge/asterisk"), description="Folder for Asterisk's own state, spool, sockets and logs."
+    )
+    asterisk_modules: Path = Field(
+        Path("/usr/lib/x86_64-linux-gnu/asterisk/modules"), description="Folder of Asterisk's modules."
+    )
+    asterisk_data: Path = Field(Path("/usr/share/asterisk"), description="Folder of sounds, music and documentation.")
+
+
+Kind = TypeVar("Kind", bound=_Environment)
+
+
+def load(kind: type[Kind]) -> Kind:
+    """Read settings of one kind from the environment.
+
+    Raises BridgeError naming every variable that is missing or malformed and what it should be; never its value.
+    """
+    try:
+        return kind()
+    except pydantic.ValidationError as error:
+        lines = [_complaint(kind, problem) for problem in error.errors(include_input=False, include_url=False)]
+        raise BridgeError("\n".join(lines)) from None
+
+
+def _complaint(kind: type[Kind], problem: Any) -> str:
+    field = str(problem["loc"][0])
+    what = "is not set" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
+    return f"BRIDGE_{field.upper()} {what}. It is: {kind.model_fields[field].description}"
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Every setting once, as (variable, default, description); a required one has the default "required"."""
+    rows = {}
+    for kind in (NodeSettings, Settings, DaemonSettings):
+        for name, field in kind.model_fields.items():
+            default = "required" if field.is_required() else str(field.default)
+            rows[f"BRIDGE_{name.upper()}"] = (f"BRIDGE_{name.upper()}", default, field.description or "")
+    return sorted(rows.values())

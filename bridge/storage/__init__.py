@@ -1,0 +1,1 @@
+"""Postgres and the local directory. Rows never leave this package."""

@@ -1,0 +1,69 @@
+"""Structured logs and Prometheus metrics."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY: Final = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+DIALOGUES: Final = Counter(
+    "bridge_dialogues", "Dialogues with callers that ended, by outcome.", ["outcome"], registry=REGISTRY
+)
+CONNECTED: Final = Gauge(
+    "bridge_connected", "1 while the daemon is connected to `what`: ari, ami, postgres.", ["what"], registry=REGISTRY
+)
+RECONNECTS: Final = Counter(
+    "bridge_connection_losses", "Connections that failed or were lost.", ["what"], registry=REGISTRY
+)
+JOURNAL_BACKLOG_BYTES: Final = Gauge(
+    "bridge_journal_backlog_bytes", "Bytes of the journal that are not committed yet.", registry=REGISTRY
+)
+JOURNAL_BACKLOG_SECONDS: Final = Gauge(
+    "bridge_journal_backlog_seconds", "Age of the oldest journal line that is not committed yet.", registry=REGISTRY
+)
+JOURNAL_LINES: Final = Counter("bridge_journal_lines", "Lines of the journal that were folded.", registry=REGISTRY)
+MINUTE_RECORDS: Final = Counter(
+    "bridge_minute_records", "Minute records that were closed, by evidence.", ["evidence"], registry=REGISTRY
+)
+INCIDENTS: Final = Counter(
+    "bridge_journal_incidents", "What a person should look at in the journal, by kind.", ["kind"], registry=REGISTRY
+)
+PULSE_AGE_SECONDS: Final = Gauge(
+    "bridge_switch_pulse_age_seconds", "Seconds since Asterisk last wrote that it lives.", registry=REGISTRY
+)
+OPEN_STAYS: Final = Gauge("bridge_live_participants", "Participants in rooms now, by AMI.", registry=REGISTRY)
+DIRECTORY_AGE_SECONDS: Final = Gauge(
+    "bridge_directory_age_seconds", "Seconds since the local directory was known to be fresh.", registry=REGISTRY
+)
+COMMIT_SECONDS: Final = Histogram("bridge_ledger_commit_seconds", "Time of one ledger transaction.", registry=REGISTRY)
+
+
+def configure(level: str) -> None:
+    """One event, one line of JSON on standard error; a person's terminal gets columns instead."""
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    if sys.stderr.isatty():
+        processors.append(structlog.dev.ConsoleRenderer())
+    else:
+        processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log their own business; what matters of it is told by ours.
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)

@@ -1,0 +1,85 @@
+"""Journal → ledger: fold lines as they come, commit what they change together with the place they stand at."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.domain import journal_line
+from bridge.domain.errors import Unavailable
+from bridge.domain.journal import Change, Fold
+from bridge.usecases.ports import Batch, Journal, Ledger, Position, Resumption
+
+RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+IDLE_COMMIT_S: Final = 5.0
+"""The position is committed so often even when nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One committed batch. `pulse_us` is the time of the newest line, on the switch's clock."""
+
+    lines: int
+    changes: Sequence[Change]
+    position: Position
+    pulse_us: int
+
+
+async def keep_minutes(
+    node: str,
+    journal: Journal,
+    ledger: Ledger,
+    rtp_timeout_us: int,
+    on_progress: Callable[[Progress], None],
+    on_unavailable: Callable[[Unavailable], None],
+) -> None:
+    """Runs for ever. While the ledger is away the journal waits, on disk, and nothing is lost.
+
+    Raises Conflict when another daemon commits the same node's journal.
+    """
+    resumption = await _resume(ledger, node, on_unavailable)
+    fold = Fold(node, rtp_timeout_us, resumption.pulse, resumption.calls, resumption.stays)
+    committed = resumption.position
+    committed_at = time.monotonic()
+    lines = 0
+    async for batch in journal.read(committed):
+        changes = [change for line in batch.lines for change in fold.apply(journal_line.parse(line))]
+        lines += len(batch.lines)
+        if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
+            on_progress(Progress(0, (), committed or batch.position, fold.pulse.last_us))
+            continue
+        await _commit(ledger, node, committed, batch, fold, changes, on_unavailable)
+        committed, committed_at = batch.position, time.monotonic()
+        on_progress(Progress(lines, changes, committed, fold.pulse.last_us))
+        lines = 0
+
+
+async def _resume(ledger: Ledger, node: str, on_unavailable: Callable[[Unavailable], None]) -> Resumption:
+    tries = 0
+    while True:
+        try:
+            return await ledger.resume(node)
+        except Unavailable as error:
+            on_unavailable(error)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
+
+
+async def _commit(
+    ledger: Ledger,
+    node: str,
+    before: Position | None,
+    batch: Batch,
+    fold: Fold,
+    changes: Sequence[Change],
+    on_unavailable: Callable[[Unavailable], None],
+) -> None:
+    tries = 0
+    while True:
+        try:
+            return await ledger.commit(node, before, batch.position, fold.pulse, changes)
+        except Unavailable as error:
+            on_unavailable(error)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1

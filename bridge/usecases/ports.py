@@ -1,0 +1,206 @@
+"""What the use cases need of the world. Adapters satisfy these; tests pass small fakes."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from bridge.domain import statement
+from bridge.domain.admission import Entry
+from bridge.domain.errors import Conflict
+from bridge.domain.journal import Change, Pulse
+from bridge.domain.minutes import OpenCall, OpenStay, Stay
+from bridge.domain.passcode import Role
+from bridge.domain.period import Period
+from bridge.domain.rating import TariffVersion
+from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
+
+
+# --- Admission ----------------------------------------------------------------------------------------------------
+class Directory(Protocol):
+    """Live passcodes and access numbers, answered from this machine in microseconds."""
+
+    def find(self, digits: str) -> Entry | None:
+        """The live passcode that `digits` are, whole. Any other digits find nothing."""
+
+    async def confirm(self, digits: str) -> Entry | None:
+        """One look-up in Postgres, while the directory may lag behind it; None at once when it does not."""
+
+    def longest(self) -> int:
+        """The length of the longest live code, 0 when there is none."""
+
+    def serves(self, number: str) -> bool:
+        """Whether an access number (digits only) is one of ours."""
+
+
+# --- Minutes ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the journal: a file, told by its content rather than its name, and the bytes of it read so far."""
+
+    file: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of the journal, without their newlines, and the position after them."""
+
+    lines: Sequence[bytes]
+    position: Position
+
+
+class Journal(Protocol):
+    """The switch's own event log."""
+
+    def read(self, position: Position | None) -> AsyncIterator[Batch]:
+        """Batches after a position, as they are written. Never ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """All that is needed to go on folding a node's journal. `position` is None for a node never seen before."""
+
+    position: Position | None
+    pulse: Pulse
+    calls: Sequence[OpenCall]
+    stays: Sequence[OpenStay]
+
+
+class Ledger(Protocol):
+    """Where calls, stays and charges are kept."""
+
+    async def resume(self, node: str) -> Resumption:
+        """What was committed last. Raises Unavailable."""
+
+    async def commit(
+        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+    ) -> None:
+        """Rows, charges and the new position, in one transaction, or none of it.
+
+        A commit that was carried out already (the ledger stands at `after`) is a no-op, so that one whose answer got
+        lost can be repeated. Raises Conflict when the ledger stands neither at `before` nor at `after`: another
+        daemon reads the same journal. Raises Unavailable.
+        """
+
+
+# --- Provisioning -------------------------------------------------------------------------------------------------
+class Tenants(Protocol):
+    """Accounts and what belongs to them. Every method raises Unavailable when Postgres is away.
+
+    Lists come in order of creation, `limit` at most, after the item with the id `after`.
+    """
+
+    async def add_account(self, name: str, currency: str, time_zone: str) -> Account: ...
+    async def account(self, account_id: UUID) -> Account: ...
+    async def accounts(self, limit: int, after: UUID | None = None) -> list[Account]: ...
+
+    async def add_sub_account(
+        self, account_id: UUID, user_id: str, name: str, kind: Kind, codes: Sequence["NewCode"]
+    ) -> SubAccount: ...
+    async def sub_account(self, sub_account_id: UUID) -> SubAccount: ...
+    async def sub_accounts(self, account_id: UUID, limit: int, after: UUID | None = None) -> list[SubAccount]: ...
+
+    async def code_space(self) -> "CodeSpace": ...
+    async def add_passcode(self, room_id: UUID, code: "NewCode") -> Passcode: ...
+    async def passcode(self, passcode_id: UUID) -> Passcode: ...
+    async def passcodes(self, room_id: UUID, limit: int, after: UUID | None = None) -> list[Passcode]: ...
+    async def sealed(self, passcode_id: UUID) -> bytes: ...
+    async def revoke_passcode(self, passcode_id: UUID) -> Passcode: ...
+
+    async def add_access_number(self, number: str, kind: NumberKind) -> AccessNumber: ...
+    async def access_numbers(self, limit: int, after: UUID | None = None) -> list[AccessNumber]: ...
+
+    async def add_tariff_version(self, version: TariffVersion) -> TariffVersion: ...
+    async def tariff_versions(self, account_id: UUID) -> list[TariffVersion]: ...
+
+
+class CodeTaken(Conflict):
+    """A passcode, or a beginning of it, is live already. Never told to whoever chose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A passcode on its way into storage: what it is found by, and what it can be shown from.
+
+    `prefixes` are the digests of the code's own beginnings, at the lengths in use: none of them may be live.
+    """
+
+    role: Role
+    digest: bytes
+    length: int
+    sealed: bytes
+    prefixes: tuple[bytes, ...]
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpace:
+    """The live codes that can be dialled on the shared numbers: how many, and the lengths they have."""
+
+    live: int
+    lengths: frozenset[int]
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class StayFilter:
+    """What minutes are asked for. None asks for all; `joined_from` and `joined_until` bound [from, until)."""
+
+    account_id: UUID | None = None
+    sub_account_id: UUID | None = None
+    room_id: UUID | None = None
+    conference_id: UUID | None = None
+    caller: str | None = None
+    joined_from: datetime | None = None
+    joined_until: datetime | None = None
+    open: bool | None = None
+
+
+class Minutes(Protocol):
+    """Reading the ledger."""
+
+    async def stays(self, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None = None) -> list[Stay]:
+        """Open and closed stays in order of (joined_at, id), after a given pair."""
+
+    async def billed(self, account_id: UUID, period: Period) -> "BilledPeriod":
+        """All that a statement is made of, as of one instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class BilledPeriod:
+    """The rated stays that began in a period, and how many are not rated or not over."""
+
+    stays: Sequence[statement.BilledStay]
+    unrated: int
+    open: int
+
+
+# --- The live view ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class LiveParticipant:
+    """Someone in a room now, as AMI tells it."""
+
+    uniqueid: str
+    caller: str
+    role: str
+    joined_at: datetime
+    muted: bool
+    talking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConference:
+    """A room with people in it."""
+
+    room_id: str
+    started_at: datetime
+    participants: tuple[LiveParticipant, ...]
+
+
+class Rooms(Protocol):
+    """Who is in which room now."""
+
+    def live(self) -> Sequence[LiveConference]:
+        """Conferences that are going on, in order of their start. Empty while the switch cannot be asked."""
