@@ -52,9 +52,7 @@ class _Manager(panoramisk.Manager):  # type: ignore[misc]  # panoramisk ships no
     """A manager that never reconnects, and hands events on in their order."""
 
     def __init__(self, events: "asyncio.Queue[ami_events.Event | None]") -> None:
-        super().__init__(
-            loop=asyncio.get_running_loop(), encoding="latin-1", ping_delay=NEVER_S, ping_interval=NEVER_S
-        )
+        super().__init__(loop=asyncio.get_running_loop(), encoding="latin-1", ping_delay=NEVER_S, ping_interval=NEVER_S)
         self._events = events
 
     def dispatch(self, event: Any) -> list[str]:

@@ -79,11 +79,11 @@ class Ari:
             "method": method,
             "uri": uri,
         }
-        if query:
-            frame["query_strings"] = [{"name": name, "value": value} for name, value in query.items()]
         if body is not None:
             frame["content_type"] = "application/json"
             frame["message_body"] = orjson.dumps(body).decode()
+        if query:
+            frame["query_strings"] = [{"name": name, "value": value} for name, value in query.items()]
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_retrieve)
         self._waiting[request_id] = answer
@@ -102,6 +102,12 @@ class Ari:
                 return await (await self.send(method, uri, query, body))
         except TimeoutError as error:
             raise AriUnreachable(f"ARI did not answer {method} {uri} within {REQUEST_TIMEOUT_S} s") from error
+
+    async def filter_events(self) -> None:
+        """Have Asterisk send the wanted events only. It forgets this when the application has no channel left, so
+        each connection asks anew."""
+        allowed = [{"type": kind} for kind in ari_events.WANTED]
+        await self.request("PUT", f"applications/{APPLICATION}/eventFilter", body={"allowed": allowed})
 
     async def events(self) -> AsyncIterator[ari_events.Event]:
         """Events as they arrive; answers are handed to those who wait for them. Raises AriUnreachable at the end."""
@@ -149,8 +155,8 @@ async def connected(login: Login) -> AsyncIterator[Ari]:
     Raises AriRefused (password, wrong server) or AriUnreachable (nobody listens, time-out).
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-    auth = aiohttp.BasicAuth(login.user, login.password)
-    async with aiohttp.ClientSession(auth=auth, timeout=timeout) as session:
+    headers = {"Authorization": aiohttp.encode_basic_auth(login.user, login.password)}
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 socket = await session.ws_connect(

@@ -6,8 +6,15 @@ Source: Asterisk 22's `rest-api/api-docs/events.json` and `channels.json`.
 from dataclasses import dataclass
 from typing import Any, Final
 
-WANTED: Final = ("StasisStart", "StasisEnd", "ChannelDtmfReceived", "ChannelDestroyed", "PlaybackFinished")
-"""Everything else is filtered out in Asterisk, by `PUT /applications/{app}/eventFilter`."""
+WANTED: Final = (
+    "StasisStart",
+    "StasisEnd",
+    "ChannelDtmfReceived",
+    "ChannelDestroyed",
+    "PlaybackFinished",
+    "RESTResponse",
+)
+"""Everything else is filtered out in Asterisk. Answers to our own requests count as events there."""
 
 
 @dataclass(frozen=True, slots=True)

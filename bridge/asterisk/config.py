@@ -20,7 +20,7 @@ def render(target: Path, values: dict[str, object]) -> list[Path]:
     target.mkdir(parents=True, exist_ok=True, mode=0o750)
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        autoescape=False,
+        autoescape=False,  # noqa: S701  # these are Asterisk's files, not pages
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -40,7 +40,7 @@ def _replace(path: Path, text: str) -> Path:
     try:
         with os.fdopen(handle, "w") as file:
             file.write(text)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -1,6 +1,6 @@
 """The live view of rooms, from AMI. Never the source of a minute: AMI replays nothing after a lost connection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -61,14 +61,14 @@ class Rooms:
             case ami_events.Emptied(name):
                 self._rooms.pop(name, None)
             case ami_events.Muted(name, uniqueid, on):
-                self._change(name, uniqueid, muted=on)
+                self._change(name, uniqueid, lambda person: replace(person, muted=on))
             case ami_events.Talking(name, uniqueid, on):
-                self._change(name, uniqueid, talking=on)
+                self._change(name, uniqueid, lambda person: replace(person, talking=on))
 
-    def _change(self, name: str, uniqueid: str, **changes: bool) -> None:
+    def _change(self, name: str, uniqueid: str, change: Callable[[LiveParticipant], LiveParticipant]) -> None:
         room = self._rooms.get(name)
         if room is not None and uniqueid in room.participants:
-            room.participants[uniqueid] = replace(room.participants[uniqueid], **changes)
+            room.participants[uniqueid] = change(room.participants[uniqueid])
 
     async def _learn(self, ami: Ami) -> None:
         try:

@@ -80,6 +80,16 @@ class Fold:
         self._calls = {call.uniqueid: call for call in calls}
         self._stays = {stay.identity.uniqueid: stay for stay in stays}
 
+    @property
+    def calls(self) -> list[OpenCall]:
+        """Calls that are not hung up."""
+        return list(self._calls.values())
+
+    @property
+    def stays(self) -> list[OpenStay]:
+        """Stays that are not closed."""
+        return list(self._stays.values())
+
     def apply(self, fact: Fact | Garbage) -> list[Change]:
         """Take in the next line and say what it changes."""
         if isinstance(fact, Garbage):

@@ -5,7 +5,7 @@ A caller lives top to bottom in `Call._live`: dial, wait for the answer, key, st
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,11 +41,11 @@ class Key:
 class Caller:
     """Who calls whom, and what they do.
 
-    `number`, `caller` and `name` go raw into the request URI, the From URI and the quoted display name: `%0A`, commas and
-    `${` are welcome, real line ends are not. `stay` is in seconds after the last digit; with "far end" it is the longest
-    that the caller waits for the other side to hang up before doing it, and with "cancel" the time from the first
-    provisional answer to CANCEL. A stay of 0 without a script is a BYE right at the answer. `tone` is in hertz, 0 is
-    silence; a `quiet` caller sends no RTP but its digits. `local` is the address called from.
+    `number`, `caller` and `name` go raw into the request URI, the From URI and the quoted display name: `%0A` and
+    commas are welcome, real line ends are not. `stay` is in seconds after the last digit; with "far end" it is the
+    longest that the caller waits for the other side to hang up before doing it, and with "cancel" the time from the
+    first provisional answer to CANCEL. A stay of 0 without a script is a BYE right at the answer. `tone` is in hertz, 0
+    is silence; a `quiet` caller sends no RTP but its digits. `local` is the address called from.
     """
 
     number: str
@@ -55,7 +55,7 @@ class Caller:
     dtmf: Dtmf = "rfc4733"
     stay: float = 2.0
     hangs_up: Literal["caller", "far end", "cancel"] = "caller"
-    tone: float = 0.0
+    tone: int = 0
     quiet: bool = False
     records: bool = False
     local: str = "127.0.0.1"
@@ -75,7 +75,7 @@ class Caller:
 
     @property
     def formats(self) -> str:
-        """The media description of the offer: in-band callers offer no telephone-event, nor do callers who send INFO."""
+        """The media description of the offer: telephone-event only by those whose digits are RFC 4733."""
         if self.dtmf == "rfc4733":
             return (
                 "m=audio PORT RTP/AVP 0 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
@@ -128,10 +128,15 @@ class Call:
                 await self._stream.say(say(digit))
 
     async def hang_up(self, patience: float = 10.0) -> CallLog:
-        """End the call now, by BYE, or by CANCEL before the answer, whatever the script says; returns when it is over."""
+        """End the call now by BYE, or CANCEL before the answer, whatever the script says; returns when it is over."""
         self._leaving = True
         self._ask_to_end()
         return await self.finished(patience)
+
+    @property
+    def complaint(self) -> str:
+        """What SIPp said on standard error."""
+        return self._sipp.complaint()
 
     def vanish(self) -> None:
         """Be gone without BYE, like a telephone whose battery is empty."""
@@ -149,49 +154,55 @@ class Call:
             loop.remove_reader(self._sipp.media)
 
     async def live(self, patience: float) -> None:
-        """The whole call; `patience` is in seconds until the final answer to INVITE. Cancelling it ends no SIP dialogue."""
-        acting = asyncio.create_task(self._act(patience))
+        """The whole call; `patience` is in seconds until the final answer to INVITE."""
         try:
-            async for message in self._sipp.messages():
-                self.log = self.log.after(message)
-                self._informed += message.method == "INFO" and message.status is not None and not message.sent
-                self._ask_to_end()
-                self._changed.set()
+            async with asyncio.TaskGroup() as tasks:
+                acting = tasks.create_task(self._act(patience))
+                async for message in self._sipp.messages():
+                    self.log = self.log.after(message)
+                    self._informed += message.method == "INFO" and message.status is not None
+                    self._ask_to_end()
+                    self._changed.set()
+                acting.cancel()
         finally:
             self._over = True
             self._changed.set()
-            acting.cancel()
-            await asyncio.wait([acting])
-        if not self.log.call_id:
-            raise SandboxError(f"SIPp placed no call: {self._sipp.complaint() or 'it said nothing'}")
 
     async def _act(self, patience: float) -> None:
         try:
             await self._until(lambda: self.log.status is not None or self._cancels, "was not answered", patience)
         except CallFailed:
-            await self._give_up()
+            self._give_up()
         if self.caller.hangs_up == "cancel":
-            await asyncio.sleep(self.caller.stay)
-            self._leaving = True
-            self._ask_to_end()
-        await self._until(lambda: self.log.media is not None, "was not answered", None)
-        assert self.log.media is not None
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._stream.run(self.log.media))
-            for step in self.caller.script:
-                await asyncio.sleep(step.wait)
-                await self.key(step.digits)
-            self._keyed = True
-            self._changed.set()
-            await asyncio.sleep(self.caller.stay)
-            self._leaving = True
-            self._ask_to_end()
+            await self._leave()
+        try:
+            await self._until(lambda: self.log.media is not None, "was not answered", None)
+            assert self.log.media is not None
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._stream.run(self.log.media))
+                await self._follow_script()
+        except* CallFailed:
+            # It ended before its script did; the log says how.
+            pass
+
+    async def _follow_script(self) -> None:
+        for step in self.caller.script:
+            await asyncio.sleep(step.wait)
+            await self.key(step.digits)
+        self._keyed = True
+        self._changed.set()
+        await self._leave()
+
+    async def _leave(self) -> None:
+        await asyncio.sleep(self.caller.stay)
+        self._leaving = True
+        self._ask_to_end()
 
     @property
     def _cancels(self) -> bool:
         return self.caller.hangs_up == "cancel" and self.log.proceeding_at is not None
 
-    async def _give_up(self) -> None:
+    def _give_up(self) -> None:
         if self.log.proceeding_at is None:
             self._sipp.kill()
         self._leaving = True
@@ -216,37 +227,62 @@ class Call:
             async with asyncio.timeout(patience):
                 while not met():
                     if self._over:
-                        raise CallFailed(f"The call to {self.caller.number!r} {what}: {self.log}", self.log)
+                        raise CallFailed(f"The call to {self._name} {what}: {self._story}", self.log)
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError as error:
-            message = f"The call to {self.caller.number!r} {what} in {patience} s: {self.log}"
-            raise CallFailed(message, self.log) from error
+            raise CallFailed(f"The call to {self._name} {what} in {patience} s: {self._story}", self.log) from error
+
+    @property
+    def _name(self) -> str:
+        return repr(self.caller.number[:40])
+
+    @property
+    def _story(self) -> str:
+        if not self.log.call_id:
+            return f"SIPp placed no call. {self.complaint or 'It said nothing.'}"
+        if self.log.proceeding_at is None and self.log.status is None:
+            return "nobody answers at this address, or the request was thrown away; see Asterisk's own log."
+        return f"status {self.log.status}, ended by {self.log.ended_by}, Call-ID {self.log.call_id}."
 
 
 @asynccontextmanager
 async def start(caller: Caller, target: str = TARGET, patience: float = 10.0) -> AsyncIterator[Call]:
-    """Place a call and go on while it lives; leaving the block hangs up a call that is still there.
+    """Place a call and go on while it lives; leaving the block, however, hangs up a call that is still there.
 
     `target` is host:port. `patience` is in seconds until the final answer; then the call is given up.
     """
     async with callers_sipp.run(target, caller.local, caller.fields, caller.formats, "-m", "1") as sipp:
         call = Call(caller, sipp)
         with call.listening():
-            async with asyncio.TaskGroup() as tasks:
-                living = tasks.create_task(call.live(patience))
+            living = asyncio.create_task(call.live(patience))
+            try:
                 yield call
-                if not living.done():
-                    await call.hang_up()
+            finally:
+                with suppress(CallFailed):
+                    await call.hang_up(2.0)
+                living.cancel()
+                await asyncio.wait([living])
+            if not living.cancelled():
+                living.result()
 
 
 async def place(callers: Sequence[Caller], target: str = TARGET, patience: float = 10.0) -> list[CallLog]:
-    """Place all these calls at once and wait for their ends; logs in the order of the callers. Refusals are no errors."""
-    async with asyncio.TaskGroup() as tasks:
-        placed = [tasks.create_task(_place(caller, target, patience)) for caller in callers]
+    """Place all these calls at once and wait for their ends; logs in the order of the callers.
+
+    A refused call is a log, not an error. Raises SandboxError when a call could not be placed at all.
+    """
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            placed = [tasks.create_task(_place(caller, target, patience)) for caller in callers]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
     return [task.result() for task in placed]
 
 
 async def _place(caller: Caller, target: str, patience: float) -> CallLog:
     async with start(caller, target, patience) as call:
-        return await call.finished()
+        await call.finished()
+        if not call.log.call_id:
+            raise SandboxError(f"SIPp placed no call. {call.complaint or 'It said nothing.'}")
+        return call.log

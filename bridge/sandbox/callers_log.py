@@ -11,8 +11,8 @@ from bridge.sandbox.callers_sipp import Message
 class CallLog:
     """One call. Times are UTC, to the microsecond, on the caller's clock; None is what did not happen.
 
-    `status` is the final answer to INVITE (200, 404, 486, 487 after CANCEL, None when nobody answered). `ended_at` is when
-    the first BYE or CANCEL was sent or received, or the refusal received. `media` is where the other side wants audio.
+    `status` is the final answer to INVITE (200, 404, 486, 487 after CANCEL, None when nobody answered). `ended_at` is
+    when the first BYE or CANCEL was sent or received, or the refusal received. `media` is where audio is to be sent.
     """
 
     call_id: str = ""
@@ -38,7 +38,7 @@ class CallLog:
                 return replace(self, call_id=message.header("Call-ID"), invited_at=message.at)
             case "INVITE", int(status) if not message.sent and self.status is None:
                 return self._answer(status, message)
-            case ("BYE" | "CANCEL"), None if self.ended_at is None:
+            case (("BYE" | "CANCEL"), None) if self.ended_at is None:
                 return replace(self, ended_at=message.at, ended_by="caller" if message.sent else "far end")
         return self
 

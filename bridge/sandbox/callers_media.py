@@ -1,16 +1,18 @@
 """What a caller's telephone puts into RTP: G.711 µ-law at 8 kHz in frames of 20 ms, and digits of either kind.
 
-Each frame is one RTP packet. A call is one stream of them: one SSRC, sequence numbers and timestamps without gaps in the
-numbering, so that a digit is never taken for two.
+All frames of a call go into one RTP stream on one clock, digits in place of audio and not beside it: with audio running
+under its events, Asterisk hears a digit many times.
 """
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bridge.domain.errors import Invalid
 
@@ -28,6 +30,7 @@ ENDS = 3
 SILENCE = b"\xff" * FRAME
 
 Dtmf = Literal["rfc4733", "info", "inband"]
+Samples = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +65,34 @@ def tones(digit: str) -> Iterator[Frame]:
     yield from (Frame((SILENCE,)) for _ in range(OFF))
 
 
-def tone(hertz: float) -> Iterator[Frame]:
+def tone(hertz: int) -> Iterator[Frame]:
     """A sine wave without end, at a quarter of full scale; silence at 0 Hz."""
-    if not hertz:
-        silence = Frame((SILENCE,))
-        while True:
-            yield silence
-    start = 0
-    while True:
-        angle = 2 * np.pi * hertz * np.arange(start, start + FRAME) / RATE
-        yield Frame((ulaw(8192 * np.sin(angle)),))
-        start += FRAME
+    return cycle(_second(hertz))
+
+
+@lru_cache(maxsize=64)
+def _second(hertz: int) -> tuple[Frame, ...]:
+    # Whole hertz: a second holds whole periods, and repeats without a click.
+    if hertz == 0:
+        return (Frame((SILENCE,)),)
+    return tuple(Frame((frame,)) for frame in _frames(8192 * _sine(hertz, RATE)))
+
+
+def _sine(hertz: int, samples: int) -> Samples:
+    return np.sin(2 * np.pi * hertz * np.arange(samples) / RATE)
+
+
+def _frames(wave: Samples) -> tuple[bytes, ...]:
+    encoded = ulaw(wave)
+    return tuple(encoded[at : at + FRAME] for at in range(0, len(encoded), FRAME))
 
 
 @lru_cache(maxsize=16)
 def _dual_tone(digit: str) -> tuple[bytes, ...]:
     row = next(row for row in range(4) if digit in KEYPAD[row])
-    angle = 2 * np.pi * np.arange(ON * FRAME) / RATE
+    column = KEYPAD[row].index(digit)
     # -9 dBm0 a tone, a usual level of telephones.
-    wave = 8192 * (np.sin(LOW[row] * angle) + np.sin(HIGH[KEYPAD[row].index(digit)] * angle))
-    encoded = ulaw(wave)
-    return tuple(encoded[at : at + FRAME] for at in range(0, len(encoded), FRAME))
+    return _frames(8192 * (_sine(LOW[row], ON * FRAME) + _sine(HIGH[column], ON * FRAME)))
 
 
 def _event(code: int, frames: int, end: bool) -> bytes:
@@ -90,7 +100,7 @@ def _event(code: int, frames: int, end: bool) -> bytes:
     return struct.pack("!BBH", code, (0x80 if end else 0) | 10, frames * FRAME)
 
 
-def ulaw(samples: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> bytes:
+def ulaw(samples: Samples) -> bytes:
     """ITU-T G.711 µ-law of 16-bit samples."""
     sign = np.where(samples < 0, 0x80, 0)
     magnitude = np.minimum(np.abs(samples).astype(int), 32635) + 132
@@ -99,7 +109,7 @@ def ulaw(samples: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> bytes:
     return bytes((~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8))
 
 
-def linear(encoded: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
+def linear(encoded: bytes) -> NDArray[np.int16]:
     """16-bit samples of ITU-T G.711 µ-law."""
     value = ~np.frombuffer(encoded, dtype=np.uint8)
     magnitude = ((((value & 0x0F).astype(int) << 3) + 132) << ((value & 0x70) >> 4)) - 132

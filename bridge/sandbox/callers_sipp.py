@@ -1,4 +1,4 @@
-"""SIPp as a SIP user agent that Python conducts: a process, what it says it sent and received, and a word into its ear."""
+"""SIPp as a SIP user agent that Python conducts: a process, the messages it records, and a word into its ear."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sipp:
-    """A running SIPp. `handle` is its pidfd, `address` its SIP port, `media` the socket of the audio port that calls offer."""
+    """A running SIPp. `handle` is its pidfd, `media` the socket of the audio port that its calls offer."""
 
     handle: int
     trace: asyncio.StreamReader
@@ -114,8 +114,8 @@ async def run(target: str, local: str, fields: Mapping[str, str], formats: str, 
         sip, control = claim.first + 2, claim.first + 3
         keys = {**fields, "my_media": formats.replace("PORT", str(claim.first))}
         command = [program, target, "-sf", str(SCENARIO), "-i", local, "-bind_local", "-p", str(sip)]
-        command += ["-ci", "127.0.0.1", "-cp", str(control), "-base_cseq", "2", "-nostdin", "-timeout", str(LONGEST_RUN)]
-        command += ["-trace_msg", "-message_file", "/dev/fd/PIPE", *options]
+        command += ["-ci", "127.0.0.1", "-cp", str(control), "-nostdin", "-timeout", str(LONGEST_RUN)]
+        command += ["-base_cseq", "2", "-trace_msg", "-message_file", "/dev/fd/PIPE", *options]
         for name, value in keys.items():
             command += ["-key", name, value]
         with tempfile.TemporaryFile() as errors:
@@ -124,9 +124,7 @@ async def run(target: str, local: str, fields: Mapping[str, str], formats: str, 
 
 
 @asynccontextmanager
-async def _spawned(
-    command: list[str], errors: IO[bytes]
-) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
+async def _spawned(command: list[str], errors: IO[bytes]) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
     reading, writing = os.pipe()
     trace = asyncio.StreamReader(limit=1 << 20)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(

@@ -17,7 +17,7 @@ class Stream:
     A quiet stream sends what is said alone: no tone, and no silence either.
     """
 
-    def __init__(self, media: socket.socket, hertz: float = 0.0, quiet: bool = False) -> None:
+    def __init__(self, media: socket.socket, hertz: int = 0, quiet: bool = False) -> None:
         self._media = media
         self._tone = callers_media.tone(hertz)
         self._quiet = quiet

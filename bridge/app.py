@@ -1,0 +1,225 @@
+"""Composition root: the only module that sees everything. One daemon beside one Asterisk."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from bridge import settings, telemetry
+from bridge.api import server
+from bridge.asterisk import ami, ari
+from bridge.asterisk.calls import Calls, StasisCall
+from bridge.asterisk.connections import Connection
+from bridge.asterisk.journal_file import JournalFile
+from bridge.asterisk.rooms import Rooms
+from bridge.domain.errors import BridgeError, Unavailable
+from bridge.domain.journal import Incident
+from bridge.domain.keypad import Patience
+from bridge.domain.minutes import MinuteRecord
+from bridge.settings import DaemonSettings
+from bridge.storage import keys
+from bridge.storage.database import Database
+from bridge.storage.directory import LocalDirectory
+from bridge.storage.ledger import PostgresLedger
+from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.tenants import PostgresTenants
+from bridge.usecases.admit_caller import admit_caller
+from bridge.usecases.keep_minutes import Progress, keep_minutes
+
+log = structlog.get_logger()
+
+GAUGES_S: Final = 1.0
+SECOND_US: Final = 1_000_000
+
+
+def serve(chosen: DaemonSettings, rtp_timeout_s: int) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises BridgeError when it must not or cannot start."""
+    telemetry.configure(chosen.log_level)
+    chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_daemon(chosen.state_dir):
+        asyncio.run(_Daemon(chosen, rtp_timeout_s).run())
+
+
+@contextlib.contextmanager
+def _only_daemon(state_dir: Path) -> Iterator[None]:
+    """Two daemons on one node would steal each other's ARI application: the second must not start."""
+    with (state_dir / "daemon.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BridgeError(
+                f"a daemon runs on this node already, with pid {file.read().strip() or 'unknown'} "
+                f"(lock {state_dir / 'daemon.lock'}): stop it first"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class _Daemon:
+    """The parts, and how they hang together."""
+
+    def __init__(self, chosen: DaemonSettings, rtp_timeout_s: int) -> None:
+        self._chosen = chosen
+        self._rtp_timeout_us = rtp_timeout_s * SECOND_US
+        self._patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
+        self._keys = keys.derive(chosen.passcode_key.get_secret_value())
+        self._database = Database(chosen.database_url.get_secret_value())
+        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
+        self._journal = JournalFile(chosen.journal, chosen.journal_rotate_mb << 20)
+        self._calls = Calls(self._greet)
+        self._rooms = Rooms()
+        self._ari = Connection("ari", self._serve_ari)
+        self._ami = Connection("ami", self._serve_ami)
+        self._ledger: tuple[bool, str] = (False, "nothing committed yet")
+        self._progress: Progress | None = None
+        self._committed_at = time.monotonic()
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        log.info("starting", node=self._chosen.node, pid=os.getpid())
+        try:
+            async with self._database, self._api(), asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(work, name=name)
+                    for name, work in (
+                        ("directory", self._directory.run()),
+                        ("minutes", self._keep_minutes()),
+                        ("journal sync", self._journal.sync()),
+                        ("ari", self._ari.keep()),
+                        ("ami", self._ami.keep()),
+                        ("gauges", self._gauges()),
+                    )
+                ]
+                await stop.wait()
+                log.info("stopping")
+                for task in running:
+                    task.cancel()
+        finally:
+            log.info("stopped")
+
+    # --- Admission ------------------------------------------------------------------------------------------------
+    async def _serve_ari(self, connection: Connection) -> None:
+        login = ari.Login(self._chosen.ari_url, self._chosen.ari_user, self._chosen.ari_password.get_secret_value())
+        async with ari.connected(login) as session:
+            await self._calls.serve(session, connection.up)
+
+    async def _greet(self, call: StasisCall) -> bool:
+        return await admit_caller(call, self._directory, self._patience, self._directory.not_ready)
+
+    # --- The live view --------------------------------------------------------------------------------------------
+    async def _serve_ami(self, connection: Connection) -> None:
+        host, port = self._chosen.ami_address.rsplit(":", 1)
+        login = ami.Login(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
+        async with ami.connected(login) as session, asyncio.TaskGroup() as tasks:
+            connection.up()
+            tasks.create_task(session.watch())
+            await self._rooms.follow(session)
+
+    # --- Minutes --------------------------------------------------------------------------------------------------
+    async def _keep_minutes(self) -> None:
+        await keep_minutes(
+            self._chosen.node,
+            self._journal,
+            PostgresLedger(self._database),
+            self._rtp_timeout_us,
+            self._on_progress,
+            self._on_ledger_away,
+        )
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._ledger = (True, "minutes are committed as they come")
+        self._progress = progress
+        self._committed_at = time.monotonic()
+        telemetry.JOURNAL_LINES.inc(progress.lines)
+        for change in progress.changes:
+            if isinstance(change, MinuteRecord):
+                telemetry.MINUTE_RECORDS.labels(evidence=change.evidence.value).inc()
+                log.info(
+                    "minute_record",
+                    record=str(change.stay.identity.id),
+                    call=change.stay.identity.uniqueid,
+                    room=change.stay.room,
+                    seconds=change.duration_us / SECOND_US,
+                    reason=change.reason.value,
+                    evidence=change.evidence.value,
+                )
+            elif isinstance(change, Incident):
+                telemetry.INCIDENTS.labels(kind=change.kind).inc()
+                log.warning("journal_incident", kind=change.kind, subject=change.subject)
+
+    def _on_ledger_away(self, error: Unavailable) -> None:
+        if self._ledger != (False, str(error)):
+            log.warning(
+                "ledger_away", error=str(error), mend="minutes wait in the journal, on disk; retrying until it answers"
+            )
+        self._ledger = (False, str(error))
+
+    # --- REST, and what is known of our health -----------------------------------------------------------------------
+    @contextlib.asynccontextmanager
+    async def _api(self) -> AsyncIterator[None]:
+        chosen = self._chosen
+        runner = web.AppRunner(
+            server.application(
+                server.Services(
+                    tenants=PostgresTenants(self._database),
+                    minutes=PostgresMinutes(self._database),
+                    keys=self._keys,
+                    freshness=self._directory,
+                    rooms=self._rooms,
+                    operator_key=chosen.operator_key.get_secret_value(),
+                    readiness=self._readiness,
+                    registry=telemetry.REGISTRY,
+                )
+            ),
+            access_log=None,
+            shutdown_timeout=2.0,
+        )
+        await runner.setup()
+        host, port = chosen.api_address.rsplit(":", 1)
+        try:
+            await web.TCPSite(runner, host, int(port)).start()
+        except OSError as error:
+            raise BridgeError(
+                f"REST cannot be served on {chosen.api_address} ({error.strerror}): "
+                "free the port or set BRIDGE_API_ADDRESS"
+            ) from error
+        log.info("serving", address=chosen.api_address)
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+    def _readiness(self) -> dict[str, tuple[bool, str]]:
+        return {
+            "ari": (self._ari.ok, self._ari.detail),
+            "ami": (self._ami.ok, self._ami.detail),
+            "directory": self._directory.health(),
+            "ledger": self._ledger,
+            "admission": (self._directory.not_ready is None, self._directory.not_ready or "callers are admitted"),
+        }
+
+    async def _gauges(self) -> None:
+        while True:
+            progress = self._progress
+            telemetry.OPEN_STAYS.set(self._rooms.participants)
+            telemetry.JOURNAL_BACKLOG_BYTES.set(self._journal.backlog(progress.position if progress else None))
+            telemetry.JOURNAL_BACKLOG_SECONDS.set(0 if self._ledger[0] else time.monotonic() - self._committed_at)
+            if progress is not None:
+                telemetry.PULSE_AGE_SECONDS.set(time.time() - progress.pulse_us / SECOND_US)
+            telemetry.DIRECTORY_AGE_SECONDS.set(self._directory.age_s())
+            await asyncio.sleep(GAUGES_S)
+
+

@@ -1,0 +1,67 @@
+"""Connections that are made again whenever they are lost, and what is known of them meanwhile."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import structlog
+
+from bridge import telemetry
+from bridge.domain.errors import Unavailable
+
+log = structlog.get_logger()
+
+SETTLED_S: Final = 10.0
+"""A connection that lived so long is worth a quick retry again."""
+DELAYS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Connection:
+    """One thing outside that we keep connected to. `ok` and `detail` are for readyz."""
+
+    def __init__(self, name: str, serve: Callable[["Connection"], Awaitable[None]]) -> None:
+        self._name = name
+        self._serve = serve
+        self.ok = False
+        self.detail = "not connected yet"
+        telemetry.CONNECTED.labels(what=name).set(0)
+
+    def up(self) -> None:
+        """Called by `serve` once the connection is of use."""
+        self.ok, self.detail = True, "connected"
+        telemetry.CONNECTED.labels(what=self._name).set(1)
+        log.info("connected", what=self._name)
+
+    async def keep(self) -> None:
+        """Serve, and serve again, for ever. Only Unavailable is taken for a reason to try again."""
+        delays = _delays()
+        while True:
+            began = time.monotonic()
+            try:
+                await self._serve(self)
+            except* Unavailable as errors:
+                error = str(_first(errors))
+                if self.ok or error != self.detail:
+                    log.warning("connection_failed", what=self._name, error=error, mend="retrying until it answers")
+                self.detail = error
+            self.ok = False
+            telemetry.CONNECTED.labels(what=self._name).set(0)
+            telemetry.RECONNECTS.labels(what=self._name).inc()
+            if time.monotonic() - began > SETTLED_S:
+                delays = _delays()
+            await asyncio.sleep(next(delays))
+
+
+def _delays() -> Iterator[float]:
+    """Seconds before each further try: growing, then steady, never in step with others."""
+    for delay in itertools.chain(DELAYS_S, itertools.repeat(DELAYS_S[-1])):
+        yield delay * random.uniform(0.8, 1.2)  # noqa: S311  # nobody gains by guessing it
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
