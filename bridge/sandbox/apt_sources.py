@@ -1,20 +1,30 @@
 """The Debian mirror that this machine itself uses."""
 
 import os
-import shlex
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SCHEMES = ("http://", "https://", "mirror+http://", "mirror+https://")
+ONE_LINE = re.compile(r"\s*deb\s+(\[(?P<options>[^]]*)\]\s*)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place packages come from: an address and one suite there, as `bookworm` or `bookworm-security`."""
+    """One place packages come from: an address, one suite there (`bookworm`, `bookworm-updates`), the key ring."""
 
     uri: str
     suite: str
+    signed_by: str = ""
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is Debian's main archive or a mirror of it, as far as an entry shows that."""
+        whole = f"{self.uri.rstrip('/')}/{self.suite}"
+        if "security" in whole or not self.uri.startswith(SCHEMES):
+            return False
+        return self.uri.rstrip("/").endswith("/debian") or "debian-archive-keyring" in self.signed_by
 
 
 def mirror(apt: Path = Path("/etc/apt"), release: Path = Path("/etc/os-release")) -> str | None:
@@ -26,8 +36,7 @@ def mirror(apt: Path = Path("/etc/apt"), release: Path = Path("/etc/os-release")
         return override
     if "ID=debian" not in _read(release).replace('"', "").split():
         return None
-    main = [source.uri for source in sources(apt) if "security" not in source.suite and source.uri.startswith(SCHEMES)]
-    return next(iter(main), None)
+    return next((source.uri for source in sources(apt) if source.is_archive), None)
 
 
 def sources(apt: Path) -> list[Source]:
@@ -44,9 +53,10 @@ def one_line(text: str) -> list[Source]:
     """Sources of a `.list` file: `deb [options] URI SUITE COMPONENT…`."""
     found = []
     for line in text.splitlines():
-        words = shlex.split(_without_options(line.partition("#")[0]))
-        if len(words) >= 4 and words[0] == "deb" and "main" in words[3:]:
-            found.append(Source(words[1], words[2]))
+        entry = ONE_LINE.match(line.partition("#")[0])
+        if entry and "main" in entry["components"].split():
+            signed_by = re.search(r"signed-by=(\S+)", entry["options"] or "")
+            found.append(Source(entry["uri"], entry["suite"], signed_by[1] if signed_by else ""))
     return found
 
 
@@ -57,7 +67,7 @@ def deb822(text: str) -> list[Source]:
         usable = "deb" in stanza.get("types", "").split() and "main" in stanza.get("components", "").split()
         if usable and stanza.get("enabled", "yes").lower() not in ("no", "false", "off", "0"):
             uris, suites = stanza.get("uris", "").split(), stanza.get("suites", "").split()
-            found += [Source(uri, suite) for uri in uris for suite in suites]
+            found += [Source(uri, suite, stanza.get("signed-by", "")) for uri in uris for suite in suites]
     return found
 
 
@@ -74,11 +84,6 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
                 field = field.strip().lower()
                 stanza[field] = value.strip()
         yield stanza
-
-
-def _without_options(line: str) -> str:
-    before, bracket, rest = line.partition("[")
-    return before + rest.partition("]")[2] if bracket else line
 
 
 def _read(path: Path) -> str:

@@ -85,6 +85,9 @@ def unpacked(root: Path) -> AsteriskTree | None:
 
 def _fetch(say: Say) -> AsteriskTree:
     mirror = apt_sources.mirror()
+    for unfinished in cache().glob(".asterisk-*"):
+        # Left by one that was killed: whoever holds the lock is alone here.
+        shutil.rmtree(unfinished, ignore_errors=True)
     say(f"fetching Asterisk from Debian {SUITE}, once (about 400 MB unpacked, a minute or so)")
     with tempfile.TemporaryDirectory(prefix=".asterisk-", dir=cache(), ignore_cleanup_errors=True) as temporary:
         root = Path(temporary) / "tree"

@@ -37,7 +37,7 @@ async def load(
     hold: float = 2.0,
     tone: int | None = None,
 ) -> LoadReport:
-    """Place `calls` calls, `rate` a second; call n keys `codes[n % len(codes)]` at the answer, and stays `hold` seconds.
+    """Place `calls` calls, `rate` a second; call n keys `codes[n % len(codes)]` at the answer, and stays `hold` s.
 
     With a `tone` (Hz; 0 is silence) each sends audio all along.
     """

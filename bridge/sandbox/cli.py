@@ -1,5 +1,6 @@
 """The commands `bridge sandbox …`."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -8,19 +9,19 @@ from typing import Annotated
 import typer
 
 from bridge.sandbox.errors import SandboxError, tail
-from bridge.sandbox.node import PROJECT
-from bridge.sandbox.stack import Sandbox
+from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 
 app = typer.Typer(no_args_is_help=True, help="The whole product on this machine, privately, for trying it out.")
 Folder = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
-HERE = PROJECT / ".sandbox"
+HERE = Path(".sandbox")
 
 
 @app.command()
 def up(folder: Folder = HERE) -> None:
     """Start Postgres, Asterisk and the daemon, as far as they are not running, and write FOLDER/env."""
-    Sandbox(folder, typer.echo).up()
-    typer.echo(f"ready: everything you need is in {folder / 'env'}")
+    sandbox = Sandbox(folder, typer.echo)
+    sandbox.up()
+    _tell(sandbox)
 
 
 @app.command()
@@ -31,29 +32,40 @@ def down(folder: Folder = HERE) -> None:
 
 @app.command()
 def status(folder: Folder = HERE) -> None:
-    """Show what runs."""
-    for state in Sandbox(folder, typer.echo).status():
+    """Show what runs; exit status 1 unless all of it does."""
+    states = Sandbox(folder, typer.echo).status()
+    for state in states:
         typer.echo(f"{state.part:10} {f'pid {state.pid}' if state.pid else 'stopped':12} {state.about}")
+    raise typer.Exit(0 if all(state.pid for state in states) else 1)
 
 
 @app.command()
 def run(folder: Folder = HERE) -> None:
-    """Start all of it, show the daemon's log, and stop all of it on Ctrl-C."""
+    """Start all of it, show the daemon's log, and stop all of it on Ctrl-C or SIGTERM."""
     sandbox = Sandbox(folder, typer.echo)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         sandbox.up()
-        typer.echo("ready; Ctrl-C ends it")
+        _tell(sandbox)
         _follow(sandbox)
     except KeyboardInterrupt:
         typer.echo("")
     finally:
+        # An impatient second Ctrl-C must not leave processes behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         sandbox.down()
+
+
+def _tell(sandbox: Sandbox) -> None:
+    typer.echo(f"ready: REST at {sandbox.api_url}; call sip:{ACCESS_NUMBER}@{sandbox.sip_address}")
+    typer.echo(f"all addresses and keys: {sandbox.folder / 'env'}")
 
 
 def _follow(sandbox: Sandbox) -> None:
     with sandbox.daemon_log.open(errors="replace") as log:
-        log.seek(0, 2)
+        log.seek(0, os.SEEK_END)
         daemon = sandbox.daemon
         while daemon and daemon.alive():
             text = log.read()

@@ -6,11 +6,11 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.sandbox import processes
+from bridge.sandbox import processes, sockets
 from bridge.sandbox.asterisk_tree import AsteriskTree
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.processes import Process
@@ -18,13 +18,14 @@ from bridge.sandbox.processes import Process
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = ("etc", "varlib", "db", "keys", "agi", "sbin", "spool", "run", "log", "journal", "data/sounds")
 SHARED = ("moh", "documentation", "static-http", "rest-api", "firmware", "phoneprov")
-# The path of a unix socket has room for 107 bytes.
-LONGEST_HOME = 107 - len("/run/asterisk.ctl")
+# The path of a unix socket has room for 107 bytes. The name of a section of Asterisk's configuration, as which the
+# path of the journal serves, for 79: a longer one is cut without a word, and the journal goes elsewhere or nowhere.
+LONGEST_HOME = min(107 - len("/run/asterisk.ctl"), 79 - len("/journal/cel.jsonl"))
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node in `folder`. `home` is the same folder under a name short enough for Asterisk's socket."""
+    """A node in `folder`. `home` is the same folder under a name short enough for Asterisk."""
 
     folder: Path
     home: Path
@@ -43,7 +44,7 @@ class Node:
     @property
     def journal(self) -> Path:
         """The file that Asterisk appends channel events to; its folder exists."""
-        return self.folder / "journal" / "cel.jsonl"
+        return self.home / "journal" / "cel.jsonl"
 
     @property
     def process(self) -> Process | None:
@@ -59,10 +60,16 @@ class Node:
         """Write the product's configuration, by `bridge asterisk render` under these `BRIDGE_*` settings."""
         bridge(("asterisk", "render", str(self.etc)), environment)
 
-    def start(self, keep: Sequence[int] = (), patience: float = 30.0) -> Process:
+    def start(
+        self,
+        keep: Sequence[int] = (),
+        patience: float = 30.0,
+        listening: Collection[tuple[str, int]] = (),
+    ) -> Process:
         """Start Asterisk if it is not running, and return once it has booted fully.
 
-        `keep` are descriptors that it inherits. Raises SandboxError with the end of its log when it does not boot.
+        `keep` are descriptors that it inherits; `listening` are ("udp" or "tcp", port) that it must have bound: to
+        Asterisk, a port in use is an error line and no reason to stop. Raises SandboxError with the end of its log.
         """
         process = self.process
         if process is None:
@@ -70,14 +77,25 @@ class Node:
             process = processes.spawn([*self.command, "-f"], {**os.environ, **marks}, self.folder / "log/console", keep)
         booted = processes.wait_until(lambda: not process.alive() or self.booted(), patience)
         if not process.alive() or not booted:
-            how = f"did not boot in {patience:.0f} s" if process.alive() else "gave up"
-            self.stop()
-            messages = self.folder / "log/messages"
-            raise SandboxError(
-                f"Asterisk {self.tree.version} {how}.\n"
-                f"  {messages} ends:\n{tail(messages)}\n  Its console ends:\n{tail(self.folder / 'log/console', 5)}"
-            )
+            raise self._gives_up(f"did not boot in {patience:.0f} s")
+        wanted = set(listening)
+        if not processes.wait_until(lambda: wanted <= sockets.bound(process), 5.0):
+            missing = ", ".join(f"{kind} port {port}" for kind, port in sorted(wanted - sockets.bound(process)))
+            raise self._gives_up(f"could not listen on {missing}: in use by another process? Stop that and try again")
         return process
+
+    def kill(self) -> None:
+        """kill -9."""
+        for process in processes.carrying(self.folder, "asterisk"):
+            process.kill()
+
+    def _gives_up(self, what: str) -> SandboxError:
+        self.stop()
+        messages = self.folder / "log/messages"
+        return SandboxError(
+            f"Asterisk {self.tree.version} {what}.\n"
+            f"  {messages} ends:\n{tail(messages)}\n  Its console ends:\n{tail(self.folder / 'log/console', 5)}"
+        )
 
     def booted(self) -> bool:
         """Whether it answers its command line and is ready for calls."""
@@ -130,7 +148,7 @@ def at(folder: Path, tree: AsteriskTree) -> Node:
     # Debian's own link `en` is absolute and dangles outside a chroot.
     _relink(folder / "data/sounds/en", tree.sounds)
     home = folder
-    if len(str(folder)) > LONGEST_HOME:
+    if len(os.fsencode(folder)) > LONGEST_HOME:
         home = Path(tempfile.gettempdir()) / f"bridge-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
         _relink(home, folder)
         if home.lstat().st_uid != os.geteuid():
@@ -141,7 +159,19 @@ def at(folder: Path, tree: AsteriskTree) -> Node:
 def bridge(words: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run a command of the product. Raises SandboxError with what it said when it fails."""
     command = [sys.executable, "-m", "bridge", *words]
-    result = subprocess.run(command, cwd=PROJECT, env=dict(environment), capture_output=True, text=True, check=False)
+    try:
+        result = subprocess.run(
+            command,
+            cwd=PROJECT,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(f"`bridge {' '.join(words)}` did not end in 120 s.") from error
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()[-1500:]
         raise SandboxError(f"`bridge {' '.join(words)}` failed:\n{said}")

@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bridge.sandbox.errors import SandboxError
 
@@ -33,7 +34,7 @@ class Claim:
         """Let go of this process's share."""
         os.close(self.descriptor)
 
-    def __enter__(self) -> "Claim":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -47,7 +48,7 @@ def claim(count: int, first: int | None = None) -> Claim:
     """
     wanted = [] if first is None else [first]
     anywhere = list(range(LOWEST, HIGHEST - count, 10))
-    start = random.randrange(len(anywhere)) if anywhere else 0
+    start = random.randrange(len(anywhere)) if anywhere else 0  # noqa: S311 -- guards nothing
     for candidate in (*wanted, *anywhere[start:], *anywhere[:start]):
         descriptor = _lock(candidate, count)
         if descriptor is not None:
@@ -58,6 +59,12 @@ def claim(count: int, first: int | None = None) -> Claim:
         f"No {count} free ports in a row between {LOWEST} and {HIGHEST}. "
         "Stop other sandboxes (`bridge sandbox down` in their folders) and try again."
     )
+
+
+def hold(first: int, count: int) -> Claim | None:
+    """Claim ports that this sandbox's own processes use; None when those still hold the claim."""
+    descriptor = _lock(first, count)
+    return None if descriptor is None else Claim(first, count, descriptor)
 
 
 def _lock(first: int, count: int) -> int | None:

@@ -89,17 +89,17 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         end = time.monotonic() + patience
-        while True:
-            try:
-                # The backends of a postmaster that was killed may take a moment to go: pg_ctl refuses until then.
-                self._run(["pg_ctl", "-D", str(self._data), "-l", str(self.log), "-w", "-s", "start"], patience)
-                break
-            except SandboxError as error:
-                if time.monotonic() > end:
-                    raise SandboxError(f"Postgres did not start; its log ends:\n{tail(self.log)}") from error
-                processes.wait_until(lambda: not processes.within(self._data), 1.0)
-        if not self.accepts():
-            raise SandboxError(f"Postgres started but takes no connection; its log ends:\n{tail(self.log)}")
+        # One that runs but does not accept, still recovering or frozen for a while, is waited for.
+        while not (self.process and self.accepts()):
+            if time.monotonic() > end:
+                raise SandboxError(f"Postgres takes no connection; its log ends:\n{tail(self.log)}")
+            if self.process is None:
+                self._launch(end)
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster; its children notice and go."""
+        if postmaster := self.process:
+            postmaster.kill()
 
     def stop(self) -> None:
         """Stop it, its children too, whatever state they are in."""
@@ -134,6 +134,15 @@ class Postgres:
     @property
     def _data(self) -> Path:
         return self.home / "data"
+
+    def _launch(self, end: float) -> None:
+        try:
+            self._run(["pg_ctl", "-D", str(self._data), "-l", str(self.log), "-w", "-s", "start"], 30.0)
+        except SandboxError as error:
+            # A postmaster that was killed bars the way until its children have gone and its parent has reaped it.
+            if time.monotonic() > end:
+                raise SandboxError(f"Postgres did not start; its log ends:\n{tail(self.log)}") from error
+            processes.wait_until(lambda: not processes.within(self._data), 1.0)
 
     def _initialise(self) -> None:
         unfinished = self.home / "unfinished"

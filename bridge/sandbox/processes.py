@@ -48,13 +48,17 @@ class Process:
             os.close(handle)
         return not self.alive()
 
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        self.send(signal.SIGKILL)
+        self.wait(5.0)
+
     def stop(self, patience: float = 20.0) -> None:
         """SIGTERM, and SIGKILL to one that is still there after `patience` seconds."""
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         if not self.wait(patience):
-            self.send(signal.SIGKILL)
-            self.wait(5.0)
+            self.kill()
 
 
 def of(pid: int) -> Process | None:

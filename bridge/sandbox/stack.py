@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -30,6 +31,8 @@ ALL: tuple[Part, ...] = ("postgres", "asterisk", "daemon")
 ACCESS_NUMBER = "18005550100"
 # SIP, ARI, AMI and REST come first, RTP from here on: two ports a call.
 RTP_OFFSET, RTP_PORTS = 10, 1000
+# A proxy named in the environment has no business on loopback.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,18 @@ class State:
 class Sandbox:
     """A sandbox in `folder`. `say` is told what happens; nothing is started or written before `up`."""
 
-    def __init__(self, folder: Path = PROJECT / ".sandbox", say: Say = print, name: str = "sandbox") -> None:
+    def __init__(
+        self,
+        folder: Path = Path(".sandbox"),
+        say: Say = print,
+        name: str = "sandbox",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` are further `BRIDGE_*` variables, or others than usual, of the daemon and of Asterisk."""
         self.folder = folder.resolve()
         self.say = say
         self.name = name
+        self.settings = dict(settings or {})
 
     # What it is
 
@@ -66,8 +77,10 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """The settings (`BRIDGE_*`) of daemon, migration and rendering."""
         identity = self._identity()
+        given = {name: value for name, value in os.environ.items() if name.startswith("BRIDGE_")}
         first, rtp = identity.first_port, identity.first_port + RTP_OFFSET
         return {
+            **given,
             "BRIDGE_NODE": self.name,
             "BRIDGE_STATE_DIR": str(self.folder / "state"),
             "BRIDGE_DATABASE_URL": self.database_url,
@@ -87,6 +100,7 @@ class Sandbox:
             "BRIDGE_ASTERISK_MODULES": str(self.asterisk.tree.modules),
             "BRIDGE_ASTERISK_DATA": str(self.asterisk.data),
             "BRIDGE_ASTERISK_HOME": str(self.asterisk.home),
+            **self.settings,
         }
 
     @cached_property
@@ -102,7 +116,7 @@ class Sandbox:
     @property
     def database_url(self) -> str:
         """BRIDGE_DATABASE_URL if that is set, else the embedded Postgres."""
-        return os.environ.get("BRIDGE_DATABASE_URL") or self.postgres.url
+        return self._external or self.postgres.url
 
     @property
     def api_url(self) -> str:
@@ -117,18 +131,24 @@ class Sandbox:
     @property
     def daemon(self) -> Process | None:
         """The running daemon, whoever started it."""
-        return next(iter(processes.carrying(self.folder, "daemon")), None)
+        return self.process("daemon")
 
     @property
     def daemon_log(self) -> Path:
-        """What the daemon said."""
-        return self.folder / "log" / "daemon"
+        """What the daemon said, of every start."""
+        return self.folder / "log" / "daemon.log"
+
+    def process(self, part: Part) -> Process | None:
+        """The process of a part, if it runs; of an external Postgres, none."""
+        if part == "postgres":
+            return self.postgres.process if self._embedded and (self.folder / "postgres").is_dir() else None
+        return next(iter(self._processes(part)), None)
 
     def contract(self) -> dict[str, str]:
         """What stands in `.sandbox/env`."""
         settings = self.environment
-        embedded = self.postgres.process if self._embedded else None
-        asterisk, daemon = self.asterisk.process, self.daemon
+        running = {part: self.process(part) for part in ALL}
+        pids = {part: str(process.pid) if process else "" for part, process in running.items()}
         return {
             "BRIDGE_API_URL": self.api_url,
             "BRIDGE_OPERATOR_KEY": settings["BRIDGE_OPERATOR_KEY"],
@@ -139,9 +159,9 @@ class Sandbox:
             "BRIDGE_AMI_ADDRESS": settings["BRIDGE_AMI_ADDRESS"],
             "BRIDGE_JOURNAL": settings["BRIDGE_JOURNAL"],
             "BRIDGE_ASTERISK_CLI": str(self.folder / "asterisk-cli"),
-            "BRIDGE_DAEMON_PID": str(daemon.pid) if daemon else "",
-            "BRIDGE_ASTERISK_PID": str(asterisk.pid) if asterisk else "",
-            "BRIDGE_POSTGRES_PID": str(embedded.pid) if embedded else "",
+            "BRIDGE_DAEMON_PID": pids["daemon"],
+            "BRIDGE_ASTERISK_PID": pids["asterisk"],
+            "BRIDGE_POSTGRES_PID": pids["postgres"],
             "BRIDGE_DAEMON_COMMAND": str(self.folder / "daemon"),
         }
 
@@ -149,28 +169,30 @@ class Sandbox:
         """Each part, whether it runs. Starts nothing."""
         if not (self.folder / "identity.json").exists():
             return [State(part, None, "not set up") for part in ALL]
-        embedded = self.postgres.process if self._embedded else None
-        asterisk, daemon = self.asterisk.process, self.daemon
-        return [
-            State("postgres", embedded.pid if embedded else None, self.database_url if self._embedded else "your own"),
-            State("asterisk", asterisk.pid if asterisk else None, f"SIP on {self.sip_address}"),
-            State("daemon", daemon.pid if daemon else None, f"REST on {self.api_url}"),
-        ]
+        about = {
+            "postgres": "embedded" if self._embedded else "your own, of BRIDGE_DATABASE_URL",
+            "asterisk": f"SIP on {self.sip_address}",
+            "daemon": f"REST on {self.api_url}, {'ready' if self._ready() else 'not ready'}",
+        }
+        running = {part: self.process(part) for part in ALL if part != "postgres" or self._embedded}
+        return [State(part, process.pid if process else None, about[part]) for part, process in running.items()]
 
     # What it does
 
     def up(self, parts: Collection[Part] = ALL) -> None:
         """Start what is not running, and write `env`. Raises SandboxError; what was started till then, `down` stops."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folder()
         with self._locked(), self._claimed() as keep:
-            if "postgres" in parts and self._embedded:
-                self._start_postgres()
+            with ThreadPoolExecutor() as beside:
+                embedded = self.postgres if self._embedded else None
+                starting = beside.submit(self._start_postgres, embedded) if "postgres" in parts and embedded else None
+                if "asterisk" in parts:
+                    self._start_asterisk(keep)
+                if starting:
+                    starting.result()
             if "daemon" in parts:
                 with self._step("schema"):
                     self._bridge("migrate")
-            if "asterisk" in parts:
-                self._start_asterisk(keep)
-            if "daemon" in parts:
                 self._start_daemon(keep)
                 with self._step(f"access number {ACCESS_NUMBER}"):
                     self.ensure_access_number(ACCESS_NUMBER)
@@ -181,17 +203,29 @@ class Sandbox:
         if not self.folder.exists():
             return
         with self._locked():
-            for process in processes.carrying(self.folder, "daemon"):
-                with self._step(f"daemon {process.pid} stopped"):
-                    process.stop()
-            for process in processes.carrying(self.folder / "node", "asterisk"):
-                with self._step(f"Asterisk {process.pid} stopped"):
-                    process.stop()
-            if (self.folder / "postgres").is_dir():
-                running = self.postgres.process
-                with self._step(f"Postgres {running.pid} stopped" if running else "no Postgres left"):
-                    self.postgres.stop()
+            # The daemon first: it still commits what the others told it.
+            self.stop("daemon")
+            self.stop("asterisk")
+            self.stop("postgres")
             (self.folder / "env").unlink(missing_ok=True)
+
+    def stop(self, part: Part) -> None:
+        """Stop one part in good order, by force if that takes too long; `up` starts it again."""
+        if part == "postgres":
+            # Not asked whether it is in use: one of an earlier `up` must not be left behind either.
+            if (self.folder / "postgres").is_dir():
+                with self._step("Postgres stopped"):
+                    self.postgres.stop()
+            return
+        for process in self._processes(part):
+            with self._step(f"{part} {process.pid} stopped"):
+                process.stop()
+
+    def kill(self, part: Part) -> None:
+        """kill -9 of one part, and wait until it has gone; of Postgres, the postmaster, whose children then follow."""
+        for process in [self.process("postgres")] if part == "postgres" else self._processes(part):
+            if process:
+                process.kill()
 
     def remove(self) -> None:
         """Stop everything and delete the folder with all its data."""
@@ -204,13 +238,13 @@ class Sandbox:
 
     def ensure_access_number(self, number: str) -> None:
         """Make an access number through REST, unless it is there already."""
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310 -- always http, on loopback
             f"{self.api_url}/v1/access-numbers",
             json.dumps({"number": number}).encode(),
             {"Authorization": f"Bearer {self._identity().operator_key}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10):
+            with DIRECTLY.open(request, timeout=10):
                 return
         except urllib.error.HTTPError as error:
             with error:
@@ -225,10 +259,19 @@ class Sandbox:
 
     @property
     def _embedded(self) -> bool:
-        return not os.environ.get("BRIDGE_DATABASE_URL")
+        return self._external is None
 
-    def _start_postgres(self) -> None:
-        database = self.postgres
+    @property
+    def _external(self) -> str | None:
+        given = os.environ.get("BRIDGE_DATABASE_URL") or None
+        # Whoever has read our own `env` into the environment has not thereby brought a Postgres along.
+        ours = (self.folder / "postgres").is_dir() and given == self.postgres.url
+        return None if ours else given
+
+    def _processes(self, part: Literal["asterisk", "daemon"]) -> list[Process]:
+        return processes.carrying(self.folder / "node" if part == "asterisk" else self.folder, part)
+
+    def _start_postgres(self, database: Postgres) -> None:
         if database.accepts():
             self._running("Postgres", database.process)
             return
@@ -243,7 +286,8 @@ class Sandbox:
             return
         with self._step(f"Asterisk {asterisk.tree.version} on {self.sip_address}"):
             asterisk.render(self._full_environment())
-            asterisk.start(keep)
+            first = self._identity().first_port
+            asterisk.start(keep, listening=[("udp", first), *(("tcp", first + offset) for offset in (0, 1, 2))])
 
     def _start_daemon(self, keep: list[int]) -> None:
         for name in ("log", "state"):
@@ -267,7 +311,7 @@ class Sandbox:
 
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.api_url}/readyz", timeout=2):
+            with DIRECTLY.open(f"{self.api_url}/readyz", timeout=2):
                 return True
         except OSError:
             return False
@@ -290,11 +334,16 @@ class Sandbox:
     @contextmanager
     def _claimed(self) -> Iterator[list[int]]:
         """The sandbox's ports, kept by whoever inherits the descriptors; they are kept already if anything runs."""
-        if self.daemon or processes.carrying(self.folder / "node", "asterisk"):
-            yield []
-            return
         path = self.folder / "identity.json"
         known = self._identity() if path.exists() else None
+        if known and (self.process("daemon") or self.process("asterisk")):
+            held = ports.hold(known.first_port, RTP_OFFSET + RTP_PORTS)
+            try:
+                yield [held.descriptor] if held else []
+            finally:
+                if held:
+                    held.release()
+            return
         with ports.claim(RTP_OFFSET + RTP_PORTS, known.first_port if known else None) as claim:
             self._write(path, json.dumps(asdict(_identity(claim, known))))
             yield [claim.descriptor]
@@ -302,8 +351,24 @@ class Sandbox:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.say(f"waiting for another command on {self.folder}")
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise SandboxError(f"{self.folder} could not be made: {error.strerror}.") from error
+        owner = self.folder.stat().st_uid
+        if owner != os.geteuid():
+            raise SandboxError(
+                f"The sandbox in {self.folder} belongs to user {owner}, and you are {os.geteuid()}. "
+                "Go on as that user, or choose another --folder."
+            )
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
@@ -321,8 +386,8 @@ class Sandbox:
     def _write(self, path: Path, text: str, mode: int = 0o600) -> None:
         temporary = path.with_name(f".{path.name}.new")
         temporary.unlink(missing_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-            file.write(text)
+        temporary.touch(mode, exist_ok=False)
+        temporary.write_text(text)
         temporary.replace(path)
 
 

@@ -48,18 +48,25 @@ def ensure(packages: Sequence[Package], say: Say) -> None:
         return
     names = [package.name for package in missing]
     reasons = "; ".join(f"{package.name}: {package.why}" for package in missing)
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *names]
-    if os.geteuid() != 0:
+    # Others may be installing at the same moment: wait for apt's lock.
+    install = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", *names]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise SandboxError(f"System packages are missing ({reasons}).\nRun this once: sudo {shlex.join(install)}")
     say(f"installing system packages ({reasons})")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    result = subprocess.run(install, env=quiet, capture_output=True, text=True)
+    result = _quietly(install)
     if result.returncode != 0:
         # Package lists that are absent or out of date are the usual reason.
-        subprocess.run(["apt-get", "update"], env=quiet, capture_output=True, check=False)
-        result = subprocess.run(install, env=quiet, capture_output=True, text=True)
+        _quietly([*install[:3], "update"])
+        result = _quietly(install)
     if result.returncode != 0:
         raise SandboxError(f"`{shlex.join(install)}` failed; mend this and try again:\n{result.stderr.strip()[-1500:]}")
+
+
+def _quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def ensure_telephone_events() -> None:

@@ -1,0 +1,60 @@
+# Everything works from a bare clone on Debian or Ubuntu with Python 3.11 or newer and make. Root is needed for system
+# packages alone, and each command says which.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help demo run up down test lint bench bench-admission lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: $(READY) ## set everything up, place real calls, print minutes and the bill, check them
+	@$(BIN)/bridge sandbox demo
+
+run: $(READY) ## the whole product in the foreground, with a small demo account; Ctrl-C ends it
+	@$(BIN)/bridge sandbox run
+
+up: $(READY) ## the same in the background; .sandbox/env says where everything is
+	@$(BIN)/bridge sandbox up
+
+down: $(READY) ## stop what `make up` started; data stay
+	@$(BIN)/bridge sandbox down
+
+test: $(READY) ## all tests, with real Asterisk, real callers and real Postgres
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: bench-admission ## all benches
+
+bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
+	@$(BIN)/python -m tests.bench.admission $(ARGS)
+
+lock: ## renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --no-annotate --extra dev pyproject.toml --output-file requirements.lock
+
+clean: down ## remove the sandbox, its data and the Python environment
+	@-$(BIN)/bridge sandbox remove
+	rm -rf $(VENV)
+
+# Exact versions with hashes, from whichever package index this machine's pip is set up for.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	@echo "Python packages into $(VENV) (the first time takes about half a minute) ..."
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	    test "$$(id -u)" = 0 || { echo "Missing: python3-venv. Install it with: sudo apt-get install python3-venv"; exit 1; }; \
+	    echo "Installing the system package python3-venv ..."; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
+	@touch $@

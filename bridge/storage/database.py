@@ -1,0 +1,83 @@
+"""The way to Postgres: one pool of connections, transactions on it, and connections of one's own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from bridge.storage import postgres_url
+from bridge.storage.failures import translated
+
+CONNECT_S: Final = 5.0
+COMMAND_S: Final = 60.0
+BUSY_S: Final = 10.0
+_SESSION: Final = {
+    "timezone": "UTC",
+    "jit": "off",
+    # A daemon that was cut off must not keep its locks: the server notices within 30 s.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class Database:
+    """A pool of connections to one Postgres, made on demand and checked before each use.
+
+    `application` is how its connections are named in pg_stat_activity. `pool` 0 keeps no connection.
+    Raises Invalid when the URL is none; every method raises Unavailable when Postgres is away.
+    """
+
+    def __init__(self, url: str, application: str = "bridge", pool: int = 8) -> None:
+        self.url = postgres_url.parse(url)
+        self._application = application
+        sized = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_S} if pool else {"poolclass": NullPool}
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connected,
+            pool_pre_ping=bool(pool),
+            hide_parameters=True,
+            **sized,
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits when the block ends, and is rolled back when it raises."""
+        with translated(self.url):
+            async with self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, everything as of one instant."""
+        with translated(self.url):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection of one's own, outside the pool: for LISTEN, session locks and streams."""
+        with translated(self.url):
+            connection = await self._connected()
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+
+    async def close(self) -> None:
+        """Close all connections of the pool."""
+        await self._engine.dispose()
+
+    async def _connected(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            dsn=self.url.dsn,
+            timeout=CONNECT_S,
+            command_timeout=COMMAND_S,
+            server_settings={**_SESSION, "application_name": self._application},
+        )
