@@ -5,6 +5,7 @@ configuration of Asterisk is rendered from. Each field's description is the oper
 `bridge settings` prints the table.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,6 +18,19 @@ from bridge.domain.errors import BridgeError
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
 HexKey = Secret[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64,}$")]]
+JOURNAL_PATH_MAX = 79
+"""The path is a section name of cel_custom.conf; Asterisk cuts a longer one, and the journal would go nowhere."""
+
+
+def _fits(path: Path) -> Path:
+    if len(os.fsencode(path)) > JOURNAL_PATH_MAX:
+        raise ValueError(f"Asterisk takes at most {JOURNAL_PATH_MAX} bytes of path here")
+    if not path.is_absolute():
+        raise ValueError("the path must be absolute")
+    return path
+
+
+JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 
 
@@ -45,7 +59,7 @@ class DaemonSettings(Settings):
     state_dir: Path = Field(
         Path("/var/lib/bridge"), description="Folder of the local directory of passcodes and the daemon's lock."
     )
-    journal: Path = Field(
+    journal: JournalPath = Field(
         Path("/var/lib/bridge/journal/cel.jsonl"),
         description="The file that Asterisk appends channel events to; archives stand beside it.",
     )
@@ -73,7 +87,7 @@ class NodeSettings(_Environment):
     """What asterisk-conf/ and dialplan/ are rendered from."""
 
     node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field("node1", description="As for the daemon.")
-    journal: Path = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
+    journal: JournalPath = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
     ari_url: str = Field("http://127.0.0.1:8088", pattern=r"^http://[^/\s:]+:[0-9]+$", description="As for the daemon.")
     ari_user: Name = Field("bridge", description="As for the daemon.")
     ari_password: Password = Field(description="As for the daemon.")

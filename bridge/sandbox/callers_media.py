@@ -25,6 +25,7 @@ LOW, HIGH = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYPAD = ("123A", "456B", "789C", "*0#D")
 # 80 ms on and 80 ms off: twice what ITU-T Q.24 asks a receiver to hear, and what auto-diallers use.
 ON, OFF = 4, 4
+DIGIT_SECONDS = (ON + OFF) * FRAME_SECONDS
 # RFC 4733 2.5.1.4: the end of a digit is sent three times.
 ENDS = 3
 SILENCE = b"\xff" * FRAME

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bridge.sandbox import company, demo
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 
@@ -58,8 +59,24 @@ def run(folder: Folder = HERE) -> None:
         sandbox.down()
 
 
+@app.command(name="demo")
+def play(folder: Folder = HERE) -> None:
+    """Place real calls of several sub-accounts at once, print minutes and the bill, and check them."""
+    demo.run(Sandbox(folder, typer.echo), typer.echo)
+
+
+@app.command()
+def remove(folder: Folder = HERE) -> None:
+    """Stop all of it and delete its data."""
+    Sandbox(folder, typer.echo).remove()
+
+
 def _tell(sandbox: Sandbox) -> None:
-    typer.echo(f"ready: REST at {sandbox.api_url}; call sip:{ACCESS_NUMBER}@{sandbox.sip_address}")
+    found = company.of(sandbox)
+    typer.echo(f"ready: REST at {sandbox.api_url}; call sip:{ACCESS_NUMBER}@{sandbox.sip_address} and key")
+    for member in found.members:
+        codes = ", ".join(f"{digits} ({role})" for role, digits in member.digits.items())
+        typer.echo(f"  {codes:36} for the room of {member.name}")
     typer.echo(f"all addresses and keys: {sandbox.folder / 'env'}")
 
 

@@ -156,8 +156,8 @@ def at(folder: Path, tree: AsteriskTree) -> Node:
     return Node(folder, home, tree)
 
 
-def bridge(words: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run a command of the product. Raises SandboxError with what it said when it fails."""
+def bridge(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a command of the product prints. Raises SandboxError with what it said when it fails."""
     command = [sys.executable, "-m", "bridge", *words]
     try:
         result = subprocess.run(
@@ -175,6 +175,7 @@ def bridge(words: Sequence[str], environment: Mapping[str, str]) -> None:
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip()[-1500:]
         raise SandboxError(f"`bridge {' '.join(words)}` failed:\n{said}")
+    return result.stdout
 
 
 def _relink(link: Path, target: Path) -> None:

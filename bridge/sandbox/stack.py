@@ -192,7 +192,7 @@ class Sandbox:
                     starting.result()
             if "daemon" in parts:
                 with self._step("schema"):
-                    self._bridge("migrate")
+                    self.bridge("migrate")
                 self._start_daemon(keep)
                 with self._step(f"access number {ACCESS_NUMBER}"):
                     self.ensure_access_number(ACCESS_NUMBER)
@@ -316,8 +316,9 @@ class Sandbox:
         except OSError:
             return False
 
-    def _bridge(self, *words: str) -> None:
-        node.bridge(words, self._full_environment())
+    def bridge(self, *words: str) -> str:
+        """What a command of the product prints, run with this sandbox's settings."""
+        return node.bridge(words, self._full_environment())
 
     def _full_environment(self) -> Mapping[str, str]:
         return {**os.environ, **self.environment}

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Self
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -73,6 +73,12 @@ class Database:
     async def close(self) -> None:
         """Close all connections of the pool."""
         await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def _connected(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(

@@ -1,0 +1,40 @@
+"""The advisory locks of the product in one Postgres database: numbers that mean something to nobody else.
+
+The two-part ones are (class, hash of an account).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+MIGRATION: Final = 0x627269646701
+CODES: Final = 0x627269646702
+NODE: Final = 0x627269646703
+_TARIFFS: Final = 0x6272
+
+
+async def writing_codes(connection: AsyncConnection) -> None:
+    """All that makes or revokes passcodes takes turns, until the transaction ends."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CODES})
+
+
+async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
+    """The accounts' tariffs stay as they are until the transaction ends."""
+    await connection.execute(
+        text(
+            "SELECT pg_advisory_xact_lock_shared(:class, key) FROM "
+            "(SELECT DISTINCT hashtext(id::text) AS key FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY key) AS keys"
+        ),
+        {"class": _TARIFFS, "ids": list(accounts)},
+    )
+
+
+async def changing_tariff(connection: AsyncConnection, account: UUID) -> None:
+    """Nobody rates a stay of the account until the transaction ends."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
+        {"class": _TARIFFS, "id": account},
+    )
