@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from bridge import settings, telemetry
+from bridge import telemetry
 from bridge.api import server
 from bridge.asterisk import ami, ari
 from bridge.asterisk.calls import Calls, StasisCall
@@ -221,5 +221,3 @@ class _Daemon:
                 telemetry.PULSE_AGE_SECONDS.set(time.time() - progress.pulse_us / SECOND_US)
             telemetry.DIRECTORY_AGE_SECONDS.set(self._directory.age_s())
             await asyncio.sleep(GAUGES_S)
-
-

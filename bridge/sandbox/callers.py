@@ -221,7 +221,7 @@ class Call:
         wanted = self._informed + 1
         self._sipp.tell(self.log.call_id, "KEY", digit)
         await self._until(lambda: self._informed >= wanted, "got no answer to INFO", 10.0)
-        # Asterisk plays the digit to itself for its Duration: digits sent faster than that queue up, and BYE discards them.
+        # Asterisk plays each digit to itself for its Duration: digits sent faster queue up, and BYE discards them.
         await asyncio.sleep(callers_media.DIGIT_SECONDS)
 
     async def _until(self, met: Callable[[], bool], what: str, patience: float | None) -> None:

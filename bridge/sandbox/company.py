@@ -47,7 +47,7 @@ class Company:
 
 
 def of(sandbox: Sandbox) -> Company:
-    """The company of a sandbox that is up; made when it has none yet. Its passcodes are kept in the sandbox's folder."""
+    """The company of a sandbox that is up, made when it has none yet. Its codes are kept in the sandbox's folder."""
     kept = sandbox.folder / "company.json"
     try:
         known = json.loads(kept.read_text())

@@ -1,4 +1,4 @@
-"""The demo: real callers on one number at once, each in their own conference, then the records, the bill and a check."""
+"""The demo: real callers on one number at once, each in their own conference; then records, the bill and a check."""
 
 import asyncio
 import time
@@ -34,18 +34,18 @@ def cast(found: Company) -> list[Part]:
     """Six callers of three sub-accounts, two a room; the second mistypes first."""
     employee, department, project = found.members
 
-    def part(member: Member, role: str, phone: str, stay: float, tone: float, wrong: bool = False) -> Part:
+    def part(member: Member, role: str, phone: str, stay: float, tone: int, wrong: bool = False) -> Part:
         code = Key(member.digits[role], 1.0)
         script = (Key("0000000#", 1.0), Key(member.digits[role], 3.0)) if wrong else (code,)
         return Part(member, role, Caller(ACCESS_NUMBER, script, caller=phone, stay=stay, tone=tone))
 
     return [
-        part(employee, "host", "12125550101", 26.0, 400.0),
-        part(employee, "guest", "12125550102", 17.0, 0.0, wrong=True),
-        part(department, "host", "442079460103", 21.0, 600.0),
-        part(department, "guest", "442079460104", 14.0, 0.0),
-        part(project, "host", "4930123105", 30.0, 800.0),
-        part(project, "guest", "4930123106", 9.0, 0.0),
+        part(employee, "host", "12125550101", 26.0, 400),
+        part(employee, "guest", "12125550102", 17.0, 0, wrong=True),
+        part(department, "host", "442079460103", 21.0, 600),
+        part(department, "guest", "442079460104", 14.0, 0),
+        part(project, "host", "4930123105", 30.0, 800),
+        part(project, "guest", "4930123106", 9.0, 0),
     ]
 
 

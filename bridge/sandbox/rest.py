@@ -27,7 +27,7 @@ class Rest:
     async def all(self, path: str, **query: str) -> list[Any]:
         """Every item of a list, page by page."""
         items: list[Any] = []
-        cursor = {}
+        cursor: dict[str, str] = {}
         while True:
             page = await self.get(path, **query, **cursor)
             items += page["items"]

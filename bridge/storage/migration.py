@@ -1,5 +1,6 @@
 """The schema's version: brought up to date by Alembic, out of migrations/."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -63,7 +64,7 @@ async def _run(url: str, work: Callable[[Config], None]) -> None:
 
 
 def _config() -> Config:
-    config = Config()
+    config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config

@@ -25,7 +25,7 @@ class PostgresUrl:
 
 
 def parse(url: str) -> PostgresUrl:
-    """`postgresql://USER:PASSWORD@HOST:PORT/NAME`, with `?host=FOLDER` for a socket. Raises Invalid, without the URL."""
+    """`postgresql://USER:PASSWORD@HOST:PORT/NAME`, with `?host=FOLDER` for a socket. Raises Invalid."""
     try:
         parts = urlsplit(url)
         query = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}

@@ -7,7 +7,6 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -166,10 +165,10 @@ tariff_versions: Final = Table(
 directory_state: Final = Table(
     "directory_state",
     metadata,
-    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("database_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     _count("number"),
-    CheckConstraint("only", "only"),
+    CheckConstraint("id = 1", "id"),
 )
 
 # Numbers are gapless and in order of commit. A passcode changed (`digest`), an access number (`access_number`), or,

@@ -78,11 +78,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "directory_state",
-        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("database_id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("only", name=op.f("directory_state_only_check")),
-        sa.PrimaryKeyConstraint("only", name=op.f("directory_state_pkey")),
+        sa.CheckConstraint("id = 1", name=op.f("directory_state_id_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("directory_state_pkey")),
     )
     op.create_table(
         "incidents",

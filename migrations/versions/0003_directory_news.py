@@ -49,26 +49,25 @@ END $$
 """,
 }
 
-COUNT = """
-    INSERT INTO passcode_lengths AS counted (length, live)
-    SELECT length, sum(sign) FROM ({rows}) AS changed GROUP BY length ORDER BY length
-    ON CONFLICT (length) DO UPDATE SET live = counted.live + EXCLUDED.live;
+COUNT_COME = """
+INSERT INTO passcode_lengths AS counted (length, live)
+SELECT length, count(*) FROM new_rows WHERE state = 'live' GROUP BY length ORDER BY length
+ON CONFLICT (length) DO UPDATE SET live = counted.live + EXCLUDED.live;
 """
-COME = "SELECT length, 1 AS sign FROM new_rows WHERE state = 'live'"
-GONE = "SELECT length, -1 AS sign FROM old_rows WHERE state = 'live'"
+COUNT_GONE = """
+INSERT INTO passcode_lengths AS counted (length, live)
+SELECT length, -count(*) FROM old_rows WHERE state = 'live' GROUP BY length ORDER BY length
+ON CONFLICT (length) DO UPDATE SET live = counted.live + EXCLUDED.live;
+"""
+NOTE_COME = "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows WHERE state = 'live'));"
+NOTE_GONE = "PERFORM note_digests(ARRAY(SELECT digest FROM old_rows WHERE state = 'live'));"
+NOTE_BOTH = "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows UNION SELECT digest FROM old_rows));"
 
 # What each statement does afterwards, with the rows as they were (old_rows) and are (new_rows).
 TRIGGERS = {
-    ("passcodes", "INSERT"): (
-        "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows WHERE state = 'live'));" + COUNT.format(rows=COME)
-    ),
-    ("passcodes", "UPDATE"): (
-        "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows UNION SELECT digest FROM old_rows));"
-        + COUNT.format(rows=f"{COME} UNION ALL {GONE}")
-    ),
-    ("passcodes", "DELETE"): (
-        "PERFORM note_digests(ARRAY(SELECT digest FROM old_rows WHERE state = 'live'));" + COUNT.format(rows=GONE)
-    ),
+    ("passcodes", "INSERT"): "\n".join((COUNT_COME, NOTE_COME)),
+    ("passcodes", "UPDATE"): "\n".join((COUNT_COME, COUNT_GONE, NOTE_BOTH)),
+    ("passcodes", "DELETE"): "\n".join((COUNT_GONE, NOTE_GONE)),
     ("rooms", "UPDATE"): """
     PERFORM note_digests(ARRAY(
         SELECT passcodes.digest FROM passcodes JOIN new_rows ON new_rows.id = passcodes.room_id
@@ -106,7 +105,7 @@ ROWS["UPDATE"] = f"{ROWS['DELETE']} {ROWS['INSERT']}"
 
 
 def upgrade() -> None:
-    op.execute("INSERT INTO directory_state (number) VALUES (0)")
+    op.execute("INSERT INTO directory_state (id, number) VALUES (1, 0)")
     for signature, body in FUNCTIONS.items():
         op.execute(f"CREATE FUNCTION {signature} {body}")
     for (table, event), body in TRIGGERS.items():

@@ -4,6 +4,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+
 from bridge.asterisk import journal_file
 from bridge.asterisk.journal_file import JournalFile
 from bridge.usecases.ports import Batch, Position

@@ -9,19 +9,20 @@ import argparse
 import asyncio
 import json
 import secrets
-import statistics
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import panoramisk
-from bridge.sandbox import callers_load
-from bridge.sandbox.stack import Sandbox
+import psutil
+
+from bridge.sandbox import callers_load, rest, system
+from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 
 BASELINE_NUMBER = "7000"
 ROOMS = 25
@@ -51,7 +52,7 @@ class Watch:
         return [1000 * (self.joined[call] - at) for call, at in self.completed.items() if call in self.joined]
 
 
-def bench_ami(folder: Path, secret: str) -> None:
+def add_bench_user(folder: Path, secret: str) -> None:
     """An AMI user that sees digits, which the product's own must not need."""
     with (folder / "manager.conf").open("a") as file:
         file.write(f"\n[bench]\nsecret = {secret}\nread = call,dtmf,reporting\nwrite = \nwritetimeout = 20000\n")
@@ -59,7 +60,7 @@ def bench_ami(folder: Path, secret: str) -> None:
             file.write(f"eventfilter(action(include),name({event})) =\n")
 
 
-def baseline(folder: Path, length: int) -> None:
+def add_baseline(folder: Path, length: int) -> None:
     """The floor: the same prompt and the same rooms' profiles, in plain dialplan."""
     with (folder / "extensions.conf").open("a") as file:
         file.write(
@@ -71,29 +72,151 @@ def baseline(folder: Path, length: int) -> None:
         file.write("require = app_read.so\n")
 
 
-async def block(watch_at: str, secret: str, target: str, number: str, codes: Sequence[str], rate: float, calls: int) -> list[float]:
-    """Place calls and measure them. Fails when a call was lost: a figure without it would flatter."""
-    host, port = watch_at.rsplit(":", 1)
+@dataclass(frozen=True)
+class Node:
+    """The node under test: where its AMI and SIP are, and codes that open its rooms."""
+
+    ami: str
+    sip: str
+    secret: str
+    codes: tuple[str, ...]
+
+
+async def block(node: Node, number: str, rate: float, calls: int) -> list[float]:
+    """Place calls and measure them, in ms. Fails when calls were lost: a figure without them would flatter."""
+    host, port = node.ami.rsplit(":", 1)
     manager = panoramisk.Manager(
-        loop=asyncio.get_running_loop(), host=host, port=int(port), username="bench", secret=secret, encoding="latin-1"
+        loop=asyncio.get_running_loop(),
+        host=host,
+        port=int(port),
+        username="bench",
+        secret=node.secret,
+        encoding="latin-1",
     )
-    watch = Watch(len(codes[0]))
+    watch = Watch(len(node.codes[0]))
     manager.register_event("DTMFEnd", watch.on_event)
     manager.register_event("ConfbridgeJoin", watch.on_event)
     await manager.connect()
     try:
-        report = await callers_load.load(rate, calls, codes, number=number, target=target, hold=HOLD_S)
+        report = await callers_load.load(rate, calls, node.codes, number=number, target=node.sip, hold=HOLD_S)
     finally:
-        manager.reconnect_timeout = 10**6
+        manager.reconnect_timeout = 10**6  # panoramisk would connect again even after close()
         manager.close()
     found = watch.latencies_ms()
-    if report.failures:
-        print(f"  {dict(report.failures)}", file=sys.stderr)
+    if report.failures or len(found) < calls:
+        print(f"  {calls - len(found)} calls without a join; failures {dict(report.failures)}", file=sys.stderr)
     if len(found) < 0.99 * calls:
         raise SystemExit(f"only {len(found)} of {calls} calls came from the completing digit into the room")
     return found
 
 
 def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of them lie (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds and resident memory of a process so far."""
+
+    cpu_s: float
+    resident_mb: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Usage":
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        return cls(times.user + times.system, process.memory_info().rss / 1e6)
+
+
+async def provision(sandbox: Sandbox) -> tuple[str, ...]:
+    """ROOMS sub-accounts; a host and a guest code each, all of one length."""
+    async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client:
+        account = await client.post("/v1/accounts", {"name": "bench", "currency": "USD", "time_zone": "UTC"})
+        codes: list[str] = []
+        for number in range(2 * ROOMS):
+            body = {"user_id": f"u{number}", "name": f"User {number}"}
+            made = await client.post(f"/v1/accounts/{account['id']}/sub-accounts", body)
+            codes += [passcode["digits"] for passcode in made["rooms"][0]["passcodes"]]
+    longest = max(map(len, codes))
+    return tuple(code for code in codes if len(code) == longest)[-2 * ROOMS :]
+
+
+async def measure(sandbox: Sandbox, node: Node, calls: int, rates: Sequence[int]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    product_calls = 0
+    daemon = sandbox.daemon
+    assert daemon is not None
+    await block(node, BASELINE_NUMBER, 10, 50)
+    await block(node, ACCESS_NUMBER, 10, 50)
+    cpu_s = 0.0
+    print(f"{'calls/s':>8} {'side':10} {'calls':>6} {'p50 ms':>8} {'p90 ms':>8} {'p99 ms':>8}")
+    for rate in rates:
+        found: dict[str, list[float]] = {"Read()": [], "bridge": []}
+        for _ in range(BLOCKS):
+            found["Read()"] += await block(node, BASELINE_NUMBER, rate, calls // BLOCKS)
+            before = Usage.of(daemon.pid)
+            found["bridge"] += await block(node, ACCESS_NUMBER, rate, calls // BLOCKS)
+            cpu_s += Usage.of(daemon.pid).cpu_s - before.cpu_s
+            product_calls += calls // BLOCKS
+        for side, name in (("Read()", "baseline"), ("bridge", "bridge")):
+            values = found[side]
+            for share in (50, 90, 99):
+                figures[f"{name}_p{share}_{rate}"] = round(quantile(values, share / 100), 3)
+            p50, p90, p99 = (figures[f"{name}_p{share}_{rate}"] for share in (50, 90, 99))
+            print(f"{rate:8} {side:10} {len(values):6} {p50:8.2f} {p90:8.2f} {p99:8.2f}", flush=True)
+        for share in (50, 99):
+            ratio = quantile(found["bridge"], share / 100) / quantile(found["Read()"], share / 100)
+            figures[f"ratio_p{share}_{rate}"] = round(ratio, 3)
+        print(
+            f"{rate:8} ratio      {'':6} {figures[f'ratio_p50_{rate}']:8.2f} {'':8} {figures[f'ratio_p99_{rate}']:8.2f}"
+        )
+    figures["daemon_cpu_ms_per_call"] = round(1000 * cpu_s / product_calls, 3)
+    figures["daemon_resident_mb"] = round(Usage.of(daemon.pid).resident_mb, 1)
+    print(
+        f"daemon: {figures['daemon_cpu_ms_per_call']} ms CPU a call (dialogue, journal and ledger), "
+        f"{figures['daemon_resident_mb']} MB resident"
+    )
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=2000, help="calls of each side at each rate")
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 40], help="calls a second")
+    chosen = parser.parse_args()
+    system.ensure(system.for_callers(), print)
+    secret = secrets.token_hex(16)
+    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
+        sandbox = Sandbox(Path(folder) / "s", print)
+        try:
+            sandbox.up(["postgres", "asterisk", "daemon"])
+            codes = asyncio.run(provision(sandbox))
+            sandbox.stop("asterisk")
+            add_bench_user(sandbox.asterisk.etc, secret)
+            add_baseline(sandbox.asterisk.etc, len(codes[0]))
+            sandbox.asterisk.start()
+            until_ready(sandbox)
+            node = Node(sandbox.environment["BRIDGE_AMI_ADDRESS"], sandbox.sip_address, secret, codes)
+            figures = asyncio.run(measure(sandbox, node, chosen.calls, chosen.rates))
+        finally:
+            sandbox.remove()
+    print(json.dumps(figures))
+
+
+def until_ready(sandbox: Sandbox, seconds: float = 30.0) -> None:
+    """Wait until the daemon is connected again. Fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(f"{sandbox.api_url}/readyz", timeout=2):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,12 +3,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from bridge.domain import journal_line
-from bridge.domain.journal import Change, Fold, Incident
-from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenStay, Outcome, Reason
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import ACCOUNT, ROOM, SECOND, START, SUB_ACCOUNT, CallLines, alive, boot, line
+
+from bridge.domain import journal_line
+from bridge.domain.journal import Change, Fold, Incident
+from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenStay, Outcome, Reason
 
 RTP_TIMEOUT = 60 * SECOND
 

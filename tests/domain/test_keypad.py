@@ -1,7 +1,8 @@
-from bridge.domain import keypad
-from bridge.domain.keypad import Ended, Keying, Patience
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.domain import keypad
+from bridge.domain.keypad import Ended, Keying, Patience
 
 PATIENCE = Patience(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 

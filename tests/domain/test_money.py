@@ -1,10 +1,11 @@
 from decimal import Decimal
 
 import pytest
-from bridge.domain import money
-from bridge.domain.errors import Invalid
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.domain import money
+from bridge.domain.errors import Invalid
 
 cents = st.integers(-(10**12), 10**12)
 

@@ -1,10 +1,11 @@
 import random
 
 import pytest
-from bridge.domain import passcode
-from bridge.domain.errors import Invalid
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.domain import passcode
+from bridge.domain.errors import Invalid
 
 KEY = b"k" * 32
 

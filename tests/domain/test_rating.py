@@ -3,11 +3,12 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bridge.domain import rating
 from bridge.domain.errors import Invalid
 from bridge.domain.rating import TariffVersion
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
 increments = st.integers(1, 3600)

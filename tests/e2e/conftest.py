@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from bridge.sandbox import company, rest, stack, system
+
+from bridge.sandbox import company, rest, system
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox

@@ -4,13 +4,14 @@ import time
 from typing import Any
 
 import pytest
+from conftest import closed, journal, until
+
 from bridge.sandbox import callers
 from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.callers_media import Dtmf
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-from conftest import closed, journal, until
 
 
 def caller(*script: Key, **about: Any) -> Caller:
@@ -121,9 +122,7 @@ HOSTILE = ("%5C", "%0A%0D", "%22", "%FF%00x", "a,b,c", "${HANGUPCAUSE}", "$[1+1]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-async def test_hostile_callers_end_in_a_complete_record(
-    sandbox: Sandbox, api: Rest, firm: Company, text: str
-) -> None:
+async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: Rest, firm: Company, text: str) -> None:
     code = firm.members[0].digits["guest"]
     who = Caller(ACCESS_NUMBER, (Key(code, 0.3),), caller=text, name=text.replace('"', ""), stay=1.2)
     [log] = await callers.place([who], sandbox.sip_address)

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
+from conftest import closed, until
+
 from bridge.sandbox import callers, demo
 from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-from conftest import closed, until
 
 
 async def test_a_stay_is_open_within_a_second_of_the_join_and_closed_within_one_of_the_leave(

@@ -16,7 +16,8 @@ res_pjsip_caller_id res_pjsip_dtmf_info res_pjsip_endpoint_identifier_ip chan_pj
 pbx_config app_read app_verbose func_callerid func_channel func_strings
 """
 
-# 1000: keys heard, then a conference, quiet since a sound at leaving would delay the end. 2000: the far end hangs up. 3000: busy. 4000: rings for ever.
+# 1000: keys heard, then a conference, quiet since a sound at leaving would delay the end.
+# 2000: the far end hangs up. 3000: busy. 4000: rings for ever.
 DIALPLAN = """
 [calls]
 exten => 1000,1,Answer()

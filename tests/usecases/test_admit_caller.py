@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
+
 from bridge.domain.admission import Entry
 from bridge.domain.keypad import Patience
 from bridge.domain.passcode import Role
@@ -38,7 +39,7 @@ class FakeDirectory:
 
 @dataclass
 class FakeCaller:
-    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. What it hears and what happens is in `story`."""
+    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. `story` tells what it heard and did."""
 
     script: deque[str | None]
     number: str = "18005550100"

@@ -1,0 +1,160 @@
+"""Values of the fold ↔ rows of the ledger."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.engine import RowMapping
+
+from bridge.domain.journal import Incident
+from bridge.domain.minutes import (
+    Call,
+    Evidence,
+    Identity,
+    MinuteRecord,
+    OpenCall,
+    OpenStay,
+    Outcome,
+    instant,
+    microseconds,
+)
+
+INT32 = 2**31 - 1
+
+
+def open_call(call: OpenCall) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "node": call.node,
+        "boot": call.boot,
+        "uniqueid": call.uniqueid,
+        "channel": clean(call.channel),
+        "caller": clean(call.caller),
+        "access_number": clean(call.access_number),
+        "sip_call_id": clean(call.sip_call_id),
+        "started_at": instant(call.started_us),
+        "answered_at": None if call.answered_us is None else instant(call.answered_us),
+        "outcome": call.outcome.value,
+    }
+
+
+def call(closed: Call) -> dict[str, Any]:
+    return {
+        **open_call(closed.call),
+        "ended_at": instant(closed.ended_us),
+        "duration_us": closed.ended_us - closed.call.started_us,
+        "cause": max(-INT32, min(closed.cause, INT32)),
+        "evidence": closed.evidence.value,
+    }
+
+
+def open_stay(stay: OpenStay) -> dict[str, Any]:
+    return {
+        **_stay(stay),
+        "left_at": None if stay.left_us is None else instant(stay.left_us),
+        "evidence": stay.evidence.value,
+        "error_bound_us": stay.error_bound_us,
+        "result": clean(stay.result),
+    }
+
+
+def minute_record(record: MinuteRecord) -> dict[str, Any]:
+    return {
+        **_stay(record.stay),
+        "left_at": instant(record.left_us),
+        "duration_us": record.duration_us,
+        "left_reason": record.reason.value,
+        "evidence": record.evidence.value,
+        "error_bound_us": record.error_bound_us,
+    }
+
+
+def incident(node: str, boot: str, seen: Incident) -> dict[str, Any]:
+    at = instant(seen.at)
+    return {"node": node, "boot": boot, "at": at, "kind": clean(seen.kind), "subject": clean(seen.subject)}
+
+
+def _stay(stay: OpenStay) -> dict[str, Any]:
+    stamped = {
+        "account_id": stay.account_id,
+        "sub_account_id": stay.sub_account_id,
+        "passcode_id": stay.passcode_id,
+        "room": stay.room,
+    }
+    ids = {
+        "account_id": uuid_or_none(stay.account_id),
+        "sub_account_id": uuid_or_none(stay.sub_account_id),
+        "passcode_id": uuid_or_none(stay.passcode_id),
+        "room_id": uuid_or_none(stay.room.partition(".")[0]),
+    }
+    return {
+        "id": stay.identity.id,
+        "node": stay.identity.node,
+        "boot": stay.boot,
+        "uniqueid": stay.identity.uniqueid,
+        "bridge_id": stay.identity.bridge_id,
+        "conference_id": stay.identity.conference_id,
+        "room": stay.room,
+        **ids,
+        "role": stay.role,
+        "project_code": stay.project_code,
+        "channel": clean(stay.channel),
+        "caller": clean(stay.caller),
+        "access_number": clean(stay.access_number),
+        "stamped": json.dumps(stamped) if None in ids.values() else None,
+        "joined_at": instant(stay.identity.joined_us),
+    }
+
+
+def call_of(row: RowMapping) -> OpenCall:
+    """The open call that a row was made from."""
+    return OpenCall(
+        row["node"],
+        row["boot"],
+        row["uniqueid"],
+        row["channel"],
+        row["caller"],
+        row["access_number"],
+        row["sip_call_id"],
+        microseconds(row["started_at"]),
+        None if row["answered_at"] is None else microseconds(row["answered_at"]),
+        Outcome(row["outcome"]),
+    )
+
+
+def stay_of(row: RowMapping) -> OpenStay:
+    """The open stay that a row was made from."""
+    ids = json.loads(row["stamped"]) if row["stamped"] else row
+    return OpenStay(
+        Identity(row["node"], row["uniqueid"], row["bridge_id"], microseconds(row["joined_at"])),
+        row["boot"],
+        row["room"],
+        str(ids["account_id"]),
+        str(ids["sub_account_id"]),
+        str(ids["passcode_id"]),
+        row["role"],
+        row["project_code"],
+        row["channel"],
+        row["caller"],
+        row["access_number"],
+        None if row["left_at"] is None else microseconds(row["left_at"]),
+        Evidence(row["evidence"]),
+        row["error_bound_us"],
+        row["result"],
+    )
+
+
+def uuid_or_none(text: str) -> UUID | None:
+    """The UUID whose usual text form this is; anything else, however close, is none."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
+
+
+def clean(text: str) -> str:
+    """Text as Postgres can hold it: it knows no NUL, and a lone surrogate is no character."""
+    if text.isprintable():
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

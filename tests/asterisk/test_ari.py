@@ -1,0 +1,202 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from fake_ari import FakeAri, channel, running
+
+from bridge.asterisk import ari, ari_events, calls
+from bridge.asterisk.ari import Ari, AriFailed, AriRefused, AriUnreachable, Login
+from bridge.asterisk.calls import Calls, StasisCall
+from bridge.domain.admission import Entry
+from bridge.domain.passcode import Role
+from bridge.usecases.admit_caller import CallerGone, Prompt
+
+ENTRY = Entry("p", "a", "s", "r", Role.HOST)
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[tuple[FakeAri, Login]]:
+    async with running() as pair:
+        yield pair
+
+
+async def reading(session: Ari) -> None:
+    async for _ in session.events():
+        pass
+
+
+async def test_a_wrong_password_is_told_by_name(wire: tuple[FakeAri, Login]) -> None:
+    with pytest.raises(AriRefused, match="BRIDGE_ARI_PASSWORD"):
+        async with ari.connected(replace(wire[1], password="wrong")):
+            pass
+
+
+async def test_nobody_there_is_told_with_the_address() -> None:
+    with pytest.raises(AriUnreachable, match="http://127.0.0.1:9"):
+        async with ari.connected(Login("http://127.0.0.1:9", "bridge", "x")):
+            pass
+
+
+async def test_answers_find_their_requests(wire: tuple[FakeAri, Login]) -> None:
+    fake, login = wire
+    fake.answers = {"one": (200, {"n": 1}), "gone": (404, None)}
+    async with ari.connected(login) as session:
+        task = asyncio.create_task(reading(session))
+        assert await session.request("GET", "one") == {"n": 1}
+        assert await session.request("GET", "two") is None
+        with pytest.raises(AriFailed) as refused:
+            await session.request("POST", "gone")
+        assert refused.value.caller_gone
+        task.cancel()
+
+
+async def test_a_lost_connection_ends_what_waits(wire: tuple[FakeAri, Login]) -> None:
+    fake, login = wire
+    fake.silent = True
+    async with ari.connected(login) as session:
+        task = asyncio.create_task(reading(session))
+        asking = asyncio.create_task(session.request("GET", "one"))
+        await fake.until("GET", "one")
+        await fake.sockets[0].close()
+        with pytest.raises(AriUnreachable):
+            await asking
+        with pytest.raises(AriUnreachable):
+            await task
+
+
+async def test_silence_is_not_taken_for_an_answer(wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, login = wire
+    fake.silent = True
+    monkeypatch.setattr(ari, "REQUEST_TIMEOUT_S", 0.05)
+    async with ari.connected(login) as session:
+        with pytest.raises(AriUnreachable, match="did not answer"):
+            await session.request("GET", "one")
+
+
+@pytest.mark.parametrize("frame", [{}, {"type": 7}, {"type": "StasisStart"}, {"type": "StasisStart", "channel": None}])
+def test_events_that_make_no_sense_survive(frame: dict[str, object]) -> None:
+    assert isinstance(ari_events.parse(frame), ari_events.Other)
+
+
+class Serving:
+    """Calls over a fake ARI, with a dialogue of the test's own."""
+
+    def __init__(self, wire: tuple[FakeAri, Login]) -> None:
+        self.fake, self._login = wire
+        self.offered: asyncio.Queue[StasisCall] = asyncio.Queue()
+        self.release = asyncio.Event()
+        self.calls = Calls(self._greet)
+
+    async def _greet(self, call: StasisCall) -> bool:
+        await self.offered.put(call)
+        await self.release.wait()
+        return True
+
+    async def __aenter__(self) -> "Serving":
+        ready = asyncio.Event()
+        self._task = asyncio.create_task(self._serve(ready))
+        async with asyncio.timeout(5):
+            await ready.wait()
+        return self
+
+    async def _serve(self, ready: asyncio.Event) -> None:
+        async with ari.connected(self._login) as session:
+            await self.calls.serve(session, ready.set)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release.set()
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+async def test_the_event_filter_is_set_on_every_connection(wire: tuple[FakeAri, Login]) -> None:
+    for count in (1, 2):
+        async with Serving(wire) as serving:
+            await serving.fake.until("PUT", "applications/bridge/eventFilter", count)
+
+
+async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeAri, Login]) -> None:
+    async with Serving(wire) as serving:
+        fake = serving.fake
+        await fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        assert (call.number, call.tries, call.greeted) == ("18005550100", 0, False)
+        await call.answer()
+        await call.say(Prompt.GREETING, Prompt.PASSCODE)
+        await fake.event("ChannelDtmfReceived", channel={"id": "c1"}, digit="7")
+        assert await call.key(5) == "7"
+        await call.join(ENTRY)
+        assert [(method, uri) for method, uri, _ in fake.requests][2:] == [
+            ("POST", "channels/c1/answer"),
+            ("POST", "channels/c1/play/c1-1"),
+            ("DELETE", "playbacks/c1-1"),
+            ("POST", "channels/c1/variable"),
+            ("POST", "channels/c1/continue"),
+        ]
+        assert (await fake.until("POST", "channels/c1/variable"))["value"] == "a:s:p:host:r"
+
+
+async def test_silence_counts_from_the_end_of_the_prompt(
+    wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Serving(wire) as serving:
+        await serving.fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await call.say(Prompt.PASSCODE)
+        waiting = asyncio.create_task(call.key(0.01))
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+        await serving.fake.event("PlaybackFinished", playback={"id": "c1-1", "target_uri": "channel:c1"})
+        assert await asyncio.wait_for(waiting, 5) is None
+        monkeypatch.setattr(calls.prompts, "LONGEST_S", 0.05)
+        await call.say(Prompt.PASSCODE)
+        assert await asyncio.wait_for(call.key(60), 5) is None
+
+
+@pytest.mark.parametrize("event", ["StasisEnd", "ChannelDestroyed"])
+async def test_hanging_up_is_an_exception(wire: tuple[FakeAri, Login], event: str) -> None:
+    async with Serving(wire) as serving:
+        await serving.fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await serving.fake.event(event, channel=channel("c1"))
+        with pytest.raises(CallerGone):
+            await call.key(5)
+
+
+@pytest.mark.parametrize("status", [404, 409, 412])
+async def test_a_caller_who_left_before_joining_is_gone(wire: tuple[FakeAri, Login], status: int) -> None:
+    async with Serving(wire) as serving:
+        serving.fake.answers["channels/c1/continue"] = (status, None)
+        await serving.fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        with pytest.raises(CallerGone):
+            await call.join(ENTRY)
+
+
+async def test_orphans_are_greeted_again_with_their_tries(wire: tuple[FakeAri, Login]) -> None:
+    wire[0].answers["applications/bridge"] = (200, {"channel_ids": ["c7", "c8"]})
+    wire[0].answers["channels/c7"] = (200, channel("c7", state="Up", tries="2"))
+    wire[0].answers["channels/c8"] = (404, None)
+    async with Serving(wire) as serving:
+        call = await serving.offered.get()
+        assert (call.id, call.tries, call.greeted) == ("c7", 2, True)
+        assert serving.offered.empty()
+
+
+async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, Login]) -> None:
+    offered: asyncio.Queue[str] = asyncio.Queue()
+
+    async def greet(call: StasisCall) -> bool:
+        await offered.put(call.id)
+        if call.id == "bad":
+            raise ZeroDivisionError
+        return True
+
+    serving = Serving(wire)
+    serving.calls = Calls(greet)
+    async with serving:
+        await serving.fake.event("StasisStart", channel=channel("bad"))
+        await serving.fake.until("DELETE", "channels/bad")
+        await serving.fake.event("StasisStart", channel=channel("good"))
+        assert [await offered.get(), await offered.get()] == ["bad", "good"]
