@@ -40,12 +40,12 @@ GAUGES_S: Final = 1.0
 SECOND_US: Final = 1_000_000
 
 
-def serve(chosen: DaemonSettings, rtp_timeout_s: int) -> None:
+def serve(chosen: DaemonSettings) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises BridgeError when it must not or cannot start."""
     telemetry.configure(chosen.log_level)
     chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_daemon(chosen.state_dir):
-        asyncio.run(_Daemon(chosen, rtp_timeout_s).run())
+        asyncio.run(_Daemon(chosen).run())
 
 
 @contextlib.contextmanager
@@ -69,9 +69,9 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
 class _Daemon:
     """The parts, and how they hang together."""
 
-    def __init__(self, chosen: DaemonSettings, rtp_timeout_s: int) -> None:
+    def __init__(self, chosen: DaemonSettings) -> None:
         self._chosen = chosen
-        self._rtp_timeout_us = rtp_timeout_s * SECOND_US
+        self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
         self._patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
         self._keys = keys.derive(chosen.passcode_key.get_secret_value())
         self._database = Database(chosen.database_url.get_secret_value())

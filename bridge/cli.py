@@ -1,55 +1,72 @@
 """The command `bridge`."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bridge import app as daemon
 from bridge import settings
 from bridge.asterisk import config
+from bridge.commands import billing, provisioning
 from bridge.domain.errors import BridgeError
+from bridge.storage import migration
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-asterisk_commands = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")
-app.add_typer(asterisk_commands, name="asterisk")
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
+asterisk = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")
+app.add_typer(provisioning.account, name="account")
+app.add_typer(provisioning.sub_account, name="sub-account")
+app.add_typer(provisioning.passcode, name="passcode")
+app.add_typer(provisioning.access_number, name="access-number")
+app.add_typer(provisioning.tariff, name="tariff")
+app.command("minutes")(billing.minutes)
+app.command("statement")(billing.statement)
+app.add_typer(asterisk, name="asterisk")
 
 
-@asterisk_commands.command("render")
+@app.command()
+def serve() -> None:
+    """Run the daemon beside its Asterisk, until SIGTERM."""
+    daemon.serve(settings.load(settings.DaemonSettings))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of Postgres up to date."""
+    chosen = settings.load(settings.DatabaseSettings)
+    asyncio.run(migration.migrate(chosen.database_url.get_secret_value()))
+    typer.echo("the schema is up to date")
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """List every setting, with its default and meaning."""
+    for name, default, description in settings.table():
+        typer.echo(f"{name}\n    {description}\n    default: {default}")
+
+
+@asterisk.command("render")
 def render(folder: Annotated[Path, typer.Argument(help="Asterisk's configuration folder.")]) -> None:
     """Write Asterisk's configuration, from asterisk-conf/, dialplan/ and the settings."""
     node = settings.load(settings.NodeSettings)
-    for path in config.render(folder, _node_values(node, folder)):
+    for path in config.render(folder, settings.node_values(node, folder)):
         typer.echo(path)
 
 
-def _node_values(node: settings.NodeSettings, folder: Path) -> dict[str, object]:
-    ari_host, ari_port = node.ari_url.removeprefix("http://").rsplit(":", 1)
-    ami_host, ami_port = node.ami_address.rsplit(":", 1)
-    sip_host, sip_port = node.sip_bind.rsplit(":", 1)
-    rtp_first, rtp_last = node.rtp_ports.split("-")
-    return {
-        **node.model_dump(),
-        "ari_password": node.ari_password.get_secret_value(),
-        "ami_password": node.ami_password.get_secret_value(),
-        "etc": folder.resolve(),
-        "home": node.asterisk_home,
-        "modules": node.asterisk_modules,
-        "data": node.asterisk_data,
-        "ari_host": ari_host,
-        "ari_port": ari_port,
-        "ami_host": ami_host,
-        "ami_port": ami_port,
-        "sip_host": sip_host,
-        "sip_port": sip_port,
-        "sip_trunks": [trunk.strip() for trunk in node.sip_trunks.split(",") if trunk.strip()],
-        "rtp_first": rtp_first,
-        "rtp_last": rtp_last,
-    }
+def _add_sandbox() -> None:
+    """The sandbox needs more packages than the product; without them its commands are not there."""
+    try:
+        from bridge.sandbox import cli as sandbox  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return
+    app.add_typer(sandbox.app, name="sandbox")
 
 
 def main() -> None:
     """Run the command line; what the product refuses becomes one clear line and exit status 1."""
+    _add_sandbox()
     try:
         app()
     except BridgeError as error:

@@ -38,12 +38,17 @@ class _Environment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BRIDGE_", extra="ignore", frozen=True)
 
 
-class Settings(_Environment):
-    """What every command that touches the ledger needs."""
+class DatabaseSettings(_Environment):
+    """Where the ledger is."""
 
     database_url: Secret[str] = Field(
         description="Postgres, as postgresql://USER:PASSWORD@HOST:PORT/NAME (libpq form; ?host=FOLDER for a socket).",
     )
+
+
+class Settings(DatabaseSettings):
+    """What every command that touches the ledger needs."""
+
     passcode_key: HexKey = Field(
         description="64 or more hex digits. Passcodes are looked up and sealed under keys derived from it; it is "
         "nowhere in the database. Whoever loses it has to issue every passcode anew.",
@@ -76,6 +81,7 @@ class DaemonSettings(Settings):
     ami_address: Address = Field("127.0.0.1:5038", description="host:port where Asterisk serves AMI.")
     ami_user: Name = Field("bridge", description="AMI user.")
     ami_password: Password = Field(description="AMI password: 8 or more letters, digits, - and _.")
+    rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which Asterisk ends a call.")
     first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds a caller may take for the first digit.")
     inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds between two digits.")
     entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for one passcode in all.")
@@ -102,7 +108,7 @@ class NodeSettings(_Environment):
         "", pattern=r"^[0-9A-Za-z.:-]*$", description="The address trunks see, when this node is behind NAT."
     )
     rtp_ports: str = Field("10000-20000", pattern=r"^[0-9]+-[0-9]+$", description="First and last UDP port of audio.")
-    rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which a call is ended.")
+    rtp_timeout: int = Field(60, ge=60, description="As for the daemon.")
     rtp_timeout_hold: int = Field(300, ge=60, description="The same for a caller who put the bridge on hold.")
     longest_stay: int = Field(86400, ge=60, description="Seconds after which a participant is put out of a room.")
     patience: int = Field(120, ge=1, description="Seconds a caller hears music while no daemon is connected.")
@@ -116,6 +122,32 @@ class NodeSettings(_Environment):
 
 
 Kind = TypeVar("Kind", bound=_Environment)
+
+
+def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
+    """What the templates of asterisk-conf/ and dialplan/ are given, for a configuration folder."""
+    ari_host, ari_port = node.ari_url.removeprefix("http://").rsplit(":", 1)
+    ami_host, ami_port = node.ami_address.rsplit(":", 1)
+    sip_host, sip_port = node.sip_bind.rsplit(":", 1)
+    rtp_first, rtp_last = node.rtp_ports.split("-")
+    return {
+        **node.model_dump(),
+        "ari_password": node.ari_password.get_secret_value(),
+        "ami_password": node.ami_password.get_secret_value(),
+        "etc": folder.resolve(),
+        "home": node.asterisk_home,
+        "modules": node.asterisk_modules,
+        "data": node.asterisk_data,
+        "ari_host": ari_host,
+        "ari_port": ari_port,
+        "ami_host": ami_host,
+        "ami_port": ami_port,
+        "sip_host": sip_host,
+        "sip_port": sip_port,
+        "sip_trunks": [trunk.strip() for trunk in node.sip_trunks.split(",") if trunk.strip()],
+        "rtp_first": rtp_first,
+        "rtp_last": rtp_last,
+    }
 
 
 def load(kind: type[Kind]) -> Kind:

@@ -61,10 +61,10 @@ class Database:
                     yield connection
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    async def connection(self, application: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
         """A connection of one's own, outside the pool: for LISTEN, session locks and streams."""
         with translated(self.url):
-            connection = await self._connected()
+            connection = await self._connect(application)
             try:
                 yield connection
             finally:
@@ -81,9 +81,12 @@ class Database:
         await self.close()
 
     async def _connected(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
+        return await self._connect(self._application)
+
+    async def _connect(self, application: str) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(
             dsn=self.url.dsn,
             timeout=CONNECT_S,
             command_timeout=COMMAND_S,
-            server_settings={**_SESSION, "application_name": self._application},
+            server_settings={**_SESSION, "application_name": application},
         )

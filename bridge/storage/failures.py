@@ -11,6 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bridge.domain.errors import Unavailable
 from bridge.storage.postgres_url import SETTING, PostgresUrl
 
+UNIQUE_VIOLATION: Final = "23505"
+CHECK_VIOLATION: Final = "23514"
 _PASSING: Final = ("08", "40", "53", "55", "57", "58", "25")
 """Classes of SQLSTATE that may be gone at the next attempt: connection, rollback, resources, locks, operator, system,
 transaction state (a standby that only reads, a time-out while idle)."""

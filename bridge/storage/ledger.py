@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -16,12 +16,10 @@ from bridge.domain.minutes import Call, MinuteRecord, OpenCall, OpenStay, micros
 from bridge.storage import bulk, charging, ledger_rows
 from bridge.storage.bulk import Row
 from bridge.storage.database import Database
-from bridge.storage.failures import sqlstate
+from bridge.storage.failures import CHECK_VIOLATION, sqlstate
 from bridge.storage.months import Months
 from bridge.storage.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
 from bridge.usecases.ports import Position, Resumption
-
-_CHECK_VIOLATION: Final = "23514"
 
 
 @dataclass(slots=True)
@@ -68,7 +66,7 @@ class PostgresLedger:
                 if await _move(connection, node, before, after, pulse):
                     await _write(connection, batch)
         except IntegrityError as error:
-            if sqlstate(error) != _CHECK_VIOLATION:
+            if sqlstate(error) != CHECK_VIOLATION:
                 raise
             self._months.forget()
             raise Unavailable("a month of the ledger has been removed; it is made again at the next try") from error

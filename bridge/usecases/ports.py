@@ -124,7 +124,7 @@ class CodeTaken(Conflict):
 class NewCode:
     """A passcode on its way into storage: what it is found by, and what it can be shown from.
 
-    `prefixes` are the digests of the code's own beginnings, at the lengths in use: none of them may be live.
+    `prefixes` are the digests of the code's own beginnings, at every length, itself included: none may be live.
     """
 
     role: Role

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +65,7 @@ async def add_passcode(tenants: Tenants, keys: Keys, room_id: UUID, role: Role, 
             code = _generate(keys, space, role)
         else:
             longest = max(space.lengths, default=0)
-            code = _code(keys, space, role, passcode.chosen(digits, space.live, longest))
+            code = _code(keys, role, passcode.chosen(digits, space.live, longest))
         try:
             return await tenants.add_passcode(room_id, code)
         except CodeTaken:
@@ -115,17 +115,17 @@ async def add_tariff(
 
 def _generate(keys: Keys, space: CodeSpace, role: Role) -> NewCode:
     length = passcode.new_length(space.live, max(space.lengths, default=0))
-    return _code(keys, space, role, passcode.generated(length, secrets.randbelow))
+    return _code(keys, role, passcode.generated(length, secrets.randbelow))
 
 
-def _code(keys: Keys, space: CodeSpace, role: Role, digits: str) -> NewCode:
-    lengths: Sequence[int] = passcode.lengths_to_check(len(digits), space.lengths)
+def _code(keys: Keys, role: Role, digits: str) -> NewCode:
     return NewCode(
         role,
         passcode.digest(digits, keys.lookup),
         len(digits),
         keys.seal(digits),
-        tuple(passcode.digest(digits[:length], keys.lookup) for length in lengths),
+        # At every length, not just those in use: which these are may change before the code is stored.
+        tuple(passcode.digest(digits[:length], keys.lookup) for length in range(1, len(digits) + 1)),
         digits,
     )
 

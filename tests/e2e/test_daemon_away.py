@@ -1,0 +1,200 @@
+"""Callers while the daemon is away, and a daemon that finds its world missing."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import closed, journal, until
+
+from bridge.sandbox import callers, callers_media, ports
+from bridge.sandbox.callers import Caller, Key
+from bridge.sandbox.company import Company
+from bridge.sandbox.rest import Rest
+from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+
+
+@pytest.fixture
+def daemon_back(sandbox: Sandbox) -> Iterator[None]:
+    """Whatever the test does to the daemon, the next test finds it running."""
+    try:
+        yield
+    finally:
+        sandbox.up()
+
+
+async def test_a_caller_without_a_daemon_hears_music_and_is_then_served(
+    sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
+) -> None:
+    sandbox.kill("daemon")
+    who = Caller(ACCESS_NUMBER, stay=60.0, records=True)
+    async with callers.start(who, sandbox.sip_address) as call:
+        await call.answered()
+
+        async def seconds() -> float:
+            return len(call.heard) / 8000
+
+        await until(seconds, lambda heard: heard > 3.0)
+        music = np.asarray(callers_media.linear(bytes(call.heard)), dtype=np.float64)
+        assert np.sqrt(np.mean(music**2)) > 50
+        await asyncio.to_thread(sandbox.up)
+        await call.key(firm.members[0].digits["host"])
+        await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
+        await call.hang_up()
+    assert len(await closed(api, firm.id, 1)) == 1
+
+
+async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(
+    sandbox: Sandbox, firm: Company, daemon_back: None
+) -> None:
+    who = Caller(ACCESS_NUMBER, (Key("1111#", 0.3),), stay=60.0, hangs_up="far end")
+    async with callers.start(who, sandbox.sip_address) as call:
+        await call.keyed()
+        tries = f"core show channel {_channel(sandbox, call.log.call_id)}"
+
+        async def shown() -> str:
+            return sandbox.asterisk.cli(tries)
+
+        await until(shown, lambda text: "BRIDGE_TRIES=1" in text)
+        sandbox.kill("daemon")
+        await asyncio.to_thread(sandbox.up)
+        # Two of the three tries are left.
+        await call.key("2222#")
+        await until(shown, lambda text: "BRIDGE_TRIES=2" in text)
+        await call.key("3333#")
+        await call.finished(20.0)
+    assert call.log.ended_by == "far end"
+
+
+def _channel(sandbox: Sandbox, call_id: str) -> str:
+    [line] = [line for line in journal(sandbox) if line["eventtype"] == "CALLED" and call_id in line["appdata"]]
+    return str(line["channame"])
+
+
+async def test_talking_callers_notice_nothing_and_no_record_differs(
+    sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
+) -> None:
+    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with callers.start(who, sandbox.sip_address) as call:
+        await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
+        sandbox.kill("daemon")
+        log = await call.hang_up()
+    await asyncio.to_thread(sandbox.up)
+    [record] = await closed(api, firm.id, 1)
+    assert log.ended_at is not None
+    assert (record["left_reason"], record["evidence"]) == ("hung_up", "measured")
+    assert abs(record["duration_us"] / 1e6 - (log.ended_at.timestamp() - _joined(record))) < 0.2
+
+
+def _joined(record: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(record["joined_at"]).timestamp()
+
+
+@contextmanager
+def second_daemon(sandbox: Sandbox, folder: Path, **changes: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A daemon of its own node and port beside the sandbox's, with some settings changed (or, if empty, missing)."""
+    with ports.claim(1) as port:
+        settings = {
+            **sandbox.environment,
+            "BRIDGE_NODE": "second",
+            "BRIDGE_STATE_DIR": str(folder / "state"),
+            "BRIDGE_JOURNAL": str(folder / "cel.jsonl"),
+            "BRIDGE_API_ADDRESS": f"127.0.0.1:{port.first}",
+            **changes,
+        }
+        environment = {**os.environ, **{name: value for name, value in settings.items() if value}}
+        for name, value in changes.items():
+            if not value:
+                environment.pop(name, None)
+        log = folder / "log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bridge", "serve"],
+                env=environment,
+                stderr=out,
+                stdout=out,
+                text=True,
+            )
+        try:
+            yield process, log
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def said(log: Path, what: str, seconds: float = 20.0) -> str:
+    async def read() -> str:
+        return log.read_text()
+
+    text = await until(read, lambda found: what in found, seconds)
+    assert "Traceback" not in text
+    return text
+
+
+NOBODY = "127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"BRIDGE_ARI_URL": f"http://{NOBODY}"}, f"no ARI at http://{NOBODY}"),
+        ({"BRIDGE_AMI_ADDRESS": NOBODY}, f"no AMI at {NOBODY}"),
+        ({"BRIDGE_AMI_PASSWORD": "wrongwrong"}, "BRIDGE_AMI_PASSWORD"),
+        ({"BRIDGE_ARI_PASSWORD": "wrongwrong"}, "BRIDGE_ARI_PASSWORD"),
+        ({"BRIDGE_DATABASE_URL": f"postgresql://someone:hidden@{NOBODY}/bridge"}, NOBODY),
+    ],
+    ids=["no ARI", "no AMI", "AMI password", "ARI password", "no Postgres"],
+)
+async def test_what_is_away_at_the_start_is_told_in_a_line_and_tried_again(
+    sandbox: Sandbox, tmp_path: Path, changes: dict[str, str], what: str
+) -> None:
+    # The other daemon must not take over the sandbox's ARI application.
+    away = {"BRIDGE_ARI_URL": f"http://{NOBODY}"} if "BRIDGE_ARI_PASSWORD" not in changes else {}
+    with second_daemon(sandbox, tmp_path, **{**away, **changes}) as (process, log):
+        text = await said(log, what)
+        assert "hidden" not in text
+        assert process.poll() is None
+        [line] = [line for line in text.splitlines() if what in line][:1]
+        assert json.loads(line)["level"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"BRIDGE_OPERATOR_KEY": ""}, "BRIDGE_OPERATOR_KEY is not set"),
+        ({"BRIDGE_PASSCODE_KEY": "short"}, "BRIDGE_PASSCODE_KEY is malformed"),
+        ({"BRIDGE_NODE": "Not A Node"}, "BRIDGE_NODE is malformed"),
+        ({"BRIDGE_DATABASE_URL": "mysql://nobody"}, "BRIDGE_DATABASE_URL"),
+    ],
+    ids=["missing key", "short key", "malformed node", "another database"],
+)
+async def test_a_bad_setting_is_named_and_the_daemon_does_not_start(
+    sandbox: Sandbox, tmp_path: Path, changes: dict[str, str], what: str
+) -> None:
+    with second_daemon(sandbox, tmp_path, **changes) as (process, log):
+        assert await asyncio.to_thread(process.wait, 20) == 1
+        assert what in await said(log, what)
+
+
+async def test_a_port_in_use_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    taken = sandbox.environment["BRIDGE_API_ADDRESS"]
+    changes = {"BRIDGE_API_ADDRESS": taken, "BRIDGE_ARI_URL": f"http://{NOBODY}"}
+    with second_daemon(sandbox, tmp_path, **changes) as (process, log):
+        assert await asyncio.to_thread(process.wait, 20) == 1
+        await said(log, taken)
+
+
+async def test_a_second_daemon_on_the_node_refuses_and_names_the_first(sandbox: Sandbox, tmp_path: Path) -> None:
+    running = sandbox.process("daemon")
+    assert running is not None
+    with second_daemon(sandbox, tmp_path, BRIDGE_STATE_DIR=sandbox.environment["BRIDGE_STATE_DIR"]) as (process, log):
+        assert await asyncio.to_thread(process.wait, 20) == 1
+        await said(log, f"pid {running.pid}")
