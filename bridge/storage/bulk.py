@@ -52,5 +52,5 @@ def _removing(table: Table) -> Delete:
 
 def _inserting(table: Table, names: tuple[str, ...]) -> Insert:
     arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
-    rows = func.unnest(*arrays).table_valued(*names, name="row")
+    rows = func.unnest(*arrays).table_valued(*names).render_derived("given")
     return insert(table).from_select(names, select(*(rows.c[name] for name in names)))

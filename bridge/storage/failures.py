@@ -49,7 +49,9 @@ def sqlstate(error: BaseException | None) -> str:
 
 def _line(error: BaseException | None, url: PostgresUrl) -> str | None:
     state = sqlstate(error)
-    cause = error if error is None or error.__cause__ is None else error.__cause__
+    # SQLAlchemy's dress of a driver's error has that as its cause.
+    dressed = not isinstance(error, (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError))
+    cause = error.__cause__ if error is not None and dressed and error.__cause__ is not None else error
     if state.startswith("28"):
         return (
             f"Postgres at {url.where} does not let user {url.user!r} in: "

@@ -1,6 +1,5 @@
 """Whatever keeps Postgres from answering becomes one clear line."""
 
-import asyncio
 import socket
 from pathlib import Path
 
@@ -61,8 +60,9 @@ async def test_wrong_user(server: Postgres) -> None:
 
 async def test_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.storage.database.CONNECT_S", 0.2)
-    silent = await asyncio.start_unix_server(lambda *_: None, tmp_path / ".s.PGSQL.5432")
-    async with silent:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / ".s.PGSQL.5432"))
+        silent.listen()
         said = await complaint(f"postgresql://bridge@/bridge?host={tmp_path}")
     assert "does not answer in time" in said
 
