@@ -51,7 +51,9 @@ async def _observed(request: web.Request, handler: Handler) -> web.StreamRespons
     resource = request.match_info.route.resource
     if resource is not None and resource.canonical not in ("/healthz", "/readyz", "/metrics"):
         milliseconds = round(1000 * (time.monotonic() - began), 1)
-        log.info("request", method=request.method, route=resource.canonical, status=response.status, ms=milliseconds)
+        # Programs poll: reading that went well is told to those who ask for it.
+        tell = log.debug if request.method == "GET" and response.status < 400 else log.info
+        tell("request", method=request.method, route=resource.canonical, status=response.status, ms=milliseconds)
     return response
 
 

@@ -1,4 +1,4 @@
-"""A statement as plain text, for terminals and mail: at most 100 columns, and every printed figure adds up."""
+"""A statement as plain text, for terminals and mail: at most 100 columns, and what is printed adds up as printed."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,26 +7,31 @@ from zoneinfo import ZoneInfo
 from bridge.domain import money
 from bridge.domain.statement import BilledStay, ConferenceLine, Line, Statement
 
-WIDTH = 100
-_COLUMNS = "{:<28}{:<8}{:<22}{:>14}{:>12}{:>14}"
+WIDTH = 98
+LABEL = 54
 
 
 def statement(bill: Statement) -> str:
     """The whole bill: header, each sub-account with its conferences and participants, totals."""
     places = _places(bill)
     zone = ZoneInfo(bill.account.time_zone)
+    coins = money.minor_decimals(bill.account.currency)
     lines = [
-        f"STATEMENT ({bill.state})".ljust(WIDTH - 20) + bill.period.name.rjust(18),
+        f"STATEMENT ({bill.state})".ljust(WIDTH - 10) + bill.period.name.rjust(10),
         f"Account  {bill.account.name}",
         f"Period   {_date(bill.period.start, zone)} up to {_date(bill.period.end, zone)} ({bill.account.time_zone}), "
         f"amounts in {bill.account.currency}",
     ]
     for line in bill.lines:
-        lines += ["", "=" * (WIDTH - 2), *_sub_account(line, places, zone)]
-    lines += ["", "=" * (WIDTH - 2)]
-    lines += [_total("Subtotal", bill.subtotal, places)]
-    lines += [_total("Tax", bill.tax, places), _total("Rounding", bill.rounding, places)]
-    lines += [_total(f"TOTAL {bill.account.currency}", bill.total, places)]
+        lines += ["", "=" * WIDTH, *_sub_account(line, places, zone)]
+    lines += [
+        "",
+        "=" * WIDTH,
+        _total("Subtotal", bill.subtotal, places, places),
+        _total("Tax", bill.tax, coins, places),
+        _total("Rounding", bill.rounding, places, places),
+        _total(f"TOTAL {bill.account.currency}", bill.total, coins, places),
+    ]
     if not bill.lines:
         lines.append("No stay of this period has been charged.")
     if bill.unrated:
@@ -37,40 +42,37 @@ def statement(bill: Statement) -> str:
 
 
 def _sub_account(line: Line, places: int, zone: ZoneInfo) -> list[str]:
-    title = f"{line.user_id}  {line.name} ({line.kind})"
-    found = [title, _COLUMNS.format("", "role", "joined", "duration", "billed s", "amount").rstrip()]
+    heads = f"{'':4}{'caller':<22}{'role':<8}{'joined':<20}{'duration':>18}{'billed s':>11}{'amount':>15}"
+    found = [f"{line.user_id}  {line.name} ({line.kind})", heads]
     for conference in line.conferences:
         found += _conference(conference, places, zone)
-    plural = "stay" if line.stays == 1 else "stays"
-    label = f"Sum of {line.user_id}, {line.stays} {plural}"
-    sums = (_duration(line.duration_us), line.billed_seconds, _amount(line.amount, places))
-    return [*found, "-" * (WIDTH - 2), f"{label:<58}{sums[0]:>14}{sums[1]:>12}{sums[2]:>14}"]
+    count = f"{line.stays} stay" if line.stays == 1 else f"{line.stays} stays"
+    label = f"Sum of {line.user_id}, {count}"
+    return [*found, "-" * WIDTH, _row(label, line.duration_us, line.billed_seconds, line.amount, places)]
 
 
 def _conference(conference: ConferenceLine, places: int, zone: ZoneInfo) -> list[str]:
-    sums = (_duration(conference.duration_us), conference.billed_seconds, _amount(conference.amount, places))
-    head = f"  Conference in {conference.room_name}, {_time(conference.started_at, zone)}"
-    found = [f"{head[:57]:<58}{sums[0]:>14}{sums[1]:>12}{sums[2]:>14}"]
-    return found + [_participant(stay, places, zone) for stay in conference.participants]
+    label = f"  Conference {_time(conference.started_at, zone)}, {conference.room_name}"
+    sums = conference.duration_us, conference.billed_seconds, conference.amount
+    return [_row(label, *sums, places), *(_participant(stay, places, zone) for stay in conference.participants)]
 
 
 def _participant(stay: BilledStay, places: int, zone: ZoneInfo) -> str:
-    mark = "" if stay.evidence == "measured" else " *estimated"
-    return (
-        _COLUMNS.format(
-            f"    {stay.caller or 'withheld'}"[:27],
-            stay.role,
-            _time(stay.joined_at, zone),
-            _duration(stay.duration_us),
-            stay.billed_seconds,
-            _amount(stay.amount, places),
-        )
-        + mark
+    label = f"{'':4}{stay.caller or 'withheld':<22}{stay.role:<8}{_time(stay.joined_at, zone)}"
+    mark = (
+        "" if stay.evidence == "measured" else "\n      (the end is estimated; nothing beyond what is proved is billed)"
     )
+    return _row(label, stay.duration_us, stay.billed_seconds, stay.amount, places) + mark
 
 
-def _total(label: str, amount: Decimal, places: int) -> str:
-    return f"{label:<84}{_amount(amount, places):>14}"
+def _row(label: str, duration_us: int, billed_seconds: int, amount: Decimal, places: int) -> str:
+    cut = label if len(label) <= LABEL else label[: LABEL - 1] + "…"
+    return f"{cut:<{LABEL}}{_duration(duration_us):>18}{billed_seconds:>11}{amount:>15.{places}f}"
+
+
+def _total(label: str, amount: Decimal, decimals: int, places: int) -> str:
+    """A total, its decimal point below those of the lines."""
+    return f"{label:<{WIDTH - 15}}{amount:>{15 - places + decimals}.{decimals}f}"
 
 
 def _places(bill: Statement) -> int:
@@ -82,15 +84,10 @@ def _places(bill: Statement) -> int:
     return max(finest, money.minor_decimals(bill.account.currency))
 
 
-def _amount(amount: Decimal, places: int) -> str:
-    return f"{amount:.{places}f}"
-
-
 def _duration(us: int) -> str:
-    """h:mm:ss.mmm, cut (not rounded) to the millisecond."""
-    milliseconds = us // 1000
-    seconds = milliseconds // 1000
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds % 1000:03}"
+    """h:mm:ss.µµµµµµ, exact."""
+    seconds = us // 1_000_000
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{us % 1_000_000:06}"
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

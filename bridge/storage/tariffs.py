@@ -30,13 +30,13 @@ class Tariffs:
         async with self._database.transaction() as connection:
             await accounts.found(connection, version.account_id)
             await locks.changing_tariff(connection, version.account_id)
-            await _refuse_to_change_charges(connection, version)
             try:
                 await connection.execute(insert(tariff_versions).values(asdict(version)))
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
                 raise Conflict(f"a tariff version begins at {version.effective_from.isoformat()} already") from error
+            await _refuse_to_change_charges(connection, version)
             await charging.charge_waiting(connection, version.account_id, version.effective_from)
         return version
 
