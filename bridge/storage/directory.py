@@ -46,6 +46,7 @@ class LocalDirectory:
         self._rounds = 0
         self._round_done = 0
         self._fresh_at: float | None = None
+        self._hears = False
         self._started_at = time.monotonic()
         self._pruned_at: float | None = None
         self._trouble = "not read from Postgres yet"
@@ -75,7 +76,7 @@ class LocalDirectory:
     @property
     def fresh(self) -> bool:
         """Whether it holds all that Postgres had a moment ago."""
-        return self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
+        return self._hears and self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
 
     @property
     def number(self) -> int | None:
@@ -98,7 +99,7 @@ class LocalDirectory:
         """Whether it can serve callers, and what is to be said of it."""
         if self.number is None:
             return False, f"not filled yet: {self._trouble}"
-        if self._fresh_at is not None and self.age_s() <= LAG_S:
+        if self._hears and self.age_s() <= LAG_S:
             return True, f"fresh, at change {self.number}"
         return True, f"serves what it knew {self.age_s():.0f} s ago, at change {self.number}: {self._trouble}"
 
@@ -111,6 +112,7 @@ class LocalDirectory:
             try:
                 await self._follow()
             except (Unavailable, lmdb.Error, OSError) as error:
+                self._hears = False
                 if str(error) != self._trouble:
                     log.warning("directory_stale", error=str(error), mend="serving what is known; retrying")
                 self._trouble = str(error)
@@ -138,6 +140,7 @@ class LocalDirectory:
                 self._news.clear()
                 await self._charge.claim(connection)
                 await self._catch_up()
+                self._hears = True
                 await self._prune()
                 try:
                     async with asyncio.timeout(PING_S):

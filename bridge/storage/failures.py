@@ -13,9 +13,11 @@ from bridge.storage.postgres_url import SETTING, PostgresUrl
 
 UNIQUE_VIOLATION: Final = "23505"
 CHECK_VIOLATION: Final = "23514"
-_PASSING: Final = ("08", "40", "53", "55", "57", "58", "25")
+_PASSING: Final = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
 """Classes of SQLSTATE that may be gone at the next attempt: connection, rollback, resources, locks, operator, system,
 transaction state (a standby that only reads, a time-out while idle)."""
+
+_DRIVERS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def translated(url: PostgresUrl) -> Iterator[None]:
         yield
     except PoolTimeout as error:
         raise Unavailable(f"All connections to Postgres at {url.where} are busy; try again shortly") from error
-    except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DBAPIError, *_DRIVERS) as error:
         line = _line(error.orig if isinstance(error, DBAPIError) else error, url)
         if line is None:
             raise
@@ -50,7 +52,7 @@ def sqlstate(error: BaseException | None) -> str:
 def _line(error: BaseException | None, url: PostgresUrl) -> str | None:
     state = sqlstate(error)
     # SQLAlchemy's dress of a driver's error has that as its cause.
-    dressed = not isinstance(error, (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError))
+    dressed = not isinstance(error, _DRIVERS)
     cause = error.__cause__ if error is not None and dressed and error.__cause__ is not None else error
     if state.startswith("28"):
         return (
@@ -71,8 +73,11 @@ def _line(error: BaseException | None, url: PostgresUrl) -> str | None:
         return f"Postgres at {url.where} does not answer in time: is it overloaded, stopped or behind a firewall?"
     if isinstance(cause, OSError):
         return f"Postgres at {url.where} can't be reached ({_short(cause)}): is it running, and is {SETTING} right?"
-    if isinstance(cause, asyncpg.InternalClientError):
+    if isinstance(cause, asyncpg.ClientConfigurationError):
+        return f"{SETTING} has a part that can't be understood ({cause})"
+    if isinstance(cause, ValueError):
         return None
+    # asyncpg says of a server's parting word between two statements that "another operation is in progress".
     return f"The connection to Postgres at {url.where} was lost"
 
 

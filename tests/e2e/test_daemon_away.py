@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import closed, journal, until
+from watching import closed, journal, until
 
 from bridge.sandbox import callers, callers_media, ports
 from bridge.sandbox.callers import Caller, Key
@@ -50,6 +50,17 @@ async def test_a_caller_without_a_daemon_hears_music_and_is_then_served(
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         await call.hang_up()
     assert len(await closed(api, firm.id, 1)) == 1
+
+
+async def test_a_caller_whom_nobody_serves_is_told_to_call_later(sandbox: Sandbox, daemon_back: None) -> None:
+    sandbox.kill("daemon")
+    who = Caller(ACCESS_NUMBER, stay=60.0, hangs_up="far end")
+    [log] = await callers.place([who], sandbox.sip_address, patience=20.0)
+    assert log.ended_by == "far end"
+    patience = float(sandbox.environment["BRIDGE_PATIENCE"])
+    assert patience < log.seconds < patience + 10
+    [ended] = [line for line in journal(sandbox) if line["eventtype"] == "ENDED" and log.call_id in line["appdata"]]
+    assert ended["appdata"].startswith("ENDED,unserved:")
 
 
 async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(

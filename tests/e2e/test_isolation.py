@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from conftest import until
+from watching import until
 
 from bridge.sandbox import callers, callers_media
 from bridge.sandbox.callers import Caller, Key
@@ -38,10 +38,19 @@ def assert_only(samples: Samples, own: int, others: Iterable[int]) -> None:
         assert loud - loudness_db(samples, other) > APART_DB, f"{other} Hz is to be heard in the room of {own} Hz"
 
 
-def recorded(path: Path) -> Samples:
-    with wave.open(str(path)) as file:
-        assert file.getframerate() == RATE
-        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float64)
+def recorded(folder: Path, tone: int) -> Samples | None:
+    """The recording of the room with that tone, once Asterisk (which adds the time to its name) has finished it."""
+    for path in folder.glob(f"{tone}*.wav"):
+        with wave.open(str(path)) as file:
+            assert file.getframerate() == RATE
+            samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float64)
+            if len(samples) > RATE:
+                return samples
+    return None
+
+
+def all_there(tapes: list[Samples | None]) -> bool:
+    return all(tape is not None for tape in tapes)
 
 
 async def test_each_recording_holds_its_own_tone_and_none_of_the_others(
@@ -69,9 +78,15 @@ async def test_each_recording_holds_its_own_tone_and_none_of_the_others(
         await until(recorded_s, lambda seconds: seconds >= LISTEN_S, seconds=LISTEN_S + 10)
         for room in rooms:
             sandbox.asterisk.cli(f"confbridge record stop {room}")
-    for own, call, mark in zip(TONES, heard, marks, strict=True):
+
+        async def recordings() -> list[Samples | None]:
+            return [recorded(tmp_path, tone) for tone in TONES]
+
+        tapes = await until(recordings, all_there)
+    for own, tape, call, mark in zip(TONES, tapes, heard, marks, strict=True):
         others = [tone for tone in TONES if tone != own]
-        assert_only(recorded(tmp_path / f"{own}.wav"), own, others)
+        assert tape is not None
+        assert_only(tape, own, others)
         assert_only(np.asarray(callers_media.linear(bytes(call.heard[mark:])), dtype=np.float64), own, others)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import asyncpg
-from conftest import closed, until
+from watching import closed, until
 
 from bridge.sandbox import callers, demo
 from bridge.sandbox.callers import Caller, Key

@@ -1,0 +1,42 @@
+"""Waiting for what is to happen, and looking at it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from bridge.sandbox.rest import Rest
+from bridge.sandbox.stack import Sandbox
+
+Found = TypeVar("Found")
+
+
+async def until(ask: Callable[[], Awaitable[Found]], met: Callable[[Found], object], seconds: float = 10.0) -> Found:
+    """What `ask` answers, once it is as wanted. Fails with the last answer after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = await ask()
+        if met(answer):
+            return answer
+        assert time.monotonic() < deadline, f"after {seconds} s still: {answer}"
+        await asyncio.sleep(0.02)
+
+
+async def closed(api: Rest, account_id: str, count: int) -> list[dict[str, Any]]:
+    """The account's minute records, once `count` of them are closed and rated."""
+    return await until(
+        lambda: api.all("/v1/minutes", account_id=account_id),
+        lambda found: sum(record["amount"] is not None for record in found) >= count,
+    )
+
+
+def journal(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """The journal's lines that are JSON."""
+    lines = []
+    for line in sandbox.asterisk.journal.read_bytes().splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines

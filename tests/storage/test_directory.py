@@ -1,0 +1,393 @@
+"""The local directory: what Postgres says, within a second; what it said, while Postgres is away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from bridge.domain.admission import Entry
+from bridge.domain.passcode import Role, digest
+from bridge.domain.tenancy import SubAccount
+from bridge.sandbox import postgres
+from bridge.sandbox.postgres import Postgres
+from bridge.storage import migration
+from bridge.storage.database import Database
+from bridge.storage.directory import LocalDirectory
+from bridge.storage.directory_file import DirectoryFile, Mark
+from bridge.storage.tenants import PostgresTenants
+from bridge.usecases import provision
+from bridge.usecases.provision import Keys
+
+STRANGER = "99999999999999"
+
+
+@asynccontextmanager
+async def following(
+    database: Database, state_dir: Path, secrets: Keys, node: str = "node1"
+) -> AsyncIterator[LocalDirectory]:
+    """A directory that follows Postgres."""
+    directory = LocalDirectory(database, state_dir, secrets.lookup, node)
+    running = asyncio.create_task(directory.run())
+    try:
+        yield directory
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await directory.close()
+
+
+@asynccontextmanager
+async def alone(database: Database, state_dir: Path, secrets: Keys) -> AsyncIterator[LocalDirectory]:
+    """A directory that follows nobody."""
+    directory = LocalDirectory(database, state_dir, secrets.lookup, "node1")
+    try:
+        yield directory
+    finally:
+        await directory.close()
+
+
+async def until(holds: Callable[[], object], seconds: float = 5.0) -> float:
+    """Wait until something holds; how long it took, in seconds."""
+    began = time.monotonic()
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.001)
+    return time.monotonic() - began
+
+
+def digits_of(owner: SubAccount, which: int = 0) -> str:
+    digits = owner.rooms[0].passcodes[which].digits
+    assert digits is not None
+    return digits
+
+
+def entry_of(owner: SubAccount, which: int = 0) -> Entry:
+    room = owner.rooms[0]
+    passcode = room.passcodes[which]
+    return Entry(str(passcode.id), str(owner.account_id), str(owner.id), str(room.id), passcode.role)
+
+
+async def test_it_answers_what_postgres_knows(
+    database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    await provision.add_access_number(tenants, "+1 800 555 0100")
+    async with following(database, state_dir, secrets) as directory:
+        await until(lambda: directory.fresh)
+        assert directory.not_ready is None
+        assert directory.health()[0]
+        for which in (0, 1):
+            digits = digits_of(sub_account, which)
+            assert directory.find(digits) == entry_of(sub_account, which)
+            assert directory.find(digits[:-1]) is None
+            assert directory.find(digits + "0") is None
+        assert directory.find("") is None
+        assert directory.longest() == len(digits_of(sub_account, 1))
+        assert directory.serves("18005550100")
+        assert not any(map(directory.serves, ("", "18005550101", "1800555010", "ä", "+18005550100")))
+    assert (state_dir / "directory.lmdb").stat().st_mode & 0o777 == 0o600
+    assert digits_of(sub_account).encode() not in (state_dir / "directory.lmdb").read_bytes()
+
+
+async def test_changes_reach_every_node_within_a_second(
+    database: Database, tenants: PostgresTenants, tmp_path: Path, secrets: Keys, sub_account: SubAccount, url: str
+) -> None:
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    room = sub_account.rooms[0].id
+    async with (
+        Database(url) as far,
+        following(database, folders[0], secrets, "a") as here,
+        following(far, folders[1], secrets, "b") as there,
+    ):
+        await until(lambda: here.fresh and there.fresh)
+        made = await provision.add_passcode(tenants, secrets, room, Role.GUEST)
+        assert made.digits
+        digits = made.digits
+        await here.catch_up()
+        assert here.find(digits) is not None
+        assert await until(lambda: there.find(digits)) < 1.0
+        await tenants.revoke_passcode(made.id)
+        await here.catch_up()
+        assert here.find(digits) is None
+        assert await until(lambda: there.find(digits) is None) < 1.0
+        await provision.add_access_number(tenants, "18005550199")
+        assert await until(lambda: there.serves("18005550199")) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("close", "reopen"),
+    [
+        ("UPDATE sub_accounts SET state = 'closed'", "UPDATE sub_accounts SET state = 'active'"),
+        ("UPDATE accounts SET state = 'suspended'", "UPDATE accounts SET state = 'active'"),
+        ("UPDATE passcodes SET state = 'revoked'", "UPDATE passcodes SET state = 'live'"),
+    ],
+)
+async def test_whatever_closes_a_code_closes_it_here(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount, close: str, reopen: str
+) -> None:
+    digits = digits_of(sub_account)
+    async with following(database, state_dir, secrets) as directory:
+        await until(lambda: directory.find(digits))
+        for statement, admits in ((close, False), (reopen, True)):
+            await execute(database, statement)
+            assert await until(lambda admits=admits: bool(directory.find(digits)) is admits) < 1.0
+
+
+async def execute(database: Database, statement: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text(statement))
+
+
+async def test_numbers_are_gapless_and_in_order_of_commit(
+    database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    """What is written at once from many sides is never missed by a reader that catches up meanwhile."""
+    room = sub_account.rooms[0].id
+    made: list[str] = []
+
+    async def add() -> None:
+        for _ in range(10):
+            made.append((await provision.add_passcode(tenants, secrets, room, Role.GUEST)).digits or "")
+
+    async with alone(database, state_dir, secrets) as directory:
+        writing = asyncio.gather(*(add() for _ in range(5)))
+        while not writing.done():
+            await directory.catch_up()
+        await writing
+        await directory.catch_up()
+        assert len(made) == 50
+        assert all(directory.find(digits) for digits in made)
+        assert directory.number == 52
+
+
+async def test_many_catching_up_share_the_work(
+    database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    async with alone(database, state_dir, secrets) as directory:
+
+        async def add() -> None:
+            made = await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST)
+            await directory.catch_up()
+            assert directory.find(made.digits or "") is not None
+
+        await asyncio.gather(*(add() for _ in range(30)))
+
+
+async def test_a_new_process_answers_at_once_with_postgres_away(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount, tmp_path: Path
+) -> None:
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+    nowhere = Database(f"postgresql://bridge@/bridge?host={tmp_path}")
+    async with nowhere, following(nowhere, state_dir, secrets) as directory:
+        assert directory.find(digits_of(sub_account)) == entry_of(sub_account)
+        assert directory.not_ready is None
+        assert not directory.fresh
+        assert await directory.confirm(STRANGER) is None
+        await until(lambda: "can't be reached" in directory.health()[1])
+        assert directory.health()[0]
+
+
+async def test_a_node_that_never_saw_postgres_is_not_ready(state_dir: Path, secrets: Keys, tmp_path: Path) -> None:
+    nowhere = Database(f"postgresql://bridge@/bridge?host={tmp_path}")
+    async with nowhere, following(nowhere, state_dir, secrets) as directory:
+        await until(lambda: "can't be reached" in (directory.not_ready or ""))
+        assert not directory.health()[0]
+        assert not directory.serves("18005550100")
+        assert directory.find(STRANGER) is None
+        assert directory.longest() == 0
+
+
+async def test_a_miss_is_confirmed_by_postgres_while_it_lags(
+    database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    async with alone(database, state_dir, secrets) as directory:
+        assert directory.find(digits_of(sub_account)) is None
+        assert await directory.confirm(digits_of(sub_account)) == entry_of(sub_account)
+        assert await directory.confirm(STRANGER) is None
+    async with following(database, state_dir, secrets) as directory:
+        await until(lambda: directory.fresh)
+        await execute(database, "ALTER TABLE passcodes DISABLE TRIGGER USER")
+        made = await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST)
+        assert await directory.confirm(made.digits or "") is None
+
+
+async def truncate(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 4096)
+
+
+async def scribble(path: Path) -> None:
+    path.write_bytes(b"\x5a" * path.stat().st_size)
+
+
+async def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+async def shuffle_meta(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"meta", b"atem"))
+
+
+@pytest.mark.parametrize("damage", [truncate, scribble, empty, shuffle_meta])
+async def test_a_damaged_file_is_made_again(
+    database: Database,
+    state_dir: Path,
+    secrets: Keys,
+    sub_account: SubAccount,
+    damage: Callable[[Path], Awaitable[None]],
+) -> None:
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+    await damage(state_dir / "directory.lmdb")
+    async with alone(database, state_dir, secrets) as directory:
+        assert directory.number is None
+        await directory.catch_up()
+        assert directory.find(digits_of(sub_account)) == entry_of(sub_account)
+
+
+async def test_a_file_of_another_key_format_or_database_is_made_again(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+    other = replace(secrets, lookup=b"another key")
+    async with alone(database, state_dir, other) as directory:
+        assert directory.number is None
+        await directory.catch_up()
+        assert directory.find(digits_of(sub_account)) is None
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.storage.directory_file.FORMAT", 2)
+        async with alone(database, state_dir, secrets) as directory:
+            assert directory.number is None
+            await directory.catch_up()
+    file = DirectoryFile(state_dir / "directory.lmdb", secrets.lookup)
+    writing = file.begin()
+    writing.put_code(digest(STRANGER, secrets.lookup), bytes(64) + b"host")
+    file.end(writing, Mark(UUID(int=7), 1_000_000, 14))
+    file.close()
+    async with alone(database, state_dir, secrets) as directory:
+        assert directory.find(STRANGER) is not None
+        await directory.catch_up()
+        assert directory.find(STRANGER) is None
+        assert directory.find(digits_of(sub_account)) == entry_of(sub_account)
+        assert directory.number == 2
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "DELETE FROM directory_changes WHERE number <= 3",
+        "DELETE FROM directory_changes WHERE number = 4",
+        "UPDATE directory_state SET number = 1",
+    ],
+)
+async def test_after_a_gap_everything_is_read_again(
+    database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount, loss: str
+) -> None:
+    room = sub_account.rooms[0].id
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+        made = [await provision.add_passcode(tenants, secrets, room, Role.GUEST) for _ in range(3)]
+        await tenants.revoke_passcode(sub_account.rooms[0].passcodes[0].id)
+        await execute(database, loss)
+        await directory.catch_up()
+        assert all(directory.find(passcode.digits or "") for passcode in made)
+        assert directory.find(digits_of(sub_account)) is None
+
+
+async def test_codes_by_the_thousand(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bulk change is one change, a full read comes in chunks, and callers are answered all the while."""
+    room = sub_account.rooms[0].id
+    many = [f"77{number:08}" for number in range(12_000)]
+    async with following(database, state_dir, secrets) as directory:
+        await until(lambda: directory.fresh)
+        async with database.connection("bulk") as connection:
+            await connection.execute(
+                "INSERT INTO passcodes (id, account_id, room_id, role, digest, length, sealed) "
+                "SELECT gen_random_uuid(), $1, $2, 'guest', digest, 10, '' FROM unnest($3::bytea[]) AS digest",
+                sub_account.account_id,
+                room,
+                [digest(digits, secrets.lookup) for digits in many],
+            )
+        async with asyncio.timeout(10):
+            while directory.find(many[-1]) is None:
+                assert directory.find(digits_of(sub_account)) is not None
+                await asyncio.sleep(0)
+        assert all(directory.find(digits) for digits in many)
+        assert directory.number == 3
+        assert directory.longest() == 10
+        await execute(database, "UPDATE passcodes SET state = 'revoked' WHERE length = 10")
+        await until(lambda: directory.find(many[0]) is None)
+        assert not any(map(directory.find, many))
+        assert directory.longest() == len(digits_of(sub_account, 1))
+
+
+async def test_it_outlives_a_restart_of_postgres(tmp_path: Path, state_dir: Path, secrets: Keys) -> None:
+    server = await asyncio.to_thread(_started, tmp_path)
+    try:
+        await migration.migrate(server.url)
+        async with Database(server.url) as database:
+            tenants = PostgresTenants(database)
+            account = await provision.create_account(tenants, "A", "EUR", "UTC")
+            owner = await provision.create_sub_account(tenants, secrets, account.id, "1", "x")
+            async with following(database, state_dir, secrets) as directory:
+                await until(lambda: directory.fresh)
+                await asyncio.to_thread(server.stop)
+                await until(lambda: "can't be reached" in directory.health()[1])
+                assert directory.find(digits_of(owner)) == entry_of(owner)
+                await directory.catch_up()
+                await asyncio.to_thread(server.start)
+                made = await provision.add_passcode(tenants, secrets, owner.rooms[0].id, Role.GUEST)
+                await until(lambda: directory.find(made.digits or ""))
+                await until(lambda: directory.fresh and "fresh" in directory.health()[1])
+    finally:
+        await asyncio.to_thread(server.remove)
+
+
+def _started(folder: Path) -> Postgres:
+    server = postgres.at(folder)
+    server.start()
+    return server
+
+
+async def test_a_second_node_on_the_database_says_why_it_refuses(
+    database: Database, tmp_path: Path, secrets: Keys, url: str
+) -> None:
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    async with Database(url) as far:
+        first = following(database, folders[0], secrets, "berlin")
+        async with following(far, folders[1], secrets, "munich") as second:
+            await until(lambda: second.fresh and second.not_ready is None)
+            async with first as late:
+                await until(lambda: late.not_ready and "node munich serves callers" in late.not_ready)
+                assert second.not_ready is None
+
+
+async def test_a_node_takes_over_when_the_other_has_gone(
+    database: Database, tmp_path: Path, secrets: Keys, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.storage.directory.PING_S", 0.05)
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    async with Database(url) as far, following(database, folders[0], secrets, "berlin") as late:
+        async with following(far, folders[1], secrets, "munich") as first:
+            await until(lambda: late.not_ready or first.not_ready)
+            patient = late if late.not_ready else first
+        if patient is late:
+            await until(lambda: late.not_ready is None)
