@@ -1,6 +1,7 @@
 """The command `bridge`."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ import typer
 from bridge import app as daemon
 from bridge import settings
 from bridge.asterisk import config
-from bridge.commands import billing, provisioning
+from bridge.commands import billing, provisioning, tariffs
+from bridge.commands.console import Json
 from bridge.domain.errors import BridgeError
 from bridge.storage import migration
 
@@ -20,7 +22,7 @@ app.add_typer(provisioning.account, name="account")
 app.add_typer(provisioning.sub_account, name="sub-account")
 app.add_typer(provisioning.passcode, name="passcode")
 app.add_typer(provisioning.access_number, name="access-number")
-app.add_typer(provisioning.tariff, name="tariff")
+app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)
 app.add_typer(asterisk, name="asterisk")
@@ -41,8 +43,12 @@ def migrate() -> None:
 
 
 @app.command("settings")
-def show_settings() -> None:
+def show_settings(as_json: Json = False) -> None:
     """List every setting, with its default and meaning."""
+    if as_json:
+        names = ("name", "default", "description")
+        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in settings.table()], indent=2))
+        return
     for name, default, description in settings.table():
         typer.echo(f"{name}\n    {description}\n    default: {default}")
 

@@ -53,7 +53,6 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Bridge", "version": version, "description": "Provision and bill a conference bridge."},
-        "security": [{"key": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -66,6 +65,7 @@ def _operation(operation: Operation, refs: Any) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
+        "security": [{"key": [operation.scope.value]}],
         "parameters": [*_path(operation.path), *_query(operation.query)],
         "responses": _responses(operation, refs),
     }
@@ -107,4 +107,5 @@ def _responses(operation: Operation, refs: Any) -> dict[str, Any]:
         refusals.add(404)
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     told = {str(status): {"description": _REFUSALS[status], "content": problem} for status in sorted(refusals)}
-    return {str(operation.status): answer, **told}
+    rest = {"default": {"description": "Anything else that went wrong", "content": problem}}
+    return {str(operation.status): answer, **told, **rest}

@@ -1,7 +1,8 @@
-"""The operation table: the single source of routes, validation and OpenAPI."""
+"""The operation table: the single source of routes, validation, scopes and OpenAPI. Each subject adds its rows."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,12 +12,18 @@ from bridge.api.services import Call
 Handler = Callable[[Call], Awaitable[BaseModel | None]]
 
 
+class Scope(StrEnum):
+    """What a key must be good for."""
+
+    OPERATOR = "operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one path.
 
-    `body` and `query` are validated before the handler sees them; path parameters ending in `id` are UUIDs.
-    `answer` is None for 204. `refusals` are the statuses, beyond those that every operation has, it may answer with.
+    `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is None for 204.
+    `refusals` are the statuses, beyond those that every operation has, it may answer with.
     """
 
     name: str
@@ -29,3 +36,4 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     refusals: tuple[int, ...] = ()
+    scope: Scope = Scope.OPERATOR

@@ -1,26 +1,25 @@
 """Lists in pages: `?limit=&cursor=` → items and the cursor of the next page. Cursors are opaque to clients."""
 
 import base64
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bridge.api.wire import Query
 from bridge.domain.errors import Invalid
 
 Found = TypeVar("Found")
 LIMIT_MAX: Final = 500
 
 
-class Paged(BaseModel):
+class Paged(Query):
     """The query of every list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     limit: int = Field(100, ge=1, le=LIMIT_MAX)
-    cursor: str | None = Field(None, max_length=200)
+    cursor: str | None = Field(None, max_length=200, description="the next_cursor of the page before")
 
 
 def after_id(cursor: str | None) -> UUID | None:
@@ -37,7 +36,7 @@ def after_stay(cursor: str | None) -> tuple[datetime, UUID] | None:
         joined_at = datetime.fromisoformat(at)
     except ValueError:
         raise _malformed() from None
-    if joined_at.tzinfo is None:
+    if joined_at.tzinfo is not UTC:
         raise _malformed()
     return joined_at, _uuid(stay_id)
 
@@ -48,6 +47,12 @@ def cut(found: Sequence[Found], limit: int, key: Callable[[Found], str]) -> tupl
         return found, None
     page = found[:limit]
     return page, base64.urlsafe_b64encode(key(page[-1]).encode()).decode().rstrip("=")
+
+
+def slice_of(items: Iterable[Found], query: Paged, key: Callable[[Found], str]) -> tuple[Sequence[Found], str | None]:
+    """The same out of a whole list, in the order of its keys. Raises Invalid."""
+    after = "" if query.cursor is None else _opened(query.cursor)
+    return cut(sorted((item for item in items if key(item) > after), key=key), query.limit, key)
 
 
 def _opened(cursor: str) -> str:

@@ -16,6 +16,7 @@ _STATUS: Final[tuple[tuple[type[BridgeError], int, str], ...]] = (
     (Unavailable, 503, "Not available now"),
 )
 RETRY_AFTER_S: Final = 2
+DETAIL_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class Problem(Exception):
 
     def __init__(self, status: int, title: str, detail: str, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
-        self.status, self.title, self.detail, self.errors = status, title, detail, errors
+        self.status, self.title, self.detail, self.errors = status, title, detail[:DETAIL_MAX], errors
 
     def response(self) -> web.Response:
         body: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
         body["detail"] = self.detail
         if self.errors:
             body["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
-        headers = {}
+        headers = {"Cache-Control": "no-store"}
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Bearer realm="bridge"'
         if self.status == 503:
@@ -48,11 +49,12 @@ class Problem(Exception):
         )
 
 
-def of(error: BridgeError) -> Problem:
-    """The problem that a refusal of the domain is."""
+def of(error: BridgeError, in_query: bool = False) -> Problem:
+    """The problem that a refusal of the domain is. `in_query` tells where a field it names was sent."""
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
             if isinstance(error, Invalid):
-                return Problem(status, title, str(error), [FieldError(f"/{error.field}", error.reason)])
+                pointer = error.field if in_query else f"/{error.field}"
+                return Problem(status, title, str(error), [FieldError(pointer, error.reason[:DETAIL_MAX])])
             return Problem(status, title, str(error))
     return Problem(500, "Internal error", "the request could not be carried out; the log of the daemon tells more")

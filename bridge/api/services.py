@@ -1,17 +1,21 @@
 """What handlers are given: the parts of the product they speak to, and the request, validated."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol
 from uuid import UUID
 
+import structlog
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
 
+from bridge.domain.errors import Unavailable
 from bridge.usecases.ports import Minutes, Rooms, Tenants
 from bridge.usecases.provision import Keys
 
-Model = TypeVar("Model", bound=BaseModel)
+log = structlog.get_logger()
+
+CATCH_UP_S: Final = 5.0
 
 
 class Freshness(Protocol):
@@ -33,6 +37,15 @@ class Services:
     operator_key: str
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
     registry: CollectorRegistry
+
+    async def refresh(self) -> None:
+        """Let this node know a change that is committed. The change stands, and is answered for, even if it can't yet:
+        whoever asked would otherwise never see the digits that were made."""
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                await self.freshness.catch_up()
+        except (TimeoutError, Unavailable) as error:
+            log.warning("directory_behind", error=str(error) or "it took too long", mend="it follows by itself")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,75 @@
 """`bridge minutes` and `bridge statement`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import typer
 
+from bridge.api.minutes import MinuteAnswer
+from bridge.api.statements import StatementAnswer
 from bridge.commands import console
-from bridge.commands.console import Json, Product
+from bridge.commands.console import Json, Owner, Product
 from bridge.documents import text
 from bridge.domain import period as periods
+from bridge.domain.errors import Invalid, NotFound
 from bridge.domain.minutes import Stay
 from bridge.domain.statement import Statement
+from bridge.domain.tenancy import Account
 from bridge.usecases.issue_statement import issue_statement
 from bridge.usecases.ports import StayFilter
 
-Owner = Annotated[str, typer.Option("--account", help="Id or name of the account.")]
 Month = Annotated[str | None, typer.Option("--period", help="YYYY-MM; this month if left out.")]
-MINUTE = ("user_id", "caller", "role", "joined_at", "left_at", "billed_seconds", "amount", "left_reason", "evidence")
+Id = Annotated[str | None, typer.Option(help="An id.")]
+When = "2026-11-23T14:00:00Z, or 2026-11-23 in the account's time zone."
+COLUMNS = ("user_id", "caller", "role", "joined", "duration", "billed_s", "amount", "left_reason", "evidence")
 
 
-def minutes(owner: Owner, period: Month = None, as_json: Json = False) -> None:
-    """List the stays of an account that began in a month, open and closed."""
+class State(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
 
-    async def find(product: Product) -> list[Stay]:
+
+def minutes(
+    owner: Owner,
+    period: Month = None,
+    since: Annotated[str | None, typer.Option("--from", help=f"Joined at or after: {When}")] = None,
+    until: Annotated[str | None, typer.Option("--to", help=f"Joined before: {When}")] = None,
+    sub_account: Annotated[str | None, typer.Option(help="Id or user ID of a sub-account.")] = None,
+    room: Id = None,
+    conference: Id = None,
+    caller: Annotated[str | None, typer.Option(help="A caller's number.")] = None,
+    state: State | None = None,
+    as_json: Json = False,
+) -> None:
+    """List stays, open and closed, in order of joining: of one month, unless --from or --to say otherwise."""
+
+    async def find(product: Product) -> tuple[Account, list[Stay]]:
         account = await console.account(product, owner)
-        span = periods.month(period or periods.month_of(datetime.now(UTC), account.time_zone), account.time_zone)
-        wanted = StayFilter(account_id=account.id, joined_from=span.start, joined_until=span.end)
-        found: list[Stay] = []
-        after: tuple[datetime, UUID] | None = None
-        while True:
-            page = await product.minutes.stays(wanted, console.PAGE, after)
-            found += page
-            if len(page) < console.PAGE:
-                return found
-            after = (page[-1].joined_at, page[-1].id)
+        start, end = _span(account, period, since, until)
+        wanted = StayFilter(
+            account.id,
+            await _sub_account(product, account.id, sub_account) if sub_account else None,
+            console.identifier(room, "room") if room else None,
+            console.identifier(conference, "conference") if conference else None,
+            caller,
+            start,
+            end,
+            state == State.OPEN if state else None,
+        )
+        return account, await _stays(product, wanted)
 
-    console.show(console.run(find), MINUTE, as_json)
+    account, stays = console.run(find)
+    found = [MinuteAnswer.of(stay) for stay in stays]
+    if as_json:
+        console.show_all(found, (), True)
+    else:
+        zone = ZoneInfo(account.time_zone)
+        console.table([_row(stay, answer, zone) for stay, answer in zip(stays, found, strict=True)], COLUMNS)
+        typer.echo(f"\n{len(found)} stays; times in {account.time_zone}, amounts in {account.currency}")
 
 
 def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None:
@@ -44,11 +77,56 @@ def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None
 
     async def make(product: Product) -> Statement:
         account = await console.account(product, owner)
-        month = period or periods.month_of(datetime.now(UTC), account.time_zone)
-        return await issue_statement(product.tenants, product.minutes, account.id, month)
+        return await issue_statement(product.tenants, product.minutes, account.id, period or _this_month(account))
 
     bill = console.run(make)
     if as_json:
-        console.show([bill], (), True)
+        console.show(StatementAnswer.of(bill), (), True)
     else:
         typer.echo(text.statement(bill), nl=False)
+
+
+def _this_month(account: Account) -> str:
+    return periods.month_of(datetime.now(UTC), account.time_zone)
+
+
+def _span(
+    account: Account, period: str | None, since: str | None, until: str | None
+) -> tuple[datetime | None, datetime | None]:
+    if since is None and until is None:
+        month = periods.month(period or _this_month(account), account.time_zone)
+        return month.start, month.end
+    if period is not None:
+        raise Invalid("period", "give either --period, or --from and --to")
+    zone = account.time_zone
+    start = console.instant(since, "from", zone) if since else None
+    return start, console.instant(until, "to", zone) if until else None
+
+
+async def _sub_account(product: Product, account_id: UUID, id_or_user_id: str) -> UUID:
+    owned = await console.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
+    for one in owned:
+        if id_or_user_id in (str(one.id), one.user_id):
+            found: UUID = one.id
+            return found
+    raise NotFound(f"this account has no sub-account {id_or_user_id!r}: see `bridge sub-account list`")
+
+
+async def _stays(product: Product, wanted: StayFilter) -> list[Stay]:
+    found: list[Stay] = []
+    while True:
+        after = (found[-1].joined_at, found[-1].id) if found else None
+        page: Sequence[Stay] = await product.minutes.stays(wanted, console.PAGE, after)
+        found += page
+        if len(page) < console.PAGE:
+            return found
+
+
+def _row(stay: Stay, answer: MinuteAnswer, zone: ZoneInfo) -> dict[str, object]:
+    return {
+        **answer.model_dump(mode="json"),
+        "joined": f"{stay.joined_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        "duration": None if stay.duration_us is None else text.duration(stay.duration_us),
+        "billed_s": stay.billed_seconds,
+        "left_reason": stay.left_reason or ("in the room" if stay.left_at is None else None),
+    }

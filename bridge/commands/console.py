@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import typer
+from pydantic import BaseModel
 
 from bridge import settings
+from bridge.documents import columns
 from bridge.domain.errors import Conflict, Invalid, NotFound
 from bridge.domain.tenancy import Account
 from bridge.storage import keys, migration
@@ -23,7 +26,9 @@ from bridge.usecases.provision import Keys
 
 Done = TypeVar("Done")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-PAGE = 500
+Owner = Annotated[str, typer.Option("--account", help="Id or name of the account.")]
+PAGE: Final = 500
+_NUMBER: Final = re.compile(r"-?[0-9][0-9:.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +55,24 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
         return await work(product)
 
 
+# --- What was typed -----------------------------------------------------------------------------------------------
 async def account(product: Product, id_or_name: str) -> Account:
     """The account of that id, or the only one of that name. Raises NotFound, Conflict."""
     try:
-        return await product.tenants.account(UUID(id_or_name))
+        account_id = UUID(id_or_name)
     except ValueError:
-        pass
+        return await _account_named(product, id_or_name)
+    return await product.tenants.account(account_id)
+
+
+async def _account_named(product: Product, name: str) -> Account:
     accounts: list[Account] = await everything(product.tenants.accounts)
-    found = [one for one in accounts if one.name == id_or_name]
+    found = [one for one in accounts if one.name == name]
     if len(found) > 1:
-        raise Conflict(f"{len(found)} accounts are named {id_or_name!r}: give the id of one, see `bridge account list`")
+        raise Conflict(f"{len(found)} accounts are named {name!r}: give the id of one, see `bridge account list`")
     if not found:
-        raise NotFound(f"there is no account named {id_or_name!r}: see `bridge account list`")
+        raise NotFound(f"there is no account named {name!r}: see `bridge account list`")
     return found[0]
-
-
-async def everything(page: Callable[[int, UUID | None], Awaitable[list[Any]]]) -> list[Any]:
-    """All items of a list that comes in pages."""
-    items: list[Any] = []
-    while True:
-        found = await page(PAGE, items[-1].id if items else None)
-        items += found
-        if len(found) < PAGE:
-            return items
 
 
 def identifier(text: str, what: str) -> UUID:
@@ -83,39 +83,66 @@ def identifier(text: str, what: str) -> UUID:
         raise Invalid(what, f"{text!r} is no id, such as 3f2c7c1e-0a3b-4c5d-8e9f-0123456789ab") from None
 
 
-def show(rows: Sequence[Any], columns: Sequence[str], as_json: bool) -> None:
-    """Print values: as one JSON list, or as a table of some of their fields."""
-    plain = [_plain(row) for row in rows]
+def instant(text: str, what: str, time_zone: str) -> datetime:
+    """A time as it was typed; one without a zone is in `time_zone`. Raises Invalid."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(what, f"{text!r} is no time, such as 2026-11-01 or 2026-11-01T00:00:00Z") from None
+    if not 1970 < at.year < 9998:
+        raise Invalid(what, f"{text!r} is out of reach")
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))
+
+
+def price(text: str, what: str) -> Decimal:
+    """An amount as it was typed. Raises Invalid."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Invalid(what, f"{text!r} is no amount, such as 0.049") from None
+
+
+# --- What is printed ----------------------------------------------------------------------------------------------
+async def everything(page: Callable[[int, UUID | None], Awaitable[list[Any]]]) -> list[Any]:
+    """All items of a list that comes in pages."""
+    items: list[Any] = []
+    while True:
+        found = await page(PAGE, items[-1].id if items else None)
+        items += found
+        if len(found) < PAGE:
+            return items
+
+
+def show(one: BaseModel, names: Sequence[str], as_json: bool) -> None:
+    """Print one thing: as REST gives it, or some of its fields."""
     if as_json:
-        typer.echo(json.dumps(plain, indent=2))
-        return
-    cells = [[_cell(row.get(column)) for column in columns] for row in plain]
-    heads = [column.replace("_", " ") for column in columns]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    for line in [heads, *cells]:
-        typer.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        typer.echo(one.model_dump_json(indent=2))
+    else:
+        table([one.model_dump(mode="json")], names)
+
+
+def show_all(items: Sequence[BaseModel], names: Sequence[str], as_json: bool) -> None:
+    """Print a list: as a JSON list of what REST gives, or as a table of some of their fields."""
+    rows = [item.model_dump(mode="json") for item in items]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        table(rows, names)
+
+
+def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """Print columns under their names, figures to the right."""
+    drawn = [[_cell(row[column]) for row in rows] for column in names]
+    aligned = [_aligned(column.replace("_", " "), cells) for column, cells in zip(names, drawn, strict=True)]
+    for line in zip(*aligned, strict=True):
+        typer.echo("  ".join(line).rstrip())
+
+
+def _aligned(head: str, cells: Sequence[str]) -> list[str]:
+    width = max(map(columns.width, [head, *cells]))
+    figures = any(cells) and all(_NUMBER.fullmatch(cell) or cell == "-" for cell in cells)
+    return [text.rjust(width) if figures else columns.fitted(text, width) for text in [head, *cells]]
 
 
 def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """Values as JSON has them: times RFC 3339 in UTC, amounts and ids as strings."""
-    match value:
-        case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        case Decimal():
-            return f"{value:f}"
-        case UUID():
-            return str(value)
-        case Enum():
-            return value.value
-        case Mapping():
-            return {name: _plain(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return _plain(asdict(value))
-        case _:
-            return value
+    return "-" if value is None or value == "" else str(value)

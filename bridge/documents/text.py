@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from bridge.documents.columns import fitted
 from bridge.domain import money
 from bridge.domain.statement import BilledStay, ConferenceLine, Line, Statement
 
@@ -18,7 +19,7 @@ def statement(bill: Statement) -> str:
     coins = money.minor_decimals(bill.account.currency)
     lines = [
         f"STATEMENT ({bill.state})".ljust(WIDTH - 10) + bill.period.name.rjust(10),
-        f"Account  {bill.account.name}",
+        fitted(f"Account  {bill.account.name}", WIDTH).rstrip(),
         f"Period   {_date(bill.period.start, zone)} up to {_date(bill.period.end, zone)} ({bill.account.time_zone}), "
         f"amounts in {bill.account.currency}",
     ]
@@ -43,7 +44,8 @@ def statement(bill: Statement) -> str:
 
 def _sub_account(line: Line, places: int, zone: ZoneInfo) -> list[str]:
     heads = f"{'':4}{'caller':<22}{'role':<8}{'joined':<20}{'duration':>18}{'billed s':>11}{'amount':>15}"
-    found = [f"{line.user_id}  {line.name} ({line.kind})", heads]
+    title = fitted(f"{line.user_id}  {line.name}", WIDTH - len(line.kind) - 3).rstrip()
+    found = [f"{title} ({line.kind})", heads]
     for conference in line.conferences:
         found += _conference(conference, places, zone)
     count = f"{line.stays} stay" if line.stays == 1 else f"{line.stays} stays"
@@ -66,8 +68,7 @@ def _participant(stay: BilledStay, places: int, zone: ZoneInfo) -> str:
 
 
 def _row(label: str, duration_us: int, billed_seconds: int, amount: Decimal, places: int) -> str:
-    cut = label if len(label) <= LABEL else label[: LABEL - 1] + "…"
-    return f"{cut:<{LABEL}}{_duration(duration_us):>18}{billed_seconds:>11}{amount:>15.{places}f}"
+    return f"{fitted(label, LABEL)}{duration(duration_us):>18}{billed_seconds:>11}{amount:>15.{places}f}"
 
 
 def _total(label: str, amount: Decimal, decimals: int, places: int) -> str:
@@ -84,7 +85,7 @@ def _places(bill: Statement) -> int:
     return max(finest, money.minor_decimals(bill.account.currency))
 
 
-def _duration(us: int) -> str:
+def duration(us: int) -> str:
     """h:mm:ss.µµµµµµ, exact."""
     seconds = us // 1_000_000
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{us % 1_000_000:06}"

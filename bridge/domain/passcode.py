@@ -1,7 +1,8 @@
 """Passcodes: digits that open a room in a role.
 
 All codes that can be dialled on one number are prefix-free: the digit that completes a live code admits at once,
-and no code can swallow another. Prefixes are never stored; see `lengths_to_check`.
+and no code can swallow another. Prefixes are never stored: a new code is never shorter than any in use, so it is
+enough to look up its own beginnings.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import hmac
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import StrEnum
 
 from bridge.domain.errors import Invalid
@@ -70,11 +71,3 @@ def is_weak(digits: str) -> bool:
     if steps in ({0}, {1}, {9}):
         return True
     return any(digits == (digits[:block] * len(digits))[: len(digits)] for block in range(1, len(digits) // 2 + 1))
-
-
-def lengths_to_check(length: int, lengths_in_use: Iterable[int]) -> list[int]:
-    """The lengths at which a new code's own beginnings must be looked up, shortest first, itself included.
-
-    A new code is at least as long as every code in use, so it can extend a live code but never be extended by one.
-    """
-    return sorted({used for used in lengths_in_use if used < length} | {length})

@@ -12,7 +12,7 @@ from bridge.storage import postgres_url
 from bridge.storage.failures import translated
 
 CONNECT_S: Final = 5.0
-COMMAND_S: Final = 60.0
+COMMAND_S: Final = 30.0
 BUSY_S: Final = 10.0
 _SESSION: Final = {
     "timezone": "UTC",
@@ -29,12 +29,16 @@ class Database:
     """A pool of connections to one Postgres, made on demand and checked before each use.
 
     `application` is how its connections are named in pg_stat_activity. `pool` 0 keeps no connection.
+    A statement may take `command_s` seconds.
     Raises Invalid when the URL is none; every method raises Unavailable when Postgres is away.
     """
 
-    def __init__(self, url: str, application: str = "bridge", pool: int = 8) -> None:
+    def __init__(
+        self, url: str, application: str = "bridge", pool: int = 8, command_s: float | None = COMMAND_S
+    ) -> None:
         self.url = postgres_url.parse(url)
         self._application = application
+        self._command_s = command_s
         sized = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_S} if pool else {"poolclass": NullPool}
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -87,6 +91,6 @@ class Database:
         return await asyncpg.connect(
             dsn=self.url.dsn,
             timeout=CONNECT_S,
-            command_timeout=COMMAND_S,
+            command_timeout=self._command_s,
             server_settings={**_SESSION, "application_name": application},
         )

@@ -12,7 +12,7 @@ from bridge.storage.directory_file import Mark
 
 CHANNEL: Final = "bridge_directory"
 MOST_CHANGES: Final = 20_000
-CHUNK: Final = 5000
+CHUNK: Final = 1000
 
 _MARK: Final = """
 SELECT database_id, number, (SELECT coalesce(max(length), 0) FROM passcode_lengths WHERE live > 0) AS longest

@@ -51,7 +51,7 @@ async def check_current(database: Database) -> None:
 
 
 async def _run(url: str, work: Callable[[Config], None]) -> None:
-    database = Database(url, "bridge migrate", pool=0)
+    database = Database(url, "bridge migrate", pool=0, command_s=None)
 
     def locked(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": locks.MIGRATION})

@@ -19,6 +19,8 @@ from bridge.usecases.ports import CodeSpace, CodeTaken, NewCode, Tenants
 NAME_MAX: Final = 200
 USER_ID_MAX: Final = 64
 GENERATION_TRIES: Final = 20
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What moves a terminal's cursor, breaks a line or turns the direction of writing around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,6 @@ def _name(name: str) -> str:
 
 def _text(field: str, text: str, most: int) -> str:
     stripped = text.strip()
-    if not 1 <= len(stripped) <= most or re.search(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]", stripped):
+    if not 1 <= len(stripped) <= most or _UNPRINTABLE.search(stripped):
         raise Invalid(field, f"1 to {most} characters, without control characters")
     return stripped

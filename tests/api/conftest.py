@@ -1,3 +1,226 @@
-from conftest_api import client, database, database_url, directory, health, rooms
+"""REST over real HTTP, against the ports in memory and against Postgres; each answer is held against the document."""
 
-__all__ = ["client", "database", "database_url", "directory", "health", "rooms"]
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from jsonschema import Draft202012Validator, FormatChecker
+from prometheus_client import CollectorRegistry
+
+from bridge.api import openapi, table
+from bridge.api import server as rest
+from bridge.api.services import Services
+from bridge.domain.journal import Pulse
+from bridge.domain.minutes import MinuteRecord, OpenStay
+from bridge.storage import keys
+from bridge.storage.database import Database
+from bridge.storage.ledger import PostgresLedger
+from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.tenants import PostgresTenants
+from bridge.usecases.ports import LiveConference, Minutes, Position, Tenants
+from tests.storage.conftest import migrated, server, url
+
+from .memory import MemoryMinutes, MemoryTenants
+
+__all__ = ["migrated", "server", "url"]  # fixtures
+
+OPERATOR_KEY = "operator-key-of-the-tests"
+KEYS = keys.derive("5eed" * 16)
+NOBODY = "6d1c1b1e-0000-4000-8000-000000000000"
+DOCUMENT = openapi.document(table.OPERATIONS, "1")
+FORMATS = FormatChecker(("uuid",))
+
+
+@FORMATS.checks("date-time")
+def _is_microseconds_in_utc(text: object) -> bool:
+    return not isinstance(text, str) or bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text))
+
+
+@dataclass
+class World:
+    """What the API speaks to, and a way to let people join and leave."""
+
+    tenants: Tenants
+    minutes: Minutes
+    keep: Callable[[OpenStay | MinuteRecord], Awaitable[None]]
+
+
+@dataclass
+class Directory:
+    """Counts how often it was brought up to date; fails when told to."""
+
+    caught_up: int = 0
+    fails: Exception | None = None
+
+    async def catch_up(self) -> None:
+        self.caught_up += 1
+        if self.fails:
+            raise self.fails
+
+
+@dataclass
+class LiveRooms:
+    conferences: list[LiveConference] = field(default_factory=list)
+
+    def live(self) -> list[LiveConference]:
+        return self.conferences
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class Api:
+    """A client with the operator's key. What an answer may be, the document says; anything else fails the test."""
+
+    def __init__(self, client: TestClient[web.Request, web.Application]) -> None:
+        self.client = client
+        self.key = OPERATOR_KEY
+
+    async def __call__(self, method: str, path: str, body: Any = None, **given: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.key}", **given.pop("headers", {})}
+        if body is not None:
+            given["json"] = body
+        async with self.client.request(method, path, headers=headers, **given) as response:
+            text = await response.text()
+            answer = Answer(response.status, None, response.headers)
+            if text:
+                assert response.headers["Content-Type"].split(";")[0] in {
+                    "application/json",
+                    "application/problem+json",
+                }
+                answer.body = await response.json(content_type=None)
+        check(method, path, answer)
+        return answer
+
+    async def get(self, path: str, **query: object) -> Any:
+        """What a GET that must go well answers."""
+        answer = await self("GET", path, params={name: str(value) for name, value in query.items()})
+        assert answer.status == 200, answer
+        return answer.body
+
+    async def post(self, path: str, body: Any) -> Any:
+        """What a POST that must go well answers."""
+        answer = await self("POST", path, body)
+        assert answer.status == 201, answer
+        return answer.body
+
+    async def all(self, path: str, limit: int = 2, **query: object) -> list[Any]:
+        """Every item of a list, in small pages."""
+        items, cursor = [], {}
+        while True:
+            page = await self.get(path, limit=limit, **query, **cursor)
+            assert len(page["items"]) <= limit
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            cursor = {"cursor": page["next_cursor"]}
+
+    async def refused(self, status: int, method: str, path: str, body: Any = None, **given: Any) -> Any:
+        """The problem that a request must end in."""
+        answer = await self(method, path, body, **given)
+        assert answer.status == status, answer
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.body["status"] == status
+        return answer.body
+
+
+def check(method: str, path: str, answer: Answer) -> None:
+    """Hold an answer against the document."""
+    described = _described(method, path.partition("?")[0])
+    if answer.status >= 400:
+        schema = {"$ref": "#/components/schemas/Problem"}
+        assert described is None or str(answer.status) in described["responses"] or answer.status in {405, 408, 500}
+    else:
+        assert described is not None
+        [content] = described["responses"][str(answer.status)].get("content", {"": None}).values()
+        if content is None:
+            assert answer.body is None
+            return
+        schema = content["schema"]
+    whole = {**schema, "components": DOCUMENT["components"]}
+    Draft202012Validator(whole, format_checker=FORMATS).validate(answer.body)
+
+
+def _described(method: str, path: str) -> Any:
+    for template, methods in DOCUMENT["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
+            return methods.get(method.lower())
+    return None
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def place(request: pytest.FixtureRequest) -> str | None:
+    """Where things are kept: None in memory, else a new database."""
+    return request.getfixturevalue("url") if request.param == "postgres" else None
+
+
+@pytest.fixture
+async def world(place: str | None, in_memory: World) -> AsyncIterator[World]:
+    """The ports, in memory and in Postgres."""
+    if place is None:
+        yield in_memory
+        return
+    async with Database(place) as database:
+        ledger, kept = PostgresLedger(database), [0]
+
+        async def keep(change: OpenStay | MinuteRecord) -> None:
+            before = Position("f", kept[0]) if kept[0] else None
+            kept[0] += 1
+            await ledger.commit("node1", before, Position("f", kept[0]), Pulse("node1-0.0", 1, 5, 7), [change])
+
+        yield World(PostgresTenants(database), PostgresMinutes(database), keep)
+
+
+@pytest.fixture
+def in_memory() -> World:
+    """The ports in memory alone, where Postgres has no say."""
+    tenants = MemoryTenants()
+    minutes = MemoryMinutes(tenants)
+    return World(tenants, minutes, minutes.keep)
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory()
+
+
+@pytest.fixture
+def rooms() -> LiveRooms:
+    return LiveRooms()
+
+
+def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any) -> Services:
+    parts = {"ledger": (True, "minutes are committed as they come")}
+    given = {"readiness": lambda: parts, "registry": CollectorRegistry(), **others}
+    return Services(world.tenants, world.minutes, KEYS, directory, rooms, OPERATOR_KEY, **given)
+
+
+@pytest.fixture
+async def api(world: World, directory: Directory, rooms: LiveRooms) -> AsyncIterator[Api]:
+    async with TestClient(TestServer(rest.application(services(world, directory, rooms)))) as client:
+        yield Api(client)
+
+
+@pytest.fixture
+async def quick(in_memory: World, directory: Directory, rooms: LiveRooms) -> AsyncIterator[Api]:
+    """The same on the ports in memory alone."""
+    async with TestClient(TestServer(rest.application(services(in_memory, directory, rooms)))) as client:
+        yield Api(client)
+
+
+@pytest.fixture
+async def account(api: Api) -> Any:
+    return await api.post("/v1/accounts", {"name": "Hale & Partner", "currency": "EUR", "time_zone": "Europe/Berlin"})
+
+
+@pytest.fixture
+async def sub_account(api: Api, account: Any) -> Any:
+    return await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1001", "name": "Ada Hale"})

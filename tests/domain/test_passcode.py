@@ -44,11 +44,6 @@ def test_a_fine_code_may_be_chosen() -> None:
     assert passcode.chosen("741382", 0, 6) == "741382"
 
 
-def test_a_code_is_checked_against_the_shorter_lengths_in_use_and_its_own() -> None:
-    assert passcode.lengths_to_check(8, {6, 7, 8}) == [6, 7, 8]
-    assert passcode.lengths_to_check(7, set()) == [7]
-
-
 def test_digests_depend_on_the_key() -> None:
     assert passcode.digest("741382", KEY) != passcode.digest("741382", b"x" * 32)
     assert len(passcode.digest("741382", KEY)) == 32

@@ -30,6 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         here.start()
         yield here
     finally:
+        here.kill()
         here.remove()
 
 

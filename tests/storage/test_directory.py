@@ -220,6 +220,16 @@ async def test_a_miss_is_confirmed_by_postgres_while_it_lags(
         assert await directory.confirm(made.digits or "") is None
 
 
+async def test_a_miss_waits_for_a_stuck_postgres_half_a_second_at_most(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    async with alone(database, state_dir, secrets) as directory, database.transaction() as stuck:
+        await stuck.execute(text("LOCK TABLE passcodes"))
+        began = time.monotonic()
+        assert await directory.confirm(digits_of(sub_account)) is None
+        assert 0.4 < time.monotonic() - began < 2.0
+
+
 async def truncate(path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 4096)

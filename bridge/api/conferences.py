@@ -1,0 +1,46 @@
+"""/v1/conferences: who is in which room now, as AMI tells it."""
+
+from typing import Final
+
+from pydantic import BaseModel
+
+from bridge.api import paging
+from bridge.api.operations import Operation
+from bridge.api.paging import Paged
+from bridge.api.services import Call
+from bridge.api.wire import Answer, Page, Time, rfc3339
+from bridge.usecases.ports import LiveConference
+
+
+class LiveParticipantAnswer(Answer):
+    uniqueid: str
+    caller: str
+    role: str
+    joined_at: Time
+    muted: bool
+    talking: bool
+
+
+class LiveConferenceAnswer(Answer):
+    room_id: str
+    started_at: Time
+    participants: list[LiveParticipantAnswer]
+
+    @classmethod
+    def of(cls, conference: LiveConference) -> "LiveConferenceAnswer":
+        return cls.model_validate(conference, from_attributes=True)
+
+
+async def read_page(call: Call) -> BaseModel:
+    live = call.services.rooms.live()
+    page, cursor = paging.slice_of(live, call.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
+    items = [LiveConferenceAnswer.of(conference) for conference in page]
+    return Page[LiveConferenceAnswer](items=items, next_cursor=cursor)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "list_conferences", "GET", "/v1/conferences", "List the conferences that are going on, in order of their start",
+        read_page, Page[LiveConferenceAnswer], query=Paged,
+    ),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""Around every request: a line in the log, problems for all that goes wrong, and the key before anything else."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from bridge.api import intake, problems
+from bridge.api.problems import Problem
+from bridge.domain.errors import BridgeError
+
+log = structlog.get_logger()
+
+HANDLER_S: Final = 30.0
+UNLOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One line a request: the route's pattern, never the query, a key or a body."""
+    began = time.monotonic()
+    response = await handler(request)
+    route = _pattern(request)
+    if route not in UNLOGGED:
+        milliseconds = round(1000 * (time.monotonic() - began), 1)
+        # Programs poll: reading that went well is told to those who ask for it.
+        tell = log.debug if request.method == "GET" and response.status < 400 else log.info
+        tell("request", method=request.method, route=route, status=response.status, ms=milliseconds)
+    return response
+
+
+@web.middleware
+async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong becomes a problem document."""
+    try:
+        async with asyncio.timeout(HANDLER_S):
+            return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except BridgeError as error:
+        refusal = problems.of(error)
+        if refusal.status == 500:
+            log.exception("request_failed", method=request.method, route=_pattern(request))
+        return refusal.response()
+    except web.HTTPException as error:
+        response = Problem(error.status, error.reason, _HTTP.get(error.status, error.reason)).response()
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except TimeoutError:
+        return Problem(503, "Not available now", f"there was no answer within {HANDLER_S:.0f} s; try again").response()
+    except Exception:
+        log.exception("request_failed", method=request.method, route=_pattern(request))
+        return problems.of(BridgeError()).response()
+
+
+_HTTP: Final = {
+    404: "there is no such path; /openapi.json lists all",
+    405: "this path does not take that method; Allow names those it takes",
+    413: f"a body has at most {intake.BODY_MAX} bytes",
+}
+
+
+def keyed(operator_key: str) -> Middleware:
+    """All of /v1, what is not there included, is for who has the key."""
+    expected = operator_key.encode()
+
+    @web.middleware
+    async def keyed(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/v1" or request.path.startswith("/v1/"):
+            scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+            given = key.strip().encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(given, expected) or scheme.lower() != "bearer":
+                raise Problem(401, "Unauthorized", "send a valid key as Authorization: Bearer KEY")
+        return await handler(request)
+
+    return keyed
+
+
+def _pattern(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"

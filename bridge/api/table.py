@@ -1,0 +1,17 @@
+"""All operations, in the order in which they are documented."""
+
+from typing import Final
+
+from bridge.api import access_numbers, accounts, conferences, minutes, passcodes, statements, sub_accounts, tariffs
+from bridge.api.operations import Operation
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *accounts.OPERATIONS,
+    *sub_accounts.OPERATIONS,
+    *passcodes.OPERATIONS,
+    *access_numbers.OPERATIONS,
+    *tariffs.OPERATIONS,
+    *minutes.OPERATIONS,
+    *statements.OPERATIONS,
+    *conferences.OPERATIONS,
+)

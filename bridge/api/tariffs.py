@@ -1,0 +1,89 @@
+"""/v1/tariffs: prices, from an instant on."""
+
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from bridge.api import paging
+from bridge.api.operations import Operation
+from bridge.api.paging import Paged
+from bridge.api.services import Call
+from bridge.api.wire import Amount, Answer, GivenTime, Page, Price, Request, Time, plain, rfc3339
+from bridge.domain import money
+from bridge.domain.rating import TariffVersion
+from bridge.usecases import provision
+
+
+class NewTariff(Request):
+    account_id: UUID
+    effective_from: GivenTime
+    per_minute: Price
+    connect_fee: Price = Decimal(0)
+    first_increment_s: int = Field(60, ge=1, le=3600)
+    next_increment_s: int = Field(60, ge=1, le=3600)
+    decimals: int | None = Field(
+        None, ge=0, le=money.MAX_DECIMALS, description="of a charge; the currency's if left out"
+    )
+
+
+class TariffAnswer(Answer):
+    id: UUID
+    account_id: UUID
+    effective_from: Time
+    per_minute: Amount
+    connect_fee: Amount
+    first_increment_s: int
+    next_increment_s: int
+    decimals: int
+
+    @classmethod
+    def of(cls, version: TariffVersion) -> "TariffAnswer":
+        return cls(
+            id=version.id,
+            account_id=version.account_id,
+            effective_from=version.effective_from,
+            per_minute=plain(version.per_minute, version.decimals),
+            connect_fee=plain(version.connect_fee, version.decimals),
+            first_increment_s=version.first_increment_s,
+            next_increment_s=version.next_increment_s,
+            decimals=version.decimals,
+        )
+
+
+class TariffQuery(Paged):
+    account_id: UUID
+
+
+async def create(call: Call) -> BaseModel:
+    body: NewTariff = call.body
+    made = await provision.add_tariff(
+        call.services.tenants,
+        body.account_id,
+        body.effective_from,
+        body.per_minute,
+        body.connect_fee,
+        body.first_increment_s,
+        body.next_increment_s,
+        body.decimals,
+    )
+    return TariffAnswer.of(made)
+
+
+async def read_page(call: Call) -> BaseModel:
+    found = await call.services.tenants.tariff_versions(call.query.account_id)
+    page, cursor = paging.slice_of(found, call.query, lambda version: rfc3339(version.effective_from))
+    return Page[TariffAnswer](items=[TariffAnswer.of(version) for version in page], next_cursor=cursor)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "create_tariff", "POST", "/v1/tariffs", "Set the prices of an account from an instant on", create,
+        TariffAnswer, 201, body=NewTariff, refusals=(404, 409),
+    ),
+    Operation(
+        "list_tariffs", "GET", "/v1/tariffs", "List the tariff versions of an account", read_page,
+        Page[TariffAnswer], query=TariffQuery, refusals=(404,),
+    ),
+)  # fmt: skip

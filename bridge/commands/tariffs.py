@@ -1,0 +1,56 @@
+"""`bridge tariff`."""
+
+from typing import Annotated
+
+import typer
+
+from bridge.api.tariffs import TariffAnswer
+from bridge.commands import console
+from bridge.commands.console import Json, Owner, Product
+from bridge.domain.rating import TariffVersion
+from bridge.usecases import provision
+
+tariff = typer.Typer(no_args_is_help=True, help="Prices, from an instant on.")
+
+COLUMNS = ("id", "effective_from", "per_minute", "connect_fee", "first_increment_s", "next_increment_s", "decimals")
+
+
+@tariff.command("add")
+def add(
+    owner: Owner,
+    per_minute: Annotated[str, typer.Option(help="Price of a minute, in the account's currency.")],
+    effective_from: Annotated[
+        str, typer.Option(help="From when on: 2026-11-01T00:00:00Z, or 2026-11-01 in the account's time zone.")
+    ],
+    connect_fee: Annotated[str, typer.Option(help="Once a stay.")] = "0",
+    first_increment: Annotated[int, typer.Option(help="Seconds billed at the least.")] = 60,
+    next_increment: Annotated[int, typer.Option(help="Seconds of each further step.")] = 60,
+    decimals: Annotated[int | None, typer.Option(help="Decimals of a charge; the currency's if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Set the prices of an account from an instant on. Stays that waited for a price are charged at once."""
+
+    async def work(product: Product) -> TariffVersion:
+        account = await console.account(product, owner)
+        return await provision.add_tariff(
+            product.tenants,
+            account.id,
+            console.instant(effective_from, "effective_from", account.time_zone),
+            console.price(per_minute, "per_minute"),
+            console.price(connect_fee, "connect_fee"),
+            first_increment,
+            next_increment,
+            decimals,
+        )
+
+    console.show(TariffAnswer.of(console.run(work)), COLUMNS, as_json)
+
+
+@tariff.command("list")
+def list_versions(owner: Owner, as_json: Json = False) -> None:
+    """List the tariff versions of an account."""
+
+    async def find(product: Product) -> list[TariffVersion]:
+        return await product.tenants.tariff_versions((await console.account(product, owner)).id)
+
+    console.show_all([TariffAnswer.of(version) for version in console.run(find)], COLUMNS, as_json)
