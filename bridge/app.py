@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import time
@@ -45,7 +46,18 @@ def serve(chosen: DaemonSettings) -> None:
     telemetry.configure(chosen.log_level)
     chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_daemon(chosen.state_dir):
-        asyncio.run(_Daemon(chosen).run())
+        # What is there now stays for good: collections in mid-call need not look at it.
+        gc.collect()
+        gc.freeze()
+        try:
+            asyncio.run(_Daemon(chosen).run())
+        except BaseExceptionGroup as group:
+            first: BaseException = group
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            if isinstance(first, BridgeError):
+                raise first from group
+            raise
 
 
 @contextlib.contextmanager

@@ -59,6 +59,8 @@ def render(folder: Annotated[Path, typer.Argument(help="Asterisk's configuration
     node = settings.load(settings.NodeSettings)
     for path in config.render(folder, settings.node_values(node, folder)):
         typer.echo(path)
+    for path in config.make_folders(node.asterisk_home, node.journal):
+        typer.echo(path)
 
 
 def _add_sandbox() -> None:

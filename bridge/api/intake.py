@@ -57,6 +57,8 @@ class _Nothing(BaseModel, extra="forbid"):
 
 
 async def _raw(request: web.Request) -> bytes:
+    if (request.content_length or 0) > BODY_MAX:
+        raise web.HTTPRequestEntityTooLarge(BODY_MAX)
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()

@@ -26,6 +26,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     """One line a request: the route's pattern, never the query, a key or a body."""
     began = time.monotonic()
     response = await handler(request)
+    # Versions are nobody's business.
+    response.headers["Server"] = "bridge"
     route = _pattern(request)
     if route not in UNLOGGED:
         milliseconds = round(1000 * (time.monotonic() - began), 1)

@@ -35,6 +35,17 @@ def render(target: Path, values: dict[str, object]) -> list[Path]:
     return written
 
 
+def make_folders(home: Path, journal: Path) -> list[Path]:
+    """The folders that Asterisk writes to but does not make. Without the journal's there would be no minutes."""
+    folders = [
+        journal.parent,
+        *(home / name for name in ("varlib", "db", "keys", "agi", "sbin", "spool", "run", "log")),
+    ]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return folders
+
+
 def _replace(path: Path, text: str) -> Path:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -21,7 +21,7 @@ from bridge.usecases.ports import Batch, Position
 
 log = structlog.get_logger()
 
-POLL_S: Final = 0.05
+POLL_S: Final = 0.1
 SYNC_S: Final = 0.2
 BATCH_BYTES: Final = 1 << 20
 NOTHING_YET_S: Final = 10.0

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 MAX_BYTES: Final = 1023
-_TIME = re.compile(r"(\d{1,11})\.(\d{6})")
+_TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
 _STAMP = re.compile(r"[0-9A-Za-z:._-]*")
 _ROOM = re.compile(r"[0-9a-f.-]{1,79}")
 

@@ -19,7 +19,7 @@ class Period:
 
 def month(name: str, time_zone: str) -> Period:
     """The calendar month `YYYY-MM` as it begins and ends in `time_zone`. Raises Invalid."""
-    match = re.fullmatch(r"(\d{4})-(\d{2})", name)
+    match = re.fullmatch(r"([0-9]{4})-([0-9]{2})", name)
     if not match or not 1 <= int(match[2]) <= 12 or not 1970 <= int(match[1]) <= 9998:
         raise Invalid("period", f"{name!r} is not a month: write it as YYYY-MM, such as 2026-11")
     year, number = int(match[1]), int(match[2])

@@ -151,6 +151,7 @@ HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATO
         (b"GET /v1/acc", b""),
         (HEAD, b""),
         (HEAD + b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{", b"HTTP/1.1 408"),
+        (HEAD + b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n{", b"HTTP/1.1 413"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40, b"HTTP/1."),
     ],
 )
