@@ -183,21 +183,17 @@ class _Daemon:
     @contextlib.asynccontextmanager
     async def _api(self) -> AsyncIterator[None]:
         chosen = self._chosen
-        runner = web.AppRunner(
-            server.application(
-                server.Services(
-                    tenants=PostgresTenants(self._database),
-                    minutes=PostgresMinutes(self._database),
-                    keys=self._keys,
-                    freshness=self._directory,
-                    rooms=self._rooms,
-                    operator_key=chosen.operator_key.get_secret_value(),
-                    readiness=self._readiness,
-                    registry=telemetry.REGISTRY,
-                )
-            ),
-            access_log=None,
-            shutdown_timeout=2.0,
+        runner = server.runner(
+            server.Services(
+                tenants=PostgresTenants(self._database),
+                minutes=PostgresMinutes(self._database),
+                keys=self._keys,
+                freshness=self._directory,
+                rooms=self._rooms,
+                operator_key=chosen.operator_key.get_secret_value(),
+                readiness=self._readiness,
+                registry=telemetry.REGISTRY,
+            )
         )
         await runner.setup()
         host, port = chosen.api_address.rsplit(":", 1)
@@ -215,12 +211,16 @@ class _Daemon:
             await runner.cleanup()
 
     def _readiness(self) -> dict[str, tuple[bool, str]]:
+        barrier = self._directory.not_ready
         return {
             "ari": (self._ari.ok, self._ari.detail),
             "ami": (self._ami.ok, self._ami.detail),
             "directory": self._directory.health(),
             "ledger": self._ledger,
-            "admission": (self._directory.not_ready is None, self._directory.not_ready or "callers are admitted"),
+            "admission": (
+                self._directory.not_ready is None,
+                self._directory.not_ready or "this node may admit callers",
+            ),
         }
 
     async def _gauges(self) -> None:

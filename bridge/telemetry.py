@@ -46,6 +46,9 @@ DIRECTORY_AGE_SECONDS: Final = Gauge(
 )
 COMMIT_SECONDS: Final = Histogram("bridge_ledger_commit_seconds", "Time of one ledger transaction.", registry=REGISTRY)
 
+# Local variables of a frame may be digits that a caller keyed: they are never logged.
+_TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def configure(level: str) -> None:
     """One event, one line of JSON on standard error; a person's terminal gets columns instead."""
@@ -56,9 +59,9 @@ def configure(level: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     if sys.stderr.isatty():
-        processors.append(structlog.dev.ConsoleRenderer())
+        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
     else:
-        processors += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        processors += [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),

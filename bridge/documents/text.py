@@ -36,9 +36,9 @@ def statement(bill: Statement) -> str:
     if not bill.lines:
         lines.append("No stay of this period has been charged.")
     if bill.unrated:
-        lines.append(f"Not in this bill: {bill.unrated} stays that no tariff covers; add one with `bridge tariff add`.")
+        lines.append(f"Not in this bill: {_stays(bill.unrated)} that no tariff covers; see `bridge tariff add`.")
     if bill.open:
-        lines.append(f"Not in this bill yet: {bill.open} stays that go on.")
+        lines.append(f"Not in this bill yet: {_stays(bill.open)} still going on.")
     return "\n".join(lines) + "\n"
 
 
@@ -48,8 +48,7 @@ def _sub_account(line: Line, places: int, zone: ZoneInfo) -> list[str]:
     found = [f"{title} ({line.kind})", heads]
     for conference in line.conferences:
         found += _conference(conference, places, zone)
-    count = f"{line.stays} stay" if line.stays == 1 else f"{line.stays} stays"
-    label = f"Sum of {line.user_id}, {count}"
+    label = f"Sum of {line.user_id}, {_stays(line.stays)}"
     return [*found, "-" * WIDTH, _row(label, line.duration_us, line.billed_seconds, line.amount, places)]
 
 
@@ -65,6 +64,10 @@ def _participant(stay: BilledStay, places: int, zone: ZoneInfo) -> str:
         "" if stay.evidence == "measured" else "\n      (the end is estimated; nothing beyond what is proved is billed)"
     )
     return _row(label, stay.duration_us, stay.billed_seconds, stay.amount, places) + mark
+
+
+def _stays(count: int) -> str:
+    return "1 stay" if count == 1 else f"{count} stays"
 
 
 def _row(label: str, duration_us: int, billed_seconds: int, amount: Decimal, places: int) -> str:
