@@ -217,10 +217,7 @@ class _Daemon:
             "ami": (self._ami.ok, self._ami.detail),
             "directory": self._directory.health(),
             "ledger": self._ledger,
-            "admission": (
-                self._directory.not_ready is None,
-                self._directory.not_ready or "this node may admit callers",
-            ),
+            "admission": (barrier is None, barrier or "this node may admit callers"),
         }
 
     async def _gauges(self) -> None:
