@@ -104,7 +104,13 @@ async def block(node: Node, number: str, rate: float, calls: int) -> list[float]
         manager.close()
     found = watch.latencies_ms()
     if report.failures or len(found) < calls:
-        print(f"  {calls - len(found)} calls without a join; failures {dict(report.failures)}", file=sys.stderr)
+        short = sum(count < watch.length for count in watch.digits.values())
+        unjoined = sum(call not in watch.joined for call in watch.completed)
+        print(
+            f"  {number}: of {calls} calls {len(watch.digits)} keyed, {short} with too few digits heard, {unjoined} did "
+            f"not join; failures {dict(report.failures)}",
+            file=sys.stderr,
+        )
     if len(found) < 0.99 * calls:
         raise SystemExit(f"only {len(found)} of {calls} calls came from the completing digit into the room")
     return found
