@@ -44,7 +44,12 @@ SECOND_US: Final = 1_000_000
 def serve(chosen: DaemonSettings) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises BridgeError when it must not or cannot start."""
     telemetry.configure(chosen.log_level)
-    chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BridgeError(
+            f"BRIDGE_STATE_DIR {chosen.state_dir} cannot be made ({error.strerror}): name one this user may write to"
+        ) from error
     with _only_daemon(chosen.state_dir):
         # What is there now stays for good: collections in mid-call need not look at it.
         gc.collect()
@@ -201,8 +206,8 @@ class _Daemon:
             await web.TCPSite(runner, host, int(port)).start()
         except OSError as error:
             raise BridgeError(
-                f"REST cannot be served on {chosen.api_address} ({error.strerror}): "
-                "free the port or set BRIDGE_API_ADDRESS"
+                f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
+                "BRIDGE_API_ADDRESS to an address of this machine"
             ) from error
         log.info("serving", address=chosen.api_address)
         try:

@@ -57,9 +57,14 @@ def show_settings(as_json: Json = False) -> None:
 def render(folder: Annotated[Path, typer.Argument(help="Asterisk's configuration folder.")]) -> None:
     """Write Asterisk's configuration, from asterisk-conf/, dialplan/ and the settings."""
     node = settings.load(settings.NodeSettings)
-    for path in config.render(folder, settings.node_values(node, folder)):
-        typer.echo(path)
-    for path in config.make_folders(node.asterisk_home, node.journal):
+    try:
+        written = config.render(folder, settings.node_values(node, folder))
+        written += config.make_folders(node.asterisk_home, node.journal)
+    except OSError as error:
+        raise BridgeError(
+            f"{error.filename} cannot be written ({error.strerror}): run this as Asterisk's user"
+        ) from error
+    for path in written:
         typer.echo(path)
 
 

@@ -104,7 +104,10 @@ class Ami:
         """Ping for ever. Raises AmiUnreachable when the peer falls silent."""
         while True:
             await asyncio.sleep(PING_S)
-            await self.action("Ping")
+            try:
+                await self.action("Ping")
+            except AmiFailed as error:
+                raise AmiUnreachable(f"AMI answers, but not as it should: {error}") from error
 
 
 def _headers(message: Any) -> Mapping[str, str]:

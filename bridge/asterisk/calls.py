@@ -14,6 +14,7 @@ from bridge.asterisk.ari import APPLICATION, REQUEST_TIMEOUT_S, Ari, AriFailed, 
 from bridge.asterisk.ari_events import Channel, Event
 from bridge.domain import phone
 from bridge.domain.admission import Entry
+from bridge.domain.errors import BridgeError
 from bridge.usecases.admit_caller import CallerGone, Prompt
 
 log = structlog.get_logger()
@@ -117,7 +118,15 @@ class StasisCall:
 
     async def _post(self, action: str, **query: str) -> asyncio.Future[Any]:
         """Send a command on this channel without waiting: commands on one channel keep their order."""
-        return await self._ari.send("POST", f"channels/{self.id}/{action}", query)
+        answer = await self._ari.send("POST", f"channels/{self.id}/{action}", query)
+        answer.add_done_callback(self._notice_gone)
+        return answer
+
+    def _notice_gone(self, answer: asyncio.Future[Any]) -> None:
+        """A caller who left before we listened (a room, an end) is known by what Asterisk answers."""
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, AriFailed) and error.caller_gone:
+            self._inbox.put_nowait(_GONE)
 
     async def _finish(self, answer: asyncio.Future[Any]) -> None:
         """Wait for the answer of the last command."""
@@ -149,8 +158,11 @@ class Calls:
         self._open.clear()
         async with asyncio.TaskGroup() as tasks:
             reader = tasks.create_task(self._read(ari, tasks))
-            await ari.filter_events()
-            await self._adopt_orphans(ari, tasks)
+            try:
+                await ari.filter_events()
+                await self._adopt_orphans(ari, tasks)
+            except AriFailed as error:
+                raise AriUnreachable(f"ARI answers, but not as it should: {error}") from error
             on_ready()
             await reader
 
@@ -206,7 +218,7 @@ class Calls:
             except Exception:
                 outcome = "failed"
                 log.exception("call_failed")
-                with contextlib.suppress(AriUnreachable):
+                with contextlib.suppress(BridgeError):
                     await call.refuse()
             finally:
                 if self._open.get(call.id) is call:

@@ -5,7 +5,6 @@ restoring files changes nothing. Renaming the file rotates it: Asterisk opens it
 """
 
 import asyncio
-import contextlib
 import hashlib
 import itertools
 import os
@@ -54,7 +53,10 @@ class JournalFile:
         """Bytes that stand after `committed`, over all files."""
         size = 0
         for path in reversed(self.files()):
-            length = path.stat().st_size
+            try:
+                length = path.stat().st_size
+            except FileNotFoundError:
+                continue  # archived or taken away since it was listed
             if committed is not None and _identity(path) == committed.file:
                 return size + max(0, length - committed.offset)
             size += length
@@ -65,14 +67,18 @@ class JournalFile:
         synced = (0, 0)
         while True:
             await asyncio.sleep(SYNC_S)
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 stat = self._path.stat()
                 if synced != (stat.st_ino, stat.st_size):
                     await asyncio.to_thread(_sync, self._path)
                     synced = (stat.st_ino, stat.st_size)
+            except FileNotFoundError:
+                continue  # just rotated
+            except OSError as error:
+                log.error("journal_not_synced", error=str(error), mend="check the disk of BRIDGE_JOURNAL")  # noqa: TRY400
 
     async def _locate(self, position: Position | None) -> tuple[Path, int]:
-        waiting_since = time.monotonic()
+        waiting_since, told = time.monotonic(), False
         while True:
             files = [path for path in self.files() if _identity(path) is not None]
             if position is None and files:
@@ -80,16 +86,16 @@ class JournalFile:
             for path in files:
                 if position is not None and _identity(path) == position.file:
                     return path, position.offset
-            if position is not None and files:
+            if position is not None and files and not told:
+                told = True
                 log.error(
                     "journal_position_lost",
                     file=position.file,
                     offset=position.offset,
-                    mend="put the archive that begins so back beside the journal, or check BRIDGE_JOURNAL; "
-                    "reading goes on with the file that Asterisk writes to now",
+                    mend="put the file whose first line has a SHA-256 that begins so back beside the journal, or "
+                    "correct BRIDGE_JOURNAL; nothing is read until then, and nothing is lost",
                 )
-                return files[-1], 0
-            if time.monotonic() - waiting_since > NOTHING_YET_S:
+            if not files and time.monotonic() - waiting_since > NOTHING_YET_S:
                 log.warning(
                     "journal_missing", path=str(self._path), mend="is Asterisk running, with cel_custom loaded?"
                 )

@@ -86,7 +86,8 @@ class Rooms:
             for person in people:
                 event = ami_events.parse(person)
                 if isinstance(event, ami_events.Joined):
-                    since = timedelta(seconds=int(person.get("answeredtime") or 0))
+                    answered = person.get("answeredtime", "")
+                    since = timedelta(seconds=int(answered) if answered.isdecimal() else 0)
                     self.apply(replace(event, at=event.at - since))
 
 

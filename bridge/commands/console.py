@@ -37,7 +37,11 @@ class Product:
 
     tenants: PostgresTenants
     minutes: PostgresMinutes
-    keys: Keys
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of passcodes; a command that makes or shows none needs no BRIDGE_PASSCODE_KEY."""
+        return keys.derive(settings.load(settings.Settings).passcode_key.get_secret_value())
 
 
 def run(work: Callable[[Product], Awaitable[Done]]) -> Done:
@@ -46,13 +50,10 @@ def run(work: Callable[[Product], Awaitable[Done]]) -> Done:
 
 
 async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
-    chosen = settings.load(settings.Settings)
+    chosen = settings.load(settings.DatabaseSettings)
     async with Database(chosen.database_url.get_secret_value(), "bridge command", pool=1) as database:
         await migration.check_current(database)
-        product = Product(
-            PostgresTenants(database), PostgresMinutes(database), keys.derive(chosen.passcode_key.get_secret_value())
-        )
-        return await work(product)
+        return await work(Product(PostgresTenants(database), PostgresMinutes(database)))
 
 
 # --- What was typed -----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bridge.domain import journal_line as facts
+from bridge.domain import phone
 from bridge.domain.journal_line import Fact, Garbage
 from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Outcome, Reason
 
@@ -94,6 +95,8 @@ class Fold:
         """Take in the next line and say what it changes."""
         if isinstance(fact, Garbage):
             return [Incident(self.pulse.last_us, "garbage_line", fact.why)]
+        if isinstance(fact, facts.Starting):
+            return []
         if isinstance(fact, facts.Boot):
             return self._boot(fact)
         self._beat(fact.at)
@@ -152,7 +155,7 @@ class Fold:
                 fact.uniqueid,
                 fact.channel,
                 fact.caller,
-                fact.access_number,
+                phone.dialled(fact.access_number),
                 fact.sip_call_id,
                 fact.at,
             )

@@ -12,6 +12,8 @@ import orjson
 
 MAX_BYTES: Final = 1023
 _TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
+_TEXTS: Final = ("channame", "num", "appname", "appdata", "accountcode", "tenantid", "userfield", "eventtype")
+_HEART = re.compile(r"Local/[a-z]+@heart-.*")
 _STAMP = re.compile(r"[0-9A-Za-z:._-]*")
 _ROOM = re.compile(r"[0-9a-f.-]{1,79}")
 
@@ -106,6 +108,12 @@ class Other(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Starting(Fact):
+    """The heart's own channel comes or goes. A new boot writes such lines before BOOT: they prove no life of the one
+    before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Garbage:
     """A line that is no fact. `why` never quotes it: it may hold anything."""
 
@@ -133,6 +141,10 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
     at, uniqueid = int(time[1]) * 1_000_000 + int(time[2]), fields["uniqueid"]
     if not uniqueid or not _STAMP.fullmatch(uniqueid):
         return Garbage("no uniqueid")
+    if not all(isinstance(fields[name], str) for name in _TEXTS):
+        return Garbage("a field that is no text")
+    if _HEART.fullmatch(fields["channame"]) and fields["eventtype"] not in ("ALIVE", "BOOT"):
+        return Starting(at, uniqueid)
     match fields["eventtype"]:
         case "ALIVE":
             return Alive(at, uniqueid)

@@ -200,3 +200,36 @@ async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, Login
         await serving.fake.until("DELETE", "channels/bad")
         await serving.fake.event("StasisStart", channel=channel("good"))
         assert [await offered.get(), await offered.get()] == ["bad", "good"]
+
+
+async def test_a_bug_in_a_call_whose_caller_has_gone_ends_nothing_else(wire: tuple[FakeAri, Login]) -> None:
+    async def greet(call: StasisCall) -> bool:
+        raise ZeroDivisionError
+
+    serving = Serving(wire)
+    serving.calls = Calls(greet)
+    async with serving:
+        for name in ("bad-1", "bad-2"):
+            serving.fake.answers[f"channels/{name}"] = (404, None)
+            await serving.fake.event("StasisStart", channel=channel(name))
+            await serving.fake.until("DELETE", f"channels/{name}")
+
+
+async def test_an_orphan_that_left_while_it_was_adopted_is_let_go(wire: tuple[FakeAri, Login]) -> None:
+    wire[0].answers["applications/bridge"] = (200, {"channel_ids": ["c7"]})
+    wire[0].answers["channels/c7"] = (200, channel("c7", state="Up"))
+    wire[0].answers["channels/c7/variable"] = (409, None)
+    async with Serving(wire) as serving:
+        call = await serving.offered.get()
+        await call.answer()
+        with pytest.raises(CallerGone):
+            await call.key(5)
+
+
+async def test_ari_that_fails_at_the_start_is_tried_again_not_fatal(wire: tuple[FakeAri, Login]) -> None:
+    fake, login = wire
+    fake.answers["applications/bridge/eventFilter"] = (500, None)
+    with pytest.raises(ExceptionGroup) as failed:
+        async with ari.connected(login) as session:
+            await Calls(lambda _: asyncio.sleep(0, True)).serve(session, lambda: None)
+    assert failed.group_contains(AriUnreachable)

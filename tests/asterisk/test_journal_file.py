@@ -138,3 +138,17 @@ async def test_the_backlog_counts_all_files(path: Path) -> None:
     append(path, "three")
     assert journal.backlog(position) == len("two\nthree\n")
     assert journal.backlog(None) == len("one\ntwo\nthree\n")
+
+
+async def test_a_lost_position_is_waited_for_and_nothing_is_skipped(path: Path) -> None:
+    append(path, "one", "two")
+    journal = JournalFile(path, 1 << 30)
+    position = Position((await read(journal, None, 2))[1].file, len("one\n"))
+    archive, away = path.with_name("cel-20261123T000000Z.jsonl"), path.with_name("moved-away")
+    path.rename(away)
+    append(path, "three")
+    reading = asyncio.create_task(read(journal, position, 2))
+    done, _ = await asyncio.wait([reading], timeout=0.2)
+    assert not done
+    away.rename(archive)
+    assert (await reading)[0] == ["two", "three"]

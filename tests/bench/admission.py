@@ -107,8 +107,8 @@ async def block(node: Node, number: str, rate: float, calls: int) -> list[float]
         short = sum(count < watch.length for count in watch.digits.values())
         unjoined = sum(call not in watch.joined for call in watch.completed)
         print(
-            f"  {number}: of {calls} calls {len(watch.digits)} keyed, {short} with too few digits heard, {unjoined} did "
-            f"not join; failures {dict(report.failures)}",
+            f"  {number}: of {calls} calls {len(watch.digits)} keyed, {short} with too few digits heard, {unjoined} "
+            f"did not join; failures {dict(report.failures)}",
             file=sys.stderr,
         )
     if len(found) < 0.99 * calls:

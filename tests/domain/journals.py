@@ -39,6 +39,19 @@ def boot(at: int, uniqueid: str = "n-1.0") -> bytes:
     return line("BOOT", at, uniqueid, {"extra": "n"})
 
 
+def booting(at: int, uniqueid: str = "n-1.0") -> list[bytes]:
+    """All that a boot writes: the heart's two channels begin before BOOT is told."""
+    heart, other = {"channame": "Local/boot@heart-00000000;1"}, {"channame": "Local/boot@heart-00000000;2"}
+    second = uniqueid + "1"
+    return [
+        line("CHAN_START", at - 800, uniqueid, **heart),
+        line("CHAN_START", at - 700, second, **other),
+        line("ANSWER", at - 600, second, **other),
+        line("ANSWER", at - 500, uniqueid, **heart),
+        boot(at, uniqueid),
+    ]
+
+
 def alive(at: int, count: int = 0, uniqueid: str = "n-1.0") -> bytes:
     return line("ALIVE", at, uniqueid, {"extra": str(count)})
 

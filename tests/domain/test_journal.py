@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journals import ACCOUNT, ROOM, SECOND, START, SUB_ACCOUNT, CallLines, alive, boot, line
+from journals import ACCOUNT, ROOM, SECOND, START, SUB_ACCOUNT, CallLines, alive, boot, booting, line
 
 from bridge.domain import journal_line
 from bridge.domain.journal import Change, Fold, Incident
@@ -108,7 +108,7 @@ def test_a_freeze_that_other_lines_fall_into_is_none() -> None:
 def test_a_boot_ends_what_was_open_at_the_last_proof_of_life() -> None:
     state = Fold("n", RTP_TIMEOUT)
     fold([boot(START - 1), STAY.lines()[1], STAY.enter(), *LIVING[4:10]], state)
-    changes = fold([boot(START + 500 * SECOND, "n-9.0")], state)
+    changes = fold(booting(START + 500 * SECOND, "n-9.0"), state)
     [record] = records(changes)
     assert record.left_us == START + 9 * SECOND
     assert (record.reason, record.evidence, record.error_bound_us) == (
@@ -183,6 +183,7 @@ def test_announcers_are_nobody() -> None:
         STAY.enter().replace(b"1795435402", b"yesterday!"),
         STAY.enter().replace(b"n-7.1", b"n 7;1"),
         line("HANGUP", START, "n-7.1", {"hangupcause": "much"}),
+        STAY.enter().replace(b'"PJSIP/trunk-n-7.1"', b"5"),
         b"x" * 5_000_000,
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from watching import closed, journal, until
 
+from bridge.domain import journal_line
 from bridge.sandbox import callers
 from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.callers_media import Dtmf
@@ -132,6 +133,9 @@ HOSTILE = (
 )
 
 
+HOSTILE_NUMBERS = (*HOSTILE, ACCESS_NUMBER + "%0A", "${EXTEN}", "$[1]")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: Rest, firm: Company, text: str) -> None:
     code = firm.members[0].digits["guest"]
@@ -147,7 +151,21 @@ async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: R
     assert 1.0 < record["duration_us"] / 1e6 < 3.0
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, ACCESS_NUMBER + "%0A", "${EXTEN}", "$[1]", "h", "i", "s", "t"])
+@pytest.mark.parametrize("name", ["h", "i", "s", "t", "o", "a"])
+async def test_the_names_of_asterisks_own_extensions_reach_nothing(sandbox: Sandbox, name: str) -> None:
+    """Nor do they slip past the cleaning: no line of such a call but its CHAN_START may be broken."""
+    before = sandbox.asterisk.journal.read_bytes().count(b"\n")
+    [log] = await callers.place(
+        [Caller(name, caller="49%0A1%5C", stay=20.0, hangs_up="far end")], sandbox.sip_address, patience=5.0
+    )
+    await until(lambda: _lines(sandbox, log.call_id, "ENDED"), lambda found: log.status != 200 or found, seconds=5)
+    lines = sandbox.asterisk.journal.read_bytes().split(b"\n")[before:]
+    broken = [line for line in lines if line and isinstance(journal_line.parse(line), journal_line.Garbage)]
+    assert all(b"CHAN_START" in line or not line.startswith(b"{") for line in broken)
+    assert not any(b"LEFT" in line or b"CALLED" in line or b"HANGUP" in line for line in broken)
+
+
+@pytest.mark.parametrize("text", HOSTILE_NUMBERS)
 async def test_hostile_dialled_numbers_do_no_harm(sandbox: Sandbox, api: Rest, firm: Company, text: str) -> None:
     """They get in (when what is left is our number) with a complete record, or get a clear no; the node lives on."""
     code = firm.members[0].digits["guest"]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -212,3 +213,26 @@ async def test_a_second_daemon_on_the_node_refuses_and_names_the_first(sandbox: 
     with second_daemon(sandbox, tmp_path, BRIDGE_STATE_DIR=sandbox.environment["BRIDGE_STATE_DIR"]) as (process, log):
         assert await asyncio.to_thread(process.wait, 20) == 1
         await said(log, f"pid {running.pid}")
+
+
+async def test_a_killed_asterisk_bills_no_second_of_its_outage(
+    sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
+) -> None:
+    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with callers.start(who, sandbox.sip_address) as call:
+        [record] = await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
+        joined = _joined(record)
+        await until(lambda: _beats_after(sandbox, joined), lambda beats: beats >= 2)
+        sandbox.kill("asterisk")
+        killed = time.time()
+        call.vanish()
+    await asyncio.sleep(5.0)
+    await asyncio.to_thread(sandbox.up)
+    [record] = await closed(api, firm.id, 1)
+    assert (record["left_reason"], record["evidence"]) == ("switch_lost", "estimated")
+    left = joined + record["duration_us"] / 1e6
+    assert killed - 1.5 <= left <= killed
+
+
+async def _beats_after(sandbox: Sandbox, at: float) -> int:
+    return sum(line["eventtype"] == "ALIVE" and float(line["eventtime"]) > at for line in journal(sandbox))
