@@ -38,6 +38,8 @@ from bridge.usecases.keep_minutes import Progress, keep_minutes
 log = structlog.get_logger()
 
 GAUGES_S: Final = 1.0
+PULSE_S: Final = 1.0
+STALLED_S: Final = 10.0
 SECOND_US: Final = 1_000_000
 
 
@@ -221,16 +223,27 @@ class _Daemon:
             "ari": (self._ari.ok, self._ari.detail),
             "ami": (self._ami.ok, self._ami.detail),
             "directory": self._directory.health(),
-            "ledger": self._ledger,
+            "ledger": self._ledger_health(),
             "admission": (barrier is None, barrier or "this node may admit callers"),
         }
+
+    def _ledger_health(self) -> tuple[bool, str]:
+        well, detail = self._ledger
+        if well and self._stalled_s() > STALLED_S:
+            return False, f"nothing has been read or committed for {self._stalled_s():.0f} s: see ari, and Postgres"
+        return well, detail
+
+    def _stalled_s(self) -> float:
+        """Seconds since the journal was last read and committed; 0 while it is as fast as Asterisk's own pulse."""
+        age = time.monotonic() - self._committed_at
+        return age if age > 2 * PULSE_S else 0.0
 
     async def _gauges(self) -> None:
         while True:
             progress = self._progress
             telemetry.OPEN_STAYS.set(self._rooms.participants)
             telemetry.JOURNAL_BACKLOG_BYTES.set(self._journal.backlog(progress.position if progress else None))
-            telemetry.JOURNAL_BACKLOG_SECONDS.set(0 if self._ledger[0] else time.monotonic() - self._committed_at)
+            telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
             if progress is not None:
                 telemetry.PULSE_AGE_SECONDS.set(time.time() - progress.pulse_us / SECOND_US)
             telemetry.DIRECTORY_AGE_SECONDS.set(self._directory.age_s())

@@ -107,6 +107,17 @@ class JournalFile:
         name = _first_line(file)
         quiet_since = time.monotonic()
         while True:
+            if os.fstat(file.fileno()).st_size < offset:
+                log.error(
+                    "journal_truncated", offset=offset, mend="rotate the journal by renaming, never by truncating"
+                )
+                name, offset = "", 0
+            name = name or _first_line(file)
+            if not name:
+                if self._is_over(file):
+                    return  # archived before its first line was whole
+                await asyncio.sleep(POLL_S)
+                continue
             file.seek(offset)
             data = file.read(BATCH_BYTES)
             whole = data.rfind(b"\n") + 1

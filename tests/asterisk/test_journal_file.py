@@ -152,3 +152,14 @@ async def test_a_lost_position_is_waited_for_and_nothing_is_skipped(path: Path) 
     assert not done
     away.rename(archive)
     assert (await reading)[0] == ["two", "three"]
+
+
+async def test_a_truncated_journal_is_read_on_from_its_new_beginning(path: Path) -> None:
+    append(path, "one", "two")
+    async with asyncio.timeout(10), aclosing(_batches(JournalFile(path, 1 << 30), None)) as batches:
+        before = await anext(batches)
+        path.write_text("3\n")
+        after = await anext(batches)
+    assert (before.lines, after.lines) == ([b"one", b"two"], [b"3"])
+    assert after.position.offset == len("3\n")
+    assert after.position.file != before.position.file
