@@ -146,7 +146,7 @@ def test_the_program_itself() -> None:
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
     unset = run("account", "list")
     assert (unset.returncode, unset.stdout) == (1, "")
-    assert "BRIDGE_PASSCODE_KEY is not set" in unset.stderr
+    assert "BRIDGE_DATABASE_URL is not set" in unset.stderr
     completed = run(_BRIDGE_COMPLETE="complete_bash", COMP_WORDS="bridge acc", COMP_CWORD="1").stdout
     assert {"account", "access-number"} == set(completed.split())
     assert json.loads(run("settings", "--json").stdout)
