@@ -47,7 +47,7 @@ async def test_tables_are_aligned_and_hide_digits(bridge: Shell) -> None:
     assert rows[0].index("EUR") == head.index("currency")
     assert rows[1].index("JPY") == head.index("currency") - len("山田太郎")
     said = await bridge("sub-account", "create", "--account", "山田太郎", "1", "営業部", "--kind", "department")
-    digits = re.findall(r"\b[0-9]{6,9}\b", said.split("\n\n")[1])
+    digits = re.findall(r"(?<![\w-])[0-9]{6,9}(?![\w-])", said.split("\n\n")[1])
     assert len(digits) == 2
     listed = await bridge("sub-account", "list", "--account", "山田太郎")
     room = listed.split()[-1]
