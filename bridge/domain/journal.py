@@ -1,33 +1,53 @@
 """The fold: facts of the journal → calls and stays.
 
-Order is guaranteed for each channel alone, so every rule here looks at one channel, and at the clock of the switch
-as a whole. The rules:
+Order is guaranteed for each channel alone, so every rule here looks at one channel, and at the clock of the switch as a
+whole. Where a line is missing, what is concluded from the others is never longer than what was, and never twice. The
+rules:
 
-- A stay is identified by what its BRIDGE_ENTER line says. The same line read again changes nothing.
-- BRIDGE_EXIT ends it. Why is told by later lines of the channel (LEFT, then HANGUP), so the stay stays in memory,
-  over but not yet closed, until one of them comes.
-- An exit that comes within a second of waking from a freeze is stamped late: the stay ends where the freeze began,
-  estimated. A freeze is a span of more than two seconds in which no line of any kind was written.
-- A hang-up for want of audio ends the stay where the audio ended: the time-out earlier, estimated.
-- A boot ends all that was open at the last line of the boot before: the last proof of life, estimated.
-- An exit without a join is an incident for a person to look at, never a bill.
+Stays
+- A stay is identified by what its BRIDGE_ENTER line says. The same line read again changes nothing. Each BRIDGE_ENTER
+  of a channel begins a stay of its own, whether the caller left by a key and came back or was taken to another room.
+- BRIDGE_EXIT ends it. Why is told by later lines of the channel (LEFT, then HANGUP), so the stay stays in memory, over
+  but not yet closed, until one of them comes.
+- An exit without a join: the join was at most SETTLING after the channel's APP_START, or by the beat after the last
+  garbage that can have hidden it; estimated. If there is neither, nobody can say when, and it is an incident.
+- A join without an exit: the end of the channel is at most TEARDOWN after the exit; estimated. If the channel joins
+  again first, the exit was not before the beat before the first garbage since the join, or else right at the join.
+- A hang-up for want of audio ends the stay where the audio ended: the time-out earlier, estimated. So does a hang-up of
+  which no line says whether it was one.
+- What the daemon journals of the rooms (ABSENT, PRESENT) ends a stay whose lines never came, at the last time it was
+  seen in the room, and bounds a join that was never written.
+
+The switch's life (switch_life)
+- A boot ends all that was open at the last proof of life of the boot before, or before the first garbage since the
+  join, which may hide an exit; estimated.
+- An exit right after a freeze is stamped late: the stay ends where the freeze began, estimated.
+- Until it is known whether a gap was a freeze or a step of the clock, a stay that ends is charged without it. Steps
+  forward are taken off the stays that were open; a step back makes them shorter by itself.
+- A channel that has ended never comes back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from bridge.domain import journal_line as facts
 from bridge.domain import phone
 from bridge.domain.journal_line import Fact, Garbage
 from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Outcome, Reason
+from bridge.domain.switch_life import BeatsMissing, Decided, Died, Doubted, Happening, Life, Pulse, WentBack
 
 SECOND_US: Final = 1_000_000
-FREEZE_US: Final = 2 * SECOND_US
-WAKING_US: Final = SECOND_US
 BEAT_US: Final = SECOND_US
+"""How long the switch may have lived after its last proof of life."""
+SETTLING_US: Final = SECOND_US
+TEARDOWN_US: Final = 500_000
+REVIVAL_US: Final = 6 * SECOND_US
+"""How long a heart may stand still that a step of the clock has stopped."""
 CAUSE_NO_MEDIA: Final = 44
 CAUSE_NORMAL: Final = 16
+ENDED: Final = 4096
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _RESULTS: Final = {
@@ -51,19 +71,6 @@ Change = OpenCall | Call | OpenStay | MinuteRecord | Incident
 """What a fact changes, in order: rows to put, rows to close, incidents to tell. Putting one twice changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """What the journal has shown so far of the switch's own life. Times are µs since 1970, 0 for never.
-
-    `woke_us` is when the last freeze ended, `froze_us` when it began.
-    """
-
-    boot: str = ""
-    last_us: int = 0
-    froze_us: int = 0
-    woke_us: int = 0
-
-
 class Fold:
     """The state of one node's journal, up to some line of it. `apply` is the only way on."""
 
@@ -75,11 +82,21 @@ class Fold:
         calls: Iterable[OpenCall] = (),
         stays: Iterable[OpenStay] = (),
     ) -> None:
+        pulse = pulse or Pulse()
         self._node = node
         self._rtp_timeout_us = rtp_timeout_us
-        self.pulse = pulse or Pulse()
+        self._life = Life(pulse)
         self._calls = {call.uniqueid: call for call in calls}
         self._stays = {stay.identity.uniqueid: stay for stay in stays}
+        self._entering = dict(pulse.entering)
+        # Of use within one run only: what comes twice after a restart is told by the ledger.
+        self._ended: dict[str, None] = {}
+        self._garbage_told = False
+
+    @property
+    def pulse(self) -> Pulse:
+        """What has been seen of the switch's life."""
+        return self._life.pulse(tuple(self._entering.items()))
 
     @property
     def calls(self) -> list[OpenCall]:
@@ -92,19 +109,41 @@ class Fold:
         return list(self._stays.values())
 
     def apply(self, fact: Fact | Garbage) -> list[Change]:
-        """Take in the next line and say what it changes."""
-        if isinstance(fact, Garbage):
-            return [Incident(self.pulse.last_us, "garbage_line", fact.why)]
-        if isinstance(fact, facts.Starting):
+        """Take in the next fact and say what it changes."""
+        match fact:
+            case Garbage():
+                return self._hide(fact.why)
+            case facts.Starting():
+                return []
+            case facts.Boot():
+                self._garbage_told = False
+                return self._happened(self._life.booted(fact))
+            case facts.Alive():
+                self._garbage_told = False
+                return self._happened(self._life.beat(fact))
+            case facts.Torn(event="CHAN_START"):
+                # The only line that a caller's own words can break. Nothing depends on it, nor on the rest of it.
+                self._garbage_told = True
+                return []
+            case _:
+                self._garbage_told = False
+        if fact.uniqueid in self._ended or self._life.read_before(fact):
             return []
-        if isinstance(fact, facts.Boot):
-            return self._boot(fact)
-        self._beat(fact.at)
+        changes = self._happened(self._life.see(fact.at))
+        call, stay = self._calls.get(fact.uniqueid), self._stays.get(fact.uniqueid)
+        if call is not None or stay is not None:
+            self._life.prove(fact.at, call.started_us if call else stay.identity.joined_us if stay else 0)
+        return changes + self._taken(fact)
+
+    def _taken(self, fact: Fact) -> list[Change]:
         match fact:
             case facts.Called():
                 return self._called(fact)
             case facts.Answered():
                 return self._answered(fact)
+            case facts.Entering():
+                self._entering[fact.uniqueid] = fact.at + SETTLING_US
+                return self._unknown_call(fact)
             case facts.Entered():
                 return self._entered(fact)
             case facts.Exited():
@@ -112,90 +151,131 @@ class Fold:
             case facts.Left():
                 return self._left(fact)
             case facts.Ended():
-                return self._ended(fact)
+                return self._told_outcome(fact)
             case facts.HungUp():
                 return self._hung_up(fact.uniqueid, fact.at, fact.cause, fact.source)
             case facts.Gone():
-                return self._hung_up(fact.uniqueid, fact.at, 0, "")
+                return self._hung_up(fact.uniqueid, fact.at)
+            case facts.Absent():
+                return self._absent(fact)
+            case facts.Present():
+                return self._present(fact)
+            case facts.Torn():
+                return self._torn(fact)
             case _:
                 return []
 
-    def _beat(self, at: int) -> None:
-        pulse = self.pulse
-        if pulse.last_us and at - pulse.last_us > FREEZE_US:
-            self.pulse = replace(pulse, last_us=at, froze_us=pulse.last_us, woke_us=at)
-        elif at > pulse.last_us:
-            self.pulse = replace(pulse, last_us=at)
+    # --- The switch's life --------------------------------------------------------------------------------------------
+    def _happened(self, happenings: Iterable[Happening]) -> list[Change]:
+        changes: list[Change] = []
+        for happening in happenings:
+            match happening:
+                case Died(proved_us):
+                    changes += self._died(proved_us)
+                case Doubted(gap):
+                    # Who was joining meanwhile joined after it, for all that is known.
+                    self._entering = dict.fromkeys(self._entering, self._life.woke_us + SETTLING_US)
+                    changes += self._change_open(partial(_doubted, gap))
+                case Decided():
+                    changes += self._change_open(partial(_decided, happening))
+                case WentBack(step):
+                    changes += self._change_open(partial(_estimated, step))
+                case BeatsMissing(count):
+                    changes.append(Incident(self._life.line_us, "beats_missing", str(count)))
+        return changes
 
-    def _boot(self, fact: facts.Boot) -> list[Change]:
-        if fact.uniqueid == self.pulse.boot:
-            return []
-        last_us = self.pulse.last_us
+    def _died(self, proved_us: int) -> list[Change]:
         changes: list[Change] = []
         for stay in self._stays.values():
             if stay.left_us is None:
-                end = max(stay.identity.joined_us, min(last_us, fact.at))
-                changes.append(MinuteRecord(stay, end, Reason.SWITCH_LOST, Evidence.ESTIMATED, BEAT_US))
+                end = min(proved_us, self._exit_after(stay.identity.joined_us, proved_us, proved_us))
+                changes.append(_closed(_cut(stay, end, proved_us - end + BEAT_US), Reason.SWITCH_LOST))
             else:
-                changes.append(_closed(stay, _RESULTS.get(stay.result, Reason.DROPPED)))
+                changes.append(self._explained(stay, None, ""))
         for call in self._calls.values():
-            changes.append(Call(call, max(call.started_us, min(last_us, fact.at)), 0, Evidence.ESTIMATED))
-        self._stays.clear()
-        self._calls.clear()
-        self.pulse = Pulse(boot=fact.uniqueid, last_us=fact.at)
+            changes.append(Call(call, max(call.started_us, proved_us), 0, Evidence.ESTIMATED))
+        for left in (self._stays, self._calls, self._entering, self._ended):
+            left.clear()
         return changes
 
+    def _change_open(self, change: Callable[[OpenStay], OpenStay]) -> list[Change]:
+        changes: list[Change] = []
+        for stay in list(self._stays.values()):
+            changed = change(stay) if stay.left_us is None else stay
+            if changed != stay:
+                changes += self._put_stay(changed)
+        return changes
+
+    def _hide(self, why: str) -> list[Change]:
+        """Garbage, the first of a row of such lines."""
+        if self._garbage_told or self._life.reading_again():
+            return []
+        self._garbage_told = True
+        self._life.hide()
+        return [Incident(self._life.line_us, "garbage_line", why)]
+
+    # --- Calls --------------------------------------------------------------------------------------------------------
     def _called(self, fact: facts.Called) -> list[Change]:
         if fact.uniqueid in self._calls:
             return []
-        return self._put_call(
-            OpenCall(
-                self._node,
-                self.pulse.boot,
-                fact.uniqueid,
-                fact.channel,
-                fact.caller,
-                phone.dialled(fact.access_number),
-                fact.sip_call_id,
-                fact.at,
-            )
-        )
+        call = self._new_call(fact.uniqueid, fact.channel, fact.caller, fact.at)
+        number = phone.dialled(fact.access_number)
+        return self._put_call(replace(call, access_number=number, sip_call_id=fact.sip_call_id))
+
+    def _unknown_call(self, fact: facts.Answered | facts.Entering | facts.Entered) -> list[Change]:
+        """A call whose CALLED line is lost."""
+        if fact.uniqueid in self._calls or not fact.channel.startswith("PJSIP/"):
+            return []
+        call = self._new_call(fact.uniqueid, fact.channel, fact.caller, fact.at)
+        return self._put_call(replace(call, evidence=Evidence.ESTIMATED))
+
+    def _new_call(self, uniqueid: str, channel: str, caller: str, at: int) -> OpenCall:
+        return OpenCall(self._node, self._life.boot, uniqueid, channel, caller, "", "", at)
 
     def _answered(self, fact: facts.Answered) -> list[Change]:
+        changes = self._unknown_call(fact)
         call = self._calls.get(fact.uniqueid)
         if call is None or call.answered_us is not None:
-            return []
+            return changes
         outcome = Outcome.ABANDONED if fact.prompting else call.outcome
-        return self._put_call(replace(call, answered_us=fact.at, outcome=outcome))
+        return changes + self._put_call(replace(call, answered_us=fact.at, outcome=outcome))
 
-    def _ended(self, fact: facts.Ended) -> list[Change]:
+    def _told_outcome(self, fact: facts.Ended) -> list[Change]:
         call = self._calls.get(fact.uniqueid)
-        if call is None or call.outcome is Outcome.JOINED or fact.outcome not in _OUTCOMES:
+        if call is None:
             return []
-        return self._put_call(replace(call, outcome=Outcome(fact.outcome)))
+        told = call if call.sip_call_id else replace(call, sip_call_id=fact.sip_call_id)
+        if call.outcome is not Outcome.JOINED and fact.outcome in _OUTCOMES:
+            told = replace(told, outcome=Outcome(fact.outcome))
+        return self._put_call(told) if told != call else []
 
+    # --- Stays --------------------------------------------------------------------------------------------------------
     def _entered(self, fact: facts.Entered) -> list[Change]:
         changes: list[Change] = []
-        identity = Identity(self._node, fact.uniqueid, fact.bridge_id, fact.at)
+        self._entering.pop(fact.uniqueid, None)
         before = self._stays.get(fact.uniqueid)
         if before is not None:
-            if before.identity == identity:
+            if before.identity == Identity(self._node, fact.uniqueid, fact.bridge_id, fact.at):
                 return []
             if before.left_us is None:
-                changes.append(Incident(fact.at, "join_without_exit", fact.uniqueid))
-                before = replace(
-                    before,
-                    left_us=before.identity.joined_us,
-                    evidence=Evidence.ESTIMATED,
-                    error_bound_us=max(0, fact.at - before.identity.joined_us),
-                )
+                changes.append(Incident(fact.at, "exit_unseen", fact.uniqueid))
+                joined = before.identity.joined_us
+                before = _cut(before, self._exit_after(joined, fact.at, joined), 0)
+                bound = max(0, fact.at - joined)
+                before = replace(before, error_bound_us=max(before.error_bound_us, bound))
             changes.append(_closed(before, Reason.LEFT_ROOM))
+        self._life.unprove(fact.at)
+        changes += self._unknown_call(fact)
         call = self._calls.get(fact.uniqueid)
         if call is not None and call.outcome is not Outcome.JOINED:
             changes += self._put_call(replace(call, outcome=Outcome.JOINED))
-        stay = OpenStay(
-            identity,
-            self.pulse.boot,
+        return changes + self._put_stay(self._stay(fact, fact.at))
+
+    def _stay(self, fact: facts.Participation, joined_us: int) -> OpenStay:
+        call = self._calls.get(fact.uniqueid)
+        return OpenStay(
+            Identity(self._node, fact.uniqueid, fact.bridge_id, joined_us),
+            self._life.boot,
             fact.room,
             fact.account_id,
             fact.sub_account_id,
@@ -206,58 +286,148 @@ class Fold:
             fact.caller,
             call.access_number if call else "",
         )
-        self._stays[fact.uniqueid] = stay
-        return [*changes, stay]
 
     def _exited(self, fact: facts.Exited) -> list[Change]:
         stay = self._stays.get(fact.uniqueid)
-        if stay is None or stay.identity.bridge_id != fact.bridge_id:
-            return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
+        if stay is None:
+            return self._exited_unseen(fact)
         if stay.left_us is not None:
-            return []
+            if fact.uniqueid not in self._entering:
+                return []
+            # The caller came back, and that line is lost.
+            return [_closed(stay, Reason.LEFT_ROOM), *self._exited_unseen(fact)]
+        if stay.identity.bridge_id != fact.bridge_id:
+            return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
         return self._put_stay(self._over(stay, fact.at))
+
+    def _exited_unseen(self, fact: facts.Exited) -> list[Change]:
+        """An exit whose join no line shows: estimated, if anything says by when it was."""
+        by = self._joined_by(fact)
+        if by is None:
+            return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
+        call = self._calls.get(fact.uniqueid)
+        changes: list[Change] = [Incident(fact.at, "join_unseen", fact.uniqueid)]
+        if call is not None and call.outcome is not Outcome.JOINED:
+            changes += self._put_call(replace(call, outcome=Outcome.JOINED))
+        joined = min(by, fact.at)
+        since = call.started_us if call else joined - SETTLING_US
+        stay = _estimated(max(0, joined - since), self._stay(fact, joined))
+        return changes + self._put_stay(self._over(stay, fact.at))
+
+    def _joined_by(self, fact: facts.Exited) -> int | None:
+        """By when a channel whose join was not seen had joined, or None if nothing tells."""
+        by = self._entering.pop(fact.uniqueid, None)
+        call = self._calls.get(fact.uniqueid)
+        if by is None and call is not None:
+            by = max((until for _, until in self._life.hidden(fact.at) if until > call.started_us), default=None)
+        return by
+
+    def _exit_after(self, joined_us: int, at: int, otherwise: int) -> int:
+        """An instant that an exit which no line shows was not before: garbage after the join hides it, if anything."""
+        return min((since for since, until in self._life.hidden(at) if until >= joined_us), default=otherwise)
 
     def _over(self, stay: OpenStay, at: int) -> OpenStay:
         """The stay, ended at `at` by the switch's own word, which is late when it has just woken."""
-        joined, pulse = stay.identity.joined_us, self.pulse
-        if pulse.woke_us and joined < pulse.woke_us <= at <= pulse.woke_us + WAKING_US:
-            end = max(joined, pulse.froze_us)
-            return replace(stay, left_us=end, evidence=Evidence.ESTIMATED, error_bound_us=max(0, at - end))
-        if at < joined:
-            return replace(stay, left_us=joined, evidence=Evidence.ESTIMATED, error_bound_us=0)
+        joined, life = stay.identity.joined_us, self._life
+        if life.waking(at, joined):
+            awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
+            return _cut(awake, life.froze_us, max(0, at - life.froze_us))
+        if life.went_back(at):
+            return _cut(stay, at, life.alive_us - at + REVIVAL_US)  # no beat has said so yet
+        if at < joined or stay.doubt_us or stay.deducted_us:
+            return _cut(stay, at, 0)
         return replace(stay, left_us=at)
 
     def _left(self, fact: facts.Left) -> list[Change]:
         stay = self._stays.get(fact.uniqueid)
-        if stay is None or not fact.result:
+        if stay is None or stay.result:
             return []
-        return self._put_stay(replace(stay, result=fact.result))
+        told = replace(stay, result=fact.why)
+        if told.left_us is not None:
+            return self._put_stay(told)
+        return [Incident(fact.at, "exit_unseen", fact.uniqueid), *self._put_stay(self._gone(told, fact.at))]
 
-    def _hung_up(self, uniqueid: str, at: int, cause: int, source: str) -> list[Change]:
+    def _gone(self, stay: OpenStay, at: int) -> OpenStay:
+        """The stay of a channel that has ended, although no line says when it left."""
+        over = self._over(stay, at)
+        assert over.left_us is not None
+        end = max(stay.identity.joined_us, over.left_us - TEARDOWN_US)
+        return _estimated(over.left_us - end, replace(over, left_us=end))
+
+    def _hung_up(self, uniqueid: str, at: int, cause: int | None = None, source: str = "") -> list[Change]:
         changes: list[Change] = []
+        self._entering.pop(uniqueid, None)
         stay = self._stays.pop(uniqueid, None)
         if stay is not None:
             if stay.left_us is None:
-                changes.append(Incident(at, "hangup_without_exit", uniqueid))
-                stay = replace(self._over(stay, at), evidence=Evidence.ESTIMATED)
+                changes.append(Incident(at, "exit_unseen", uniqueid))
+                stay = self._gone(stay, at)
             changes.append(self._explained(stay, cause, source))
         call = self._calls.pop(uniqueid, None)
         if call is not None:
-            changes.append(Call(call, max(at, call.started_us), cause, Evidence.MEASURED))
+            changes.append(Call(call, max(at, call.started_us), cause or 0, call.evidence))
+        self._end(uniqueid)
         return changes
 
-    def _explained(self, stay: OpenStay, cause: int, source: str) -> MinuteRecord:
-        if stay.result in _RESULTS:
-            return _closed(stay, _RESULTS[stay.result])
+    def _end(self, uniqueid: str) -> None:
+        self._ended[uniqueid] = None
+        if len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
+
+    def _explained(self, stay: OpenStay, cause: int | None, source: str) -> MinuteRecord:
+        result, _, told = stay.result.partition(":")
+        if result in _RESULTS:
+            return _closed(stay, _RESULTS[result])
+        if cause is None and told.isdecimal():
+            cause = int(told)
         if source:
             return _closed(stay, Reason.HUNG_UP if source == stay.channel else Reason.DROPPED)
-        if cause == CAUSE_NO_MEDIA:
+        if cause in (CAUSE_NO_MEDIA, None):
             assert stay.left_us is not None
             end = max(stay.identity.joined_us, stay.left_us - self._rtp_timeout_us)
-            bound = stay.error_bound_us + stay.left_us - end
-            stay = replace(stay, left_us=end, evidence=Evidence.ESTIMATED, error_bound_us=bound)
-            return _closed(stay, Reason.MEDIA_LOST)
+            lost = _estimated(stay.left_us - end, replace(stay, left_us=end))
+            return _closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
         return _closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
+
+    # --- Lines that others stand in for -------------------------------------------------------------------------------
+    def _torn(self, fact: facts.Torn) -> list[Change]:
+        """The head of a line says what happened, to whom and when; the rest is in other lines of the channel."""
+        changes: list[Change] = [Incident(fact.at, "torn_line", fact.event)]
+        stay = self._stays.get(fact.uniqueid)
+        match fact.event:
+            case "BRIDGE_ENTER" if stay is None:
+                self._entering[fact.uniqueid] = fact.at
+            case "BRIDGE_EXIT" if stay is not None and stay.left_us is None:
+                changes += self._put_stay(_estimated(0, self._over(stay, fact.at)))
+            case "HANGUP" | "CHAN_END":
+                changes += self._hung_up(fact.uniqueid, fact.at)
+            case _:
+                pass
+        return changes
+
+    def _absent(self, fact: facts.Absent) -> list[Change]:
+        stay = self._stays.pop(fact.subject, None)
+        if stay is None:
+            return []
+        if stay.left_us is None:
+            seen_us = min(max(fact.seen_us, stay.identity.joined_us), fact.at)
+            stay = _cut(stay, seen_us, max(0, fact.at - seen_us))
+        changes: list[Change] = [
+            Incident(fact.at, "stay_without_end", fact.subject),
+            _closed(stay, Reason.DROPPED),
+        ]
+        call = self._calls.pop(fact.subject, None)
+        if call is not None:
+            end = max(call.started_us, min(fact.seen_us or fact.at, fact.at))
+            changes.append(Call(call, end, 0, Evidence.ESTIMATED))
+        self._end(fact.subject)
+        return changes
+
+    def _present(self, fact: facts.Present) -> list[Change]:
+        if fact.subject in self._stays or fact.subject in self._ended:
+            return []
+        self._entering.setdefault(fact.subject, fact.at)
+        return [Incident(fact.at, "join_unseen", fact.subject)]
 
     def _put_call(self, call: OpenCall) -> list[Change]:
         self._calls[call.uniqueid] = call
@@ -266,6 +436,30 @@ class Fold:
     def _put_stay(self, stay: OpenStay) -> list[Change]:
         self._stays[stay.identity.uniqueid] = stay
         return [stay]
+
+
+def _cut(stay: OpenStay, end: int, bound: int) -> OpenStay:
+    """The stay, over at `end` less what its clock does not count, estimated."""
+    end = max(stay.identity.joined_us, end - stay.deducted_us - stay.doubt_us)
+    return _estimated(bound + stay.doubt_us, replace(stay, left_us=end))
+
+
+def _doubted(gap_us: int, stay: OpenStay) -> OpenStay:
+    return replace(stay, doubt_us=stay.doubt_us + gap_us)
+
+
+def _decided(decided: Decided, stay: OpenStay) -> OpenStay:
+    """The stay, once it is known what the gaps in it were."""
+    known = replace(stay, doubt_us=0)
+    joined = stay.identity.joined_us
+    if not decided.step_us or joined >= decided.before_us:
+        return known
+    known = replace(known, deducted_us=stay.deducted_us + decided.step_us)
+    return _estimated(decided.step_us if joined > decided.unsure_after_us else 0, known)
+
+
+def _estimated(more_us: int, stay: OpenStay) -> OpenStay:
+    return replace(stay, evidence=Evidence.ESTIMATED, error_bound_us=stay.error_bound_us + more_us)
 
 
 def _closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

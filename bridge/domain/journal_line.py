@@ -1,10 +1,13 @@
-"""One line of Asterisk's journal (CEL as JSON) → a fact, or the reason why it is none.
+"""One line of Asterisk's journal (CEL as JSON) → facts, or the reason why it holds none.
 
-The writer escapes double quotes only and cuts lines at 1,023 bytes, so a line may be torn, glued or invalid: that is
-an answer here, not an exception. Fields as in asterisk-conf/cel_custom.conf; times are µs since 1970, UTC.
+The writer escapes double quotes only and cuts lines at 1,023 bytes, and a full disk or a power cut tears them: a line
+may be cut, glued to the next or invalid. That is an answer here, not an exception. Whatever can be made out of such a
+line still is: no caller can write an unescaped double quote, so the words that begin a line are the writer's own
+wherever they stand. Fields as in asterisk-conf/cel_custom.conf; times are µs since 1970, UTC.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +18,13 @@ _TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
 _TEXTS: Final = ("channame", "num", "appname", "appdata", "accountcode", "tenantid", "userfield", "eventtype")
 _HEART = re.compile(r"Local/[a-z]+@heart-.*")
 _STAMP = re.compile(r"[0-9A-Za-z:._-]*")
-_ROOM = re.compile(r"[0-9a-f.-]{1,79}")
+_ROOM = re.compile(r"[0-9A-Za-z._-]{1,79}")
+_CLOCK = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
+_BEGIN: Final = b'{"eventtype":"'
+_HEAD = re.compile(
+    rb'\{"eventtype":"([A-Z_]+)","userdeftype":"[A-Z_]*","eventtime":"([0-9]{1,11})\.([0-9]{6})",'
+    rb'"uniqueid":"([0-9A-Za-z:._-]+)"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +37,32 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Boot(Fact):
-    """Asterisk has started. Its own uniqueid tells this boot from all others."""
+    """Asterisk has started. `boot` tells this start from all others."""
+
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the daemon said of the clock: wall time less time since the machine's start, at `uptime_us` after it. Only a
+    step of the clock changes `offset_us`; a freeze does not."""
+
+    offset_us: int
+    uptime_us: int
+
+    @property
+    def at(self) -> int:
+        """When it was said."""
+        return self.offset_us + self.uptime_us
 
 
 @dataclass(frozen=True, slots=True)
 class Alive(Fact):
-    """Asterisk lives and is awake: once a second."""
+    """Asterisk lives and is awake: twice a second. `beat` counts up over a whole boot."""
+
+    beat: int
+    boot: str
+    clock: Clock | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +79,22 @@ class Called(Fact):
 class Answered(Fact):
     """The call was answered: `prompting` by the daemon, else by the dialplan, to play music."""
 
+    channel: str
+    caller: str
     prompting: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Entered(Fact):
-    """A participant joined a room."""
+class Entering(Fact):
+    """A participant is about to join a room; `Entered` follows at once, unless the room does not take them."""
+
+    channel: str
+    caller: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participation(Fact):
+    """What lines of a participant say of whose stay in which room it is."""
 
     bridge_id: str
     room: str
@@ -69,17 +108,21 @@ class Entered(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Exited(Fact):
-    """A participant left a room."""
+class Entered(Participation):
+    """A participant joined a room."""
 
-    bridge_id: str
+
+@dataclass(frozen=True, slots=True)
+class Exited(Participation):
+    """A participant left a room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Left(Fact):
-    """ConfBridge's own word for why: HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED."""
+    """Why, as `RESULT:CAUSE`: ConfBridge's own word (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none) and the
+    Q.850 cause of the hang-up, as far as they are known."""
 
-    result: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +130,7 @@ class Ended(Fact):
     """The daemon's word for what became of the dialogue, empty when it said nothing."""
 
     outcome: str
+    sip_call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +147,22 @@ class Gone(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Absent(Fact):
+    """The daemon's word: the participant `subject` is in no room any more, and was last seen there at `seen_us`, 0 for
+    never."""
+
+    subject: str
+    seen_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Present(Fact):
+    """The daemon's word: the participant `subject` is in a room."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other(Fact):
     """A line that says nothing a minute depends on, beyond that the switch was alive."""
 
@@ -114,14 +174,27 @@ class Starting(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Torn(Fact):
+    """A line of which only the head is left: what happened, to which channel and when."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class Garbage:
-    """A line that is no fact. `why` never quotes it: it may hold anything."""
+    """Bytes that are no fact. `why` never quotes them: they may hold anything."""
 
     why: str
 
 
+def read(line: bytes) -> Sequence[Fact | Garbage]:
+    """What one line, without its newline, holds: one fact, if it is whole."""
+    found = parse(line)
+    return _salvaged(line, found) if isinstance(found, Garbage) else (found,)
+
+
 def parse(line: bytes) -> Fact | Garbage:
-    """One line, without its newline."""
+    """One whole line, without its newline."""
     if len(line) > MAX_BYTES:
         return Garbage("longer than Asterisk writes")
     try:
@@ -134,6 +207,24 @@ def parse(line: bytes) -> Fact | Garbage:
         return Garbage("not a journal line")
 
 
+def _salvaged(line: bytes, garbage: Garbage) -> Sequence[Fact | Garbage]:
+    """The facts and heads of lines within a line that is no whole one."""
+    before, *rest = line.split(_BEGIN)
+    found: list[Fact | Garbage] = [garbage] if before.strip() or not rest else []
+    for tail in rest:
+        piece = (_BEGIN + tail).rstrip(b"\0 \t\r")
+        fact = parse(piece)
+        found.append(_head(piece) or fact if isinstance(fact, Garbage) else fact)
+    return found
+
+
+def _head(piece: bytes) -> Torn | None:
+    head = _HEAD.match(piece)
+    if head is None:
+        return None
+    return Torn(int(head[2]) * 1_000_000 + int(head[3]), head[4].decode(), head[1].decode())
+
+
 def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
     time = _TIME.fullmatch(fields["eventtime"])
     if time is None:
@@ -143,51 +234,71 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
         return Garbage("no uniqueid")
     if not all(isinstance(fields[name], str) for name in _TEXTS):
         return Garbage("a field that is no text")
-    if _HEART.fullmatch(fields["channame"]) and fields["eventtype"] not in ("ALIVE", "BOOT"):
-        return Starting(at, uniqueid)
+    if _HEART.fullmatch(fields["channame"]):
+        return _heart(at, uniqueid, fields["eventtype"], extra)
     match fields["eventtype"]:
-        case "ALIVE":
-            return Alive(at, uniqueid)
         case "BRIDGE_ENTER" if _is_participant(fields):
-            return _entered(at, uniqueid, fields, extra)
+            return Entered(at, uniqueid, _stamp(extra["bridge_id"]), *_participation(fields))
         case "BRIDGE_EXIT" if _is_participant(fields):
-            return Exited(at, uniqueid, _stamp(extra["bridge_id"]))
+            return Exited(at, uniqueid, _stamp(extra["bridge_id"]), *_participation(fields))
+        case "APP_START" if _is_participant(fields):
+            return Entering(at, uniqueid, fields["channame"], fields["num"])
         case "CALLED":
             number, _, call_id = extra["extra"].partition(":")
             return Called(at, uniqueid, fields["channame"], fields["num"], number, call_id)
         case "ANSWER":
-            return Answered(at, uniqueid, fields["appname"] == "Stasis")
+            return Answered(at, uniqueid, fields["channame"], fields["num"], fields["appname"] == "Stasis")
         case "LEFT":
             return Left(at, uniqueid, extra.get("extra", ""))
         case "ENDED":
-            return Ended(at, uniqueid, extra["extra"].partition(":")[0])
+            outcome, _, call_id = extra["extra"].partition(":")
+            return Ended(at, uniqueid, outcome, call_id)
         case "HANGUP":
             return HungUp(at, uniqueid, int(extra["hangupcause"]), extra.get("hangupsource", ""))
-        case "CHAN_END":
+        case "CHAN_END" | "LINKEDID_END":
             return Gone(at, uniqueid)
-        case "BOOT":
-            return Boot(at, uniqueid)
         case _:
             return Other(at, uniqueid)
 
 
+def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | Garbage:
+    """What the heart's own channels say."""
+    match event:
+        case "BOOT":
+            return Boot(at, uniqueid, _stamp(extra["extra"]))
+        case "ALIVE":
+            beat, boot, began, clock = extra["extra"].split(":")
+            return Alive(at, uniqueid, int(beat), _stamp(f"{boot}:{began}"), _clock(clock))
+        case "ABSENT":
+            subject, seen = extra["extra"].split(":")
+            return Absent(at, uniqueid, _stamp(subject), int(seen))
+        case "PRESENT":
+            return Present(at, uniqueid, _stamp(extra["extra"]))
+        case _:
+            return Starting(at, uniqueid)
+
+
+def _clock(text: str) -> Clock | None:
+    said = _CLOCK.fullmatch(text)
+    return Clock(int(said[1]), int(said[2])) if said else None
+
+
 def _is_participant(fields: dict[str, Any]) -> bool:
-    """Announcers and other helpers enter rooms like people do, but nobody stamped them."""
-    return fields["appname"] == "ConfBridge" and bool(fields["accountcode"] or fields["tenantid"])
+    """Announcers and other helpers enter rooms like people do, but from nowhere outside, and nobody stamped them."""
+    outside = fields["channame"].startswith("PJSIP/")
+    return fields["appname"] == "ConfBridge" and bool(outside or fields["accountcode"] or fields["tenantid"])
 
 
-def _entered(at: int, uniqueid: str, fields: dict[str, Any], extra: dict[str, Any]) -> Entered | Garbage:
+def _participation(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Whose stay in which room: as stamped. What nobody could have stamped is left out, and nobody owns the stay."""
     room = fields["appdata"].split(",", 1)[0]
-    if not _ROOM.fullmatch(room):
-        return Garbage("a room that is none of ours")
-    passcode_id, role, project_code = [*_stamp(fields["userfield"]).split(":", 2), "", ""][:3]
-    return Entered(
-        at,
-        uniqueid,
-        _stamp(extra["bridge_id"]),
-        room,
-        _stamp(fields["tenantid"]),
-        _stamp(fields["accountcode"]),
+    stamps = (_stamped(fields[name]) for name in ("tenantid", "accountcode", "userfield"))
+    account_id, sub_account_id, userfield = stamps
+    passcode_id, role, project_code = [*userfield.split(":", 2), "", ""][:3]
+    return (
+        room if _ROOM.fullmatch(room) else "",
+        account_id,
+        sub_account_id,
         passcode_id,
         role,
         project_code,
@@ -196,8 +307,12 @@ def _entered(at: int, uniqueid: str, fields: dict[str, Any], extra: dict[str, An
     )
 
 
+def _stamped(text: str) -> str:
+    return text if _STAMP.fullmatch(text) else ""
+
+
 def _stamp(text: str) -> str:
-    """What we stamp on channels, and bridge ids. Raises ValueError for anything outside that alphabet."""
+    """What we put into the journal ourselves, and bridge ids. Raises ValueError for anything outside that alphabet."""
     if not _STAMP.fullmatch(text):
         raise ValueError("characters that are never stamped")
     return text

@@ -66,7 +66,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class OpenStay:
-    """A participant in a room. Once `left_us` is known the stay is over, and waits only for the reason."""
+    """A participant in a room. Once `left_us` is known the stay is over, and waits only for the reason.
+
+    `deducted_us` is what the clock stepped forward meanwhile; `doubt_us` are gaps that may have been such steps. Both
+    are taken off when it ends. `result` is what LEFT said.
+    """
 
     identity: Identity
     boot: str
@@ -83,6 +87,8 @@ class OpenStay:
     evidence: Evidence = Evidence.MEASURED
     error_bound_us: int = 0
     result: str = ""
+    deducted_us: int = 0
+    doubt_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class OpenCall:
     started_us: int
     answered_us: int | None = None
     outcome: Outcome = Outcome.UNSERVED
+    evidence: Evidence = Evidence.MEASURED
+    """Estimated when the line that begins a call is lost: it began before `started_us`."""
 
     @property
     def id(self) -> UUID:

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal import Change, Incident, Pulse
+from bridge.domain.journal import Change, Incident
 from bridge.domain.minutes import Call, MinuteRecord, OpenCall, OpenStay, microseconds
+from bridge.domain.switch_life import Pulse
 from bridge.storage import bulk, charging, ledger_rows
 from bridge.storage.bulk import Row
 from bridge.storage.database import Database
@@ -49,7 +50,7 @@ class PostgresLedger:
             stayed = await connection.execute(select(open_stays).where(open_stays.c.node == node))
             return Resumption(
                 Position(position.file, position.byte_offset) if position else None,
-                Pulse(position.boot, position.last_us, position.froze_us, position.woke_us) if position else Pulse(),
+                ledger_rows.pulse_of(position.pulse) if position else Pulse(),
                 [ledger_rows.call_of(row) for row in called.mappings()],
                 [ledger_rows.stay_of(row) for row in stayed.mappings()],
             )
@@ -97,10 +98,7 @@ async def _move(connection: AsyncConnection, node: str, before: Position | None,
     values = {
         "file": after.file,
         "byte_offset": after.offset,
-        "boot": pulse.boot,
-        "last_us": pulse.last_us,
-        "froze_us": pulse.froze_us,
-        "woke_us": pulse.woke_us,
+        "pulse": ledger_rows.pulse(pulse),
     }
     if before is None:
         statement = insert(journal_positions).values(node=node, **values).on_conflict_do_nothing()

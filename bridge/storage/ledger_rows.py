@@ -1,12 +1,14 @@
 """Values of the fold ↔ rows of the ledger."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.engine import RowMapping
 
 from bridge.domain.journal import Incident
+from bridge.domain.journal_line import Clock
 from bridge.domain.minutes import (
     Call,
     Evidence,
@@ -18,6 +20,7 @@ from bridge.domain.minutes import (
     instant,
     microseconds,
 )
+from bridge.domain.switch_life import Pulse
 
 INT32 = 2**31 - 1
 
@@ -35,6 +38,7 @@ def open_call(call: OpenCall) -> dict[str, Any]:
         "started_at": instant(call.started_us),
         "answered_at": None if call.answered_us is None else instant(call.answered_us),
         "outcome": call.outcome.value,
+        "evidence": call.evidence.value,
     }
 
 
@@ -55,6 +59,8 @@ def open_stay(stay: OpenStay) -> dict[str, Any]:
         "evidence": stay.evidence.value,
         "error_bound_us": stay.error_bound_us,
         "result": clean(stay.result),
+        "deducted_us": stay.deducted_us,
+        "doubt_us": stay.doubt_us,
     }
 
 
@@ -119,7 +125,21 @@ def call_of(row: RowMapping) -> OpenCall:
         microseconds(row["started_at"]),
         None if row["answered_at"] is None else microseconds(row["answered_at"]),
         Outcome(row["outcome"]),
+        Evidence(row["evidence"]),
     )
+
+
+def pulse(seen: Pulse) -> dict[str, Any]:
+    """What has been seen of the switch's life, as JSON."""
+    return asdict(seen)
+
+
+def pulse_of(row: dict[str, Any]) -> Pulse:
+    """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
+    lists = {name: tuple(row.get(name, ())) for name in ("past", "hidden", "entering")}
+    pairs = {name: tuple((first, second) for first, second in lists[name]) for name in ("hidden", "entering")}
+    clock = Clock(**row["clock"]) if row.get("clock") else None
+    return Pulse(**{**row, **lists, **pairs, "clock": clock})
 
 
 def stay_of(row: RowMapping) -> OpenStay:
@@ -141,6 +161,8 @@ def stay_of(row: RowMapping) -> OpenStay:
         Evidence(row["evidence"]),
         row["error_bound_us"],
         row["result"],
+        row["deducted_us"],
+        row["doubt_us"],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -24,9 +25,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    false,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 metadata: Final = MetaData(
@@ -156,6 +159,7 @@ tariff_versions: Final = Table(
     Column("first_increment_s", Integer, nullable=False),
     Column("next_increment_s", Integer, nullable=False),
     Column("decimals", SmallInteger, nullable=False),
+    Column("bill_estimated", Boolean, nullable=False, server_default=false()),
     _created(),
     UniqueConstraint("account_id", "effective_from"),
 )
@@ -189,10 +193,7 @@ journal_positions: Final = Table(
     Column("node", Text, primary_key=True),
     _text("file"),
     _count("byte_offset"),
-    _text("boot"),
-    _count("last_us"),
-    _count("froze_us"),
-    _count("woke_us"),
+    Column("pulse", JSONB, nullable=False),
     Column("committed_at", TIME, nullable=False, server_default=func.now()),
 )
 
@@ -204,6 +205,7 @@ def _call() -> list[SchemaItem]:
         _time("started_at"),
         _time("answered_at", nullable=True),
         _text("outcome"),
+        _text("evidence"),
     ]
 
 
@@ -232,6 +234,8 @@ open_stays: Final = Table(
     _text("evidence"),
     _count("error_bound_us"),
     _text("result"),
+    _count("deducted_us"),
+    _count("doubt_us"),
     PrimaryKeyConstraint("id"),
     Index(None, "node"),
     Index(None, "account_id", "joined_at"),
@@ -246,7 +250,6 @@ calls: Final = Table(
     _time("ended_at"),
     _count("duration_us"),
     Column("cause", Integer, nullable=False),
-    _text("evidence"),
     PrimaryKeyConstraint("id", "started_at"),
     Index(None, "started_at", "id"),
     Index(None, "sip_call_id"),
@@ -264,6 +267,7 @@ minute_records: Final = Table(
     _count("error_bound_us"),
     Column("corrects", Uuid),
     PrimaryKeyConstraint("id", "joined_at"),
+    Index("minute_records_corrects_idx", "corrects", postgresql_where=text("corrects IS NOT NULL")),
     Index(None, "joined_at", "id"),
     Index(None, "account_id", "joined_at", "id"),
     Index(None, "sub_account_id", "joined_at", "id"),
@@ -273,7 +277,8 @@ minute_records: Final = Table(
     postgresql_partition_by="RANGE (joined_at)",
 )
 
-# user_id, name and kind are the sub-account's at the instant of the join.
+# user_id, name and kind are the sub-account's at the instant of the join. `reverses` names the charge that a negative
+# one takes back, since its record was corrected: sums stay right without knowing of corrections.
 charges: Final = Table(
     "charges",
     metadata,
@@ -289,8 +294,15 @@ charges: Final = Table(
     _count("billed_seconds"),
     Column("amount", MONEY, nullable=False),
     _text("currency"),
+    Column("reverses", Uuid),
     PrimaryKeyConstraint("id", "joined_at"),
-    UniqueConstraint("minute_record_id", "joined_at"),
+    Index(
+        "charges_minute_record_id_joined_at_key",
+        "minute_record_id",
+        "joined_at",
+        unique=True,
+        postgresql_where=text("reverses IS NULL"),
+    ),
     Index(None, "account_id", "joined_at"),
     postgresql_partition_by="RANGE (joined_at)",
 )

@@ -18,7 +18,7 @@ IDLE_COMMIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One committed batch. `pulse_us` is the time of the newest line, on the switch's clock."""
+    """One committed batch. `pulse_us` is when Asterisk last said that it lives, on the switch's clock."""
 
     lines: int
     changes: Sequence[Change]
@@ -44,14 +44,14 @@ async def keep_minutes(
     committed_at = time.monotonic()
     lines = 0
     async for batch in journal.read(committed):
-        changes = [change for line in batch.lines for change in fold.apply(journal_line.parse(line))]
+        changes = [change for line in batch.lines for fact in journal_line.read(line) for change in fold.apply(fact)]
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
-            on_progress(Progress(0, (), committed or batch.position, fold.pulse.last_us))
+            on_progress(Progress(0, (), committed or batch.position, fold.pulse.alive_us))
             continue
         await _commit(ledger, node, committed, batch, fold, changes, on_unavailable)
         committed, committed_at = batch.position, time.monotonic()
-        on_progress(Progress(lines, changes, committed, fold.pulse.last_us))
+        on_progress(Progress(lines, changes, committed, fold.pulse.alive_us))
         lines = 0
 
 

@@ -9,11 +9,12 @@ from uuid import UUID
 from bridge.domain import statement
 from bridge.domain.admission import Entry
 from bridge.domain.errors import Conflict
-from bridge.domain.journal import Change, Pulse
+from bridge.domain.journal import Change
 from bridge.domain.minutes import OpenCall, OpenStay, Stay
 from bridge.domain.passcode import Role
 from bridge.domain.period import Period
 from bridge.domain.rating import TariffVersion
+from bridge.domain.switch_life import Pulse
 from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
 
 

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 from bridge.api import openapi, table
 from bridge.api import server as rest
 from bridge.api.services import Services
-from bridge.domain.journal import Pulse
 from bridge.domain.minutes import MinuteRecord, OpenStay
+from bridge.domain.switch_life import Pulse
 from bridge.storage import keys
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
@@ -174,7 +174,7 @@ async def world(place: str | None, in_memory: World) -> AsyncIterator[World]:
         async def keep(change: OpenStay | MinuteRecord) -> None:
             before = Position("f", kept[0]) if kept[0] else None
             kept[0] += 1
-            await ledger.commit("node1", before, Position("f", kept[0]), Pulse("node1-0.0", 1, 5, 7), [change])
+            await ledger.commit("node1", before, Position("f", kept[0]), Pulse("node1-0.0"), [change])
 
         yield World(PostgresTenants(database), PostgresMinutes(database), keep)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.documents.columns import width
-from bridge.domain.journal import Pulse
 from bridge.domain.minutes import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
+from bridge.domain.switch_life import Pulse
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
 from bridge.usecases.ports import Position
@@ -50,7 +50,7 @@ async def billed(bridge: Shell, database: Database) -> list[Any]:
     changes = [closed(one, (n + 1) * 97_654_321) for n, one in enumerate(joined)]
     going = stay(owners[0], 99, NOVEMBER, "b-99")
     ledger = PostgresLedger(database)
-    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0", 1, 5, 7), [*changes, going])
+    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0"), [*changes, going])
     return owners
 
 

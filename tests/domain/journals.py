@@ -1,19 +1,22 @@
 """Journals as Asterisk writes them, made for tests: lines of calls, boots and heartbeats."""
 
-import json
 from dataclasses import dataclass, field
+
+import orjson
 
 ACCOUNT = "11111111-1111-4111-8111-111111111111"
 SUB_ACCOUNT = "22222222-2222-4222-8222-222222222222"
 PASSCODE = "33333333-3333-4333-8333-333333333333"
 ROOM = "44444444-4444-4444-8444-444444444444"
 SECOND = 1_000_000
+BEAT = SECOND // 2
 START = 1_795_435_399 * SECOND
+HEART = "Local/boot@heart-00000000;1"
 
 
 def line(event: str, at: int, uniqueid: str, extra: object = "", **fields: str) -> bytes:
     """One line, with the fields of asterisk-conf/cel_custom.conf."""
-    return json.dumps(
+    return _json(
         {
             "eventtype": event,
             "userdeftype": "",
@@ -29,14 +32,22 @@ def line(event: str, at: int, uniqueid: str, extra: object = "", **fields: str) 
             "accountcode": "",
             "tenantid": "",
             "userfield": "",
-            "eventextra": json.dumps(extra) if extra else "",
+            "eventextra": _json(extra) if extra else "",
         }
         | fields
     ).encode()
 
 
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
 def boot(at: int, uniqueid: str = "n-1.0") -> bytes:
-    return line("BOOT", at, uniqueid, {"extra": "n"})
+    return line("BOOT", at, uniqueid, {"extra": boot_name(uniqueid)}, channame=HEART)
+
+
+def boot_name(uniqueid: str) -> str:
+    return f"{uniqueid}:1.5"
 
 
 def booting(at: int, uniqueid: str = "n-1.0") -> list[bytes]:
@@ -52,8 +63,16 @@ def booting(at: int, uniqueid: str = "n-1.0") -> list[bytes]:
     ]
 
 
-def alive(at: int, count: int = 0, uniqueid: str = "n-1.0") -> bytes:
-    return line("ALIVE", at, uniqueid, {"extra": str(count)})
+def alive(at: int, count: int | None = None, uniqueid: str = "n-1.0", clock: tuple[int, int] | None = None) -> bytes:
+    """One beat; its count is that of a heart that began at START, if not given."""
+    said = f"{clock[0]}.{clock[1]}" if clock else ""
+    beat = (at - START) // BEAT if count is None else count
+    return line("ALIVE", at, uniqueid, {"extra": f"{beat}:{boot_name(uniqueid)}:{said}"}, channame=HEART)
+
+
+def living(seconds: float, start: int = START, **named: object) -> list[bytes]:
+    """A heart that beats from `start` on."""
+    return [alive(start + beat * BEAT, **named) for beat in range(int(seconds * SECOND / BEAT))]  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,10 @@ class CallLines:
         }
     )
 
+    def entering(self) -> bytes:
+        assert self.joined is not None
+        return line("APP_START", self.joined - 50, self.uniqueid, **self.stamps)
+
     def enter(self) -> bytes:
         assert self.joined is not None
         extra = {"bridge_id": self.bridge, "bridge_technology": "softmix"}
@@ -99,10 +122,10 @@ class CallLines:
         ]
         end = self.called + 5 * SECOND
         if self.joined is not None and self.left is not None:
-            found += [self.enter(), self.exit()]
+            found += [self.entering(), self.enter(), self.exit()]
             end = self.left + 300
         if self.joined is not None:
-            found.append(line("LEFT", end, self.uniqueid, {"extra": self.result}))
+            found.append(line("LEFT", end, self.uniqueid, {"extra": f"{self.result}:{self.cause}"}))
         source = f"PJSIP/trunk-{self.uniqueid}" if self.source is None else self.source
         return [
             *found,

@@ -12,8 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal import Change, Incident, Pulse
+from bridge.domain.journal import Change, Incident
+from bridge.domain.journal_line import Clock
 from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenCall, OpenStay, Outcome, Reason, microseconds
+from bridge.domain.switch_life import Pulse
 from bridge.domain.tenancy import SubAccount
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
@@ -23,7 +25,21 @@ from bridge.usecases.ports import Position
 
 from .conftest import NOVEMBER, stay_of
 
-PULSE = Pulse("node1-0.0", microseconds(NOVEMBER), 5, 7)
+PULSE = Pulse(
+    "node1-0.0:1.5",
+    ("node1-0.0:0.5",),
+    7,
+    microseconds(NOVEMBER),
+    microseconds(NOVEMBER),
+    microseconds(NOVEMBER) + 1,
+    5,
+    7,
+    Clock(microseconds(NOVEMBER), 12),
+    ((1, 2), (3, 4)),
+    None,
+    "",
+    (("node1-1.7", 9),),
+)
 A, B, C = (Position("file-1", offset) for offset in (10, 20, 30))
 SECOND = 1_000_000
 START = microseconds(NOVEMBER) - 4 * SECOND

@@ -1,0 +1,252 @@
+"""The switch's life as its journal shows it: boots, proof of life, freezes, steps of the clock, and what may be hidden.
+
+Asterisk itself writes BOOT once and ALIVE twice a second, whether a daemon runs or not. ALIVE names its boot, and
+counts.
+
+- A boot is over when another begins. Its last proof of life is an ALIVE, or a line of a channel that was there at the
+  last ALIVE: a new boot may write lines of other channels before it says BOOT. One whose BOOT line is lost is noticed
+  by its first ALIVE.
+- A freeze is a gap of more than FREEZE without a line of any kind.
+- A gap may be a step of the clock instead. What the daemon last said of the clock, repeated by ALIVE, tells which.
+- An ALIVE that does not count on from the last one is read again, and so is everything up to the next that does: it
+  changes nothing.
+- Garbage, and beats that are missing, may hide anything from the beat before to the beat after.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.domain import journal_line as facts
+from bridge.domain.journal_line import Clock, Fact
+
+SECOND_US: Final = 1_000_000
+FREEZE_US: Final = 700_000
+WAKING_US: Final = SECOND_US
+"""After a freeze as long as twice this, or longer; after a shorter one, half of that."""
+STEP_US: Final = 100_000
+PAST: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the journal has shown so far of the switch's own life. Times are µs since 1970, 0 for never.
+
+    `past` are boots before this one. `beat` and `alive_us` are of the last ALIVE, `proof_us` is the last proof of life,
+    `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
+    spans in which garbage may hide anything, and `hiding_us` is where one began that has not ended yet; `again` is the
+    boot of which lines are being read again, if any are. `entering` says of channels by when they joined a room, if
+    they did.
+    """
+
+    boot: str = ""
+    past: tuple[str, ...] = ()
+    beat: int = -1
+    alive_us: int = 0
+    proof_us: int = 0
+    line_us: int = 0
+    froze_us: int = 0
+    woke_us: int = 0
+    clock: Clock | None = None
+    hidden: tuple[tuple[int, int], ...] = ()
+    hiding_us: int | None = None
+    again: str = ""
+    entering: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A boot is over: it lived until `proved_us` at least."""
+
+    proved_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A gap of so many µs: a freeze, or the clock was stepped forward."""
+
+    gap_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The gaps so far are decided: the clock went forward by `step_us`, 0 for not at all, for all who were there before
+    `before_us`; whether it did for those who came after `unsure_after_us`, nobody can say."""
+
+    step_us: int
+    before_us: int
+    unsure_after_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """The clock was stepped back by `step_us` at least."""
+
+    step_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeatsMissing:
+    """So many beats are not in the journal."""
+
+    count: int
+
+
+Happening = Died | Doubted | Decided | WentBack | BeatsMissing
+
+
+class Life:
+    """One switch's life up to some line of its journal."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.boot = pulse.boot
+        self.alive_us = pulse.alive_us
+        self.line_us = pulse.line_us
+        self.froze_us, self.woke_us = pulse.froze_us, pulse.woke_us
+        self._past = list(pulse.past)
+        self._beat = pulse.beat
+        self._proof_us = pulse.proof_us
+        self._clock = pulse.clock
+        self._hidden = list(pulse.hidden)
+        self._hiding_us = pulse.hiding_us
+        self._again = pulse.again
+
+    def pulse(self, entering: tuple[tuple[str, int], ...]) -> Pulse:
+        """All of it, as a value."""
+        return Pulse(
+            self.boot,
+            tuple(self._past),
+            self._beat,
+            self.alive_us,
+            self._proof_us,
+            self.line_us,
+            self.froze_us,
+            self.woke_us,
+            self._clock,
+            tuple(self._hidden),
+            self._hiding_us,
+            self._again,
+            entering,
+        )
+
+    # --- Lines --------------------------------------------------------------------------------------------------------
+    def read_before(self, fact: Fact) -> bool:
+        """Whether this is read again, and has been taken in already."""
+        return bool(self._again) and (self._again != self.boot or fact.at <= self.line_us)
+
+    def reading_again(self) -> bool:
+        """Whether lines are being read again."""
+        return bool(self._again)
+
+    def see(self, at: int) -> Iterator[Happening]:
+        """A line of any kind was written."""
+        gap = at - self.line_us
+        if self.line_us and gap > FREEZE_US:
+            self.froze_us, self.woke_us = self.line_us, at
+            yield Doubted(gap)
+        self.line_us = max(self.line_us, at)
+
+    def prove(self, at: int, since: int) -> None:
+        """A channel that is there since `since` wrote a line: proof of life, if it was there at the last beat."""
+        if since <= self.alive_us:
+            self._proof_us = max(self._proof_us, at)
+
+    def unprove(self, at: int) -> None:
+        """Someone came at `at`: if the clock went back, what was proved before is no proof for them."""
+        if self.went_back(at):
+            self._proof_us = min(self._proof_us, at)
+
+    def went_back(self, at: int) -> bool:
+        """Whether a line of this time means that the clock was stepped back since the last beat."""
+        return at < self.alive_us - STEP_US
+
+    def waking(self, at: int, since: int) -> bool:
+        """Whether something that happened at `at` to one who was there since `since` may be told late: the switch had
+        just woken."""
+        gap = self.woke_us - self.froze_us
+        return bool(self.woke_us) and since < self.woke_us <= at <= self.woke_us + min(WAKING_US, gap // 2)
+
+    # --- The heart ----------------------------------------------------------------------------------------------------
+    def booted(self, fact: facts.Boot) -> Iterator[Happening]:
+        """BOOT was written."""
+        if fact.boot == self.boot or fact.boot in self._past:
+            self._again = fact.boot
+        else:
+            yield from self._begin(fact.boot, fact.at)
+
+    def beat(self, fact: facts.Alive) -> Iterator[Happening]:
+        """ALIVE was written."""
+        if fact.boot in self._past or (fact.boot == self.boot and fact.beat <= self._beat):
+            self._again = fact.boot
+            return
+        if fact.boot != self.boot:
+            yield from self._begin(fact.boot, fact.at)
+        self._again = ""
+        if self.alive_us and self.went_back(fact.at):
+            yield self._step_back(self.alive_us - fact.at, fact.at)
+        yield from self.see(fact.at)
+        if 0 <= self._beat < fact.beat - 1:
+            self.hide()
+            yield BeatsMissing(fact.beat - self._beat - 1)
+        # What lines of other times said meanwhile is of no account.
+        self._beat, self.alive_us, self._proof_us, self.line_us = fact.beat, fact.at, fact.at, fact.at
+        if fact.clock is not None:
+            yield from self._told(fact.clock, fact.at)
+        self._unhide(fact.at)
+
+    def _begin(self, boot: str, at: int) -> Iterator[Happening]:
+        if not self.boot:
+            # The beginning of the journal as far as it is known: what is there belongs to this boot.
+            self.boot = boot
+            return
+        yield Died(self._proof_us)
+        self._past = [*self._past, self.boot][-PAST:]
+        self.boot, self._beat, self._again = boot, -1, ""
+        self.alive_us, self._proof_us, self.line_us = 0, at, at
+        self.froze_us = self.woke_us = 0
+        self._clock = None
+        self._hidden.clear()
+        self._hiding_us = None
+
+    def _told(self, clock: Clock, at: int) -> Iterator[Happening]:
+        """What the daemon said of the clock decides of the gaps before it was said."""
+        before, woke_us = self._clock, self.woke_us
+        if before is not None and clock.uptime_us <= before.uptime_us:
+            return  # said before
+        self._clock = clock
+        if before is None:
+            return
+        step = clock.offset_us - before.offset_us
+        if step <= -STEP_US:
+            yield self._step_back(-step, at)
+        elif step >= STEP_US:
+            self._hidden = [(since, at) for since, _ in self._hidden]
+            if abs(woke_us - self.froze_us - step) <= FREEZE_US:
+                self.froze_us = self.woke_us = 0  # the gap was the step
+            yield Decided(step, woke_us if woke_us > before.at else at, before.at)
+        elif clock.at >= woke_us:
+            yield Decided(0, at, at)
+
+    def _step_back(self, step: int, at: int) -> WentBack:
+        self.line_us = self._proof_us = self.alive_us = at
+        self.froze_us = self.woke_us = 0
+        return WentBack(step)
+
+    # --- What may be hidden -------------------------------------------------------------------------------------------
+    def hide(self) -> None:
+        """Garbage: it may hide anything since the last beat."""
+        if self._hiding_us is None:
+            self._hiding_us = self.alive_us
+
+    def hidden(self, at: int) -> list[tuple[int, int]]:
+        """Spans in which anything may be hidden, as of `at`, the oldest first."""
+        return self._hidden if self._hiding_us is None else [*self._hidden, (self._hiding_us, at)]
+
+    def _unhide(self, at: int) -> None:
+        if self._hiding_us is None:
+            return
+        self._hidden = self.hidden(at)
+        self._hiding_us = None
+        if len(self._hidden) > PAST:
+            (since, _), (_, until), *later = self._hidden
+            self._hidden = [(since, until), *later]

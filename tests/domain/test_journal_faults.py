@@ -1,0 +1,223 @@
+"""Whatever happens to a switch and to its journal, no stay is billed longer than it was, and none twice.
+
+A run of some hundred journals each; `make properties` tries 100,000.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from journals import SECOND, line
+from switch_world import RTP_TIMEOUT, Truth, World, world
+
+from bridge.domain import journal_line
+from bridge.domain.journal import Change, Fold, Incident
+from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenStay
+
+SEEDS = st.integers(0, 2**48)
+CALLS = st.integers(1, 6)
+Damage = Callable[[random.Random, list[bytes]], list[bytes]]
+
+
+def fold(lines: Iterable[bytes], state: Fold | None = None) -> list[Change]:
+    state = state or Fold("n", RTP_TIMEOUT)
+    return [change for found in lines for fact in journal_line.read(found) for change in state.apply(fact)]
+
+
+def records(changes: Iterable[Change]) -> list[MinuteRecord]:
+    """The records that the ledger keeps: of those with one identity, the first."""
+    kept: dict[Identity, MinuteRecord] = {}
+    for change in changes:
+        if isinstance(change, MinuteRecord):
+            kept.setdefault(change.stay.identity, change)
+    return list(kept.values())
+
+
+def written(made: World) -> list[bytes]:
+    return [text for _, text in made.lines]
+
+
+def truth_of(truths: Sequence[Truth], record: MinuteRecord) -> Truth:
+    [found] = [
+        truth
+        for truth in truths
+        if (truth.uniqueid, truth.bridge) == (record.stay.identity.uniqueid, record.stay.identity.bridge_id)
+    ]
+    return found
+
+
+def assert_no_more_than_true(made: World, found: Sequence[MinuteRecord]) -> None:
+    twice = Counter((record.stay.identity.uniqueid, record.stay.identity.bridge_id) for record in found)
+    assert not [stay for stay, count in twice.items() if count > 1]
+    for record in found:
+        assert 0 <= record.duration_us <= truth_of(made.truths, record).duration
+
+
+# --- Nothing happens ----------------------------------------------------------------------------------------------
+@given(SEEDS, CALLS)
+def test_where_nothing_happens_every_stay_is_measured_to_the_microsecond(seed: int, calls: int) -> None:
+    made = world(random.Random(seed), calls, quiet=True)
+    changes = fold(written(made))
+    assert not [change for change in changes if isinstance(change, Incident)]
+    for record in records(changes):
+        assert record.duration_us == truth_of(made.truths, record).duration
+        expected = Evidence.ESTIMATED if record.reason == "media_lost" else Evidence.MEASURED
+        assert record.evidence is expected
+
+
+# --- The switch has a hard life -----------------------------------------------------------------------------------
+@given(SEEDS, CALLS)
+def test_through_freezes_steps_and_crashes_nothing_is_lost_or_longer_than_it_was(seed: int, calls: int) -> None:
+    made = world(random.Random(seed), calls)
+    state = Fold("n", RTP_TIMEOUT)
+    changes = fold(written(made), state)
+    found = records(changes)
+    assert_no_more_than_true(made, found)
+    told = {(record.stay.identity.uniqueid, record.stay.identity.bridge_id) for record in found}
+    told |= {(stay.identity.uniqueid, stay.identity.bridge_id) for stay in state.stays}
+    assert told == {(truth.uniqueid, truth.bridge) for truth in made.truths}
+    for record in found:
+        bound = record.error_bound_us + SECOND // 2
+        assert made.stepped or record.duration_us + bound >= truth_of(made.truths, record).duration
+    calls_told = [change.call.uniqueid for change in changes if isinstance(change, Call)]
+    assert len(calls_told) == len(set(calls_told))
+
+
+@given(SEEDS, CALLS)
+def test_a_restart_in_the_middle_changes_nothing(seed: int, calls: int) -> None:
+    """A fold that is made again from what was committed goes on as if nothing had been."""
+    chance = random.Random(seed)
+    lines = written(world(chance, calls))
+    assert records(interrupted(chance, lines)) == records(fold(lines))
+
+
+def interrupted(chance: random.Random, lines: list[bytes]) -> list[Change]:
+    cut = chance.randint(0, len(lines))
+    first = Fold("n", RTP_TIMEOUT)
+    before = fold(lines[:cut], first)
+    second = Fold("n", RTP_TIMEOUT, first.pulse, first.calls, first.stays)
+    assert second.pulse == first.pulse
+    return [*before, *fold(lines[cut:], second)]
+
+
+# --- The journal has a hard life ----------------------------------------------------------------------------------
+def lose(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    at = chance.randrange(len(lines))
+    return lines[:at] + lines[at + chance.choice((1, 1, 1, 2, 5, 40)) :]
+
+
+def cut_off(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    return lines[: chance.randrange(len(lines))]
+
+
+def tear(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    at = chance.randrange(len(lines))
+    return [*lines[:at], lines[at][: chance.randrange(len(lines[at]))], *lines[at + 1 :]]
+
+
+def glue(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """A line without its end, and the next right behind it."""
+    at = chance.randrange(len(lines))
+    torn = lines[at][: chance.randint(0, len(lines[at]))]
+    return [*lines[:at], torn + b"".join(lines[at + 1 : at + 2]), *lines[at + 2 :]]
+
+
+def spoil(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """Some bytes of a line become others."""
+    at = chance.randrange(len(lines))
+    found = bytearray(lines[at])
+    for _ in range(chance.randint(1, 30)):
+        found[chance.randrange(len(found))] = chance.choice((0, 0, 0xFF, 0x5C, 0x22, chance.randrange(256)))
+    return [*lines[:at], *bytes(found).split(b"\n"), *lines[at + 1 :]]
+
+
+def litter(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    at = chance.randrange(len(lines))
+    rubbish = chance.choice(
+        (b"", b"\0" * 700, b"\xff\xfe", b"{}", b"null", chance.randbytes(60).replace(b"\n", b""), b"x" * 100_000)
+    )
+    return [*lines[:at], rubbish, *lines[at:]]
+
+
+def attack(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """A caller whose names hold whatever they like: CHAN_START is written before anything is cleaned."""
+    at = chance.randrange(len(lines))
+    inside = chance.choice(lines).replace(b'"', b'\\"')
+    evil = chance.choice((b"44\\", b"44\n9", inside, b"\xff\xff", b"\n" + inside + b"\n", b"9" * 2000))
+    start = line("CHAN_START", 1_795_435_399 * SECOND, "n-99.1", num="EVIL").replace(b"EVIL", evil)[:1023]
+    return [*lines[:at], *start.split(b"\n"), *lines[at:]]
+
+
+def read_again(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """An older copy comes back: some of what was read is read again."""
+    at = chance.randint(0, len(lines))
+    return lines[:at] + lines[chance.randint(0, at) :]
+
+
+def repeat(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    at = chance.randrange(len(lines))
+    return lines[: at + 1] * chance.choice((1, 1, 2)) + lines[at - chance.randint(0, min(at, 60)) :]
+
+
+DAMAGES: dict[str, Damage] = {
+    damage.__name__: damage for damage in (lose, cut_off, tear, glue, spoil, litter, attack, read_again, repeat)
+}
+
+
+def damaged(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    for _ in range(chance.choice((0, 1, 1, 2, 3))):
+        if lines:
+            lines = chance.choice(list(DAMAGES.values()))(chance, lines)
+    return lines
+
+
+@given(SEEDS, CALLS)
+def test_whatever_befalls_a_journal_no_bill_gets_longer(seed: int, calls: int) -> None:
+    chance = random.Random(seed)
+    made = world(chance, calls)
+    found = records(interrupted(chance, damaged(chance, written(made))))
+    assert_no_more_than_true(made, found)
+
+
+@pytest.mark.parametrize("damage", [tear, glue, litter, attack], ids=lambda damage: damage.__name__)
+@given(seed=SEEDS, calls=CALLS)
+def test_a_line_that_is_spoilt_makes_no_stay_free(damage: Damage, seed: int, calls: int) -> None:
+    """What it hid is bounded from the lines around it, to two seconds."""
+    chance = random.Random(seed)
+    made = world(chance, calls, quiet=True)
+    whole = records(fold(written(made)))
+    state = Fold("n", RTP_TIMEOUT)
+    spoilt = records(fold(damage(chance, written(made)), state))
+    found = {_stay(record.stay): record.duration_us for record in spoilt}
+    found |= {_stay(stay): stay.left_us - stay.identity.joined_us for stay in state.stays if stay.left_us}
+    for record in whole:
+        assert found[_stay(record.stay)] >= record.duration_us - 2 * SECOND
+
+
+def _stay(stay: OpenStay) -> tuple[str, str]:
+    return stay.identity.uniqueid, stay.identity.bridge_id
+
+
+@given(SEEDS, CALLS)
+def test_lines_of_different_channels_may_come_in_any_order(seed: int, calls: int) -> None:
+    """Channels one after the other, each whole, make the records that the mixture makes."""
+    chance = random.Random(seed)
+    made = world(chance, calls, quiet=True)
+    channels: dict[str, list[bytes]] = {}
+    for channel, text in made.lines:
+        channels.setdefault(channel, []).append(text)
+    order = list(channels)
+    chance.shuffle(order)
+    mixed = records(fold(text for channel in order for text in channels[channel]))
+    straight = {record.stay.identity: record for record in records(fold(written(made)))}
+    assert {record.stay.identity for record in mixed} == set(straight)
+    for record in mixed:
+        assert record.duration_us <= straight[record.stay.identity].duration_us
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_no_bytes_whatever_stop_the_fold(lines: list[bytes]) -> None:
+    assert records(fold(lines)) == []
