@@ -69,6 +69,19 @@ class DaemonSettings(Settings):
         description="The file that Asterisk appends channel events to; archives stand beside it.",
     )
     journal_rotate_mb: int = Field(64, ge=1, le=4096, description="Size in MiB at which the journal is rotated.")
+    journal_reserve_mb: int = Field(
+        256,
+        ge=1,
+        le=1 << 20,
+        description="Room in MiB on the journal's disk that is kept for the stays that are open: callers are refused "
+        "when less is left.",
+    )
+    clock_tolerance: float = Field(
+        3.0, gt=0, le=3600, description="Seconds that this machine's clock may differ from that of Postgres."
+    )
+    refuse_unmetered: bool = Field(
+        True, description="Whether callers are refused while their minutes could not be metered."
+    )
     api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
     operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
         description="The bearer key of the operator, 16 characters or more."
