@@ -92,8 +92,9 @@ class Meter:
 
     def health(self) -> tuple[bool, str]:
         """Whether minutes can be metered, and what is to be said of it."""
-        told = "; ".join(f"{finding.what}: {finding.mend}" for finding in self._findings)
-        return self.failure is None, told or "the journal is written, and has room"
+        failures = [finding for finding in self._findings if finding.severity is Severity.FAILED]
+        told = "; ".join(f"{finding.what}: {finding.mend}" for finding in failures or self._findings)
+        return not failures, told or "the journal is written, and has room"
 
 
 def _tell(before: Iterable[Finding], now: Iterable[Finding]) -> None:

@@ -6,8 +6,9 @@ configuration of Asterisk is rendered from. Each field's description is the oper
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pydantic
 from pydantic import Field, Secret
@@ -163,16 +164,32 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[Kind]):
+    """Settings that could be read, or else what is wrong with them: a line for each variable, never with its value."""
+
+    read: Kind | None
+    complaints: tuple[str, ...] = ()
+
+
+def attempt(kind: type[Kind]) -> Attempt[Kind]:
+    """Read settings of one kind from the environment, as far as that goes."""
+    try:
+        return Attempt(kind())
+    except pydantic.ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        return Attempt(None, tuple(_complaint(kind, problem) for problem in problems))
+
+
 def load(kind: type[Kind]) -> Kind:
     """Read settings of one kind from the environment.
 
     Raises BridgeError naming every variable that is missing or malformed and what it should be; never its value.
     """
-    try:
-        return kind()
-    except pydantic.ValidationError as error:
-        lines = [_complaint(kind, problem) for problem in error.errors(include_input=False, include_url=False)]
-        raise BridgeError("\n".join(lines)) from None
+    attempted = attempt(kind)
+    if attempted.read is None:
+        raise BridgeError("\n".join(attempted.complaints))
+    return attempted.read
 
 
 def _complaint(kind: type[Kind], problem: Any) -> str:

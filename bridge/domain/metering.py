@@ -92,7 +92,7 @@ class Limits:
 def findings(seen: Observation, limits: Limits) -> tuple[Finding, ...]:
     """All that is wrong, the gravest first."""
     found = [
-        *_writability(seen.journal),
+        *writability(seen.journal),
         *room(seen.journal.room, limits.reserve_bytes),
         *module(seen.cel_custom),
         *_heart(seen),
@@ -107,7 +107,8 @@ def failure(found: Iterable[Finding]) -> str | None:
     return next((finding.what for finding in found if finding.severity is Severity.FAILED), None)
 
 
-def _writability(journal: JournalSeen) -> Iterable[Finding]:
+def writability(journal: JournalSeen) -> Iterable[Finding]:
+    """What keeps lines from the journal's file."""
     if journal.unwritable is not None:
         yield Finding(
             "journal_unwritable",
