@@ -6,7 +6,6 @@ import fcntl
 import gc
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -21,25 +20,24 @@ from bridge.asterisk.calls import Calls, StasisCall
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal_file import JournalFile
 from bridge.asterisk.rooms import Rooms
-from bridge.domain.errors import BridgeError, Unavailable
-from bridge.domain.journal import Incident
+from bridge.domain.errors import BridgeError
 from bridge.domain.keypad import Patience
-from bridge.domain.minutes import MinuteRecord
+from bridge.domain.metering import Limits
+from bridge.health import Health, Parts
+from bridge.meter import Meter
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
+from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
 from bridge.storage.directory import LocalDirectory
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import admit_caller
-from bridge.usecases.keep_minutes import Progress, keep_minutes
+from bridge.usecases.keep_minutes import keep_minutes
 
 log = structlog.get_logger()
 
-GAUGES_S: Final = 1.0
-PULSE_S: Final = 1.0
-STALLED_S: Final = 10.0
 SECOND_US: Final = 1_000_000
 
 
@@ -100,9 +98,12 @@ class _Daemon:
         self._rooms = Rooms()
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
-        self._ledger: tuple[bool, str] = (False, "nothing committed yet")
-        self._progress: Progress | None = None
-        self._committed_at = time.monotonic()
+        self._clock = PostgresClock(self._database)
+        limits = Limits(chosen.journal_reserve_mb << 20, chosen.clock_tolerance)
+        self._meter = Meter(chosen.journal, chosen.state_dir, limits, self._clock, chosen.refuse_unmetered)
+        self._health = Health(
+            Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms),
+        )
 
     async def run(self) -> None:
         stop = asyncio.Event()
@@ -119,7 +120,9 @@ class _Daemon:
                         ("journal sync", self._journal.sync()),
                         ("ari", self._ari.keep()),
                         ("ami", self._ami.keep()),
-                        ("gauges", self._gauges()),
+                        ("clock", self._clock.run()),
+                        ("meter", self._meter.run()),
+                        ("gauges", self._health.keep_gauges()),
                     )
                 ]
                 await stop.wait()
@@ -132,11 +135,16 @@ class _Daemon:
     # --- Admission ------------------------------------------------------------------------------------------------
     async def _serve_ari(self, connection: Connection) -> None:
         login = ari.Login(self._chosen.ari_url, self._chosen.ari_user, self._chosen.ari_password.get_secret_value())
-        async with ari.connected(login) as session:
-            await self._calls.serve(session, connection.up)
+        async with ari.connected(login) as session, asyncio.TaskGroup() as tasks:
+
+            def ready() -> None:
+                connection.up()
+                tasks.create_task(self._meter.watch(session), name="meter over ari")
+
+            await self._calls.serve(session, ready)
 
     async def _greet(self, call: StasisCall) -> bool:
-        return await admit_caller(call, self._directory, self._patience, self._directory.not_ready)
+        return await admit_caller(call, self._directory, self._patience, self._health.barrier)
 
     # --- The live view --------------------------------------------------------------------------------------------
     async def _serve_ami(self, connection: Connection) -> None:
@@ -154,39 +162,11 @@ class _Daemon:
             self._journal,
             PostgresLedger(self._database),
             self._rtp_timeout_us,
-            self._on_progress,
-            self._on_ledger_away,
+            self._health.on_progress,
+            self._health.on_ledger_away,
         )
 
-    def _on_progress(self, progress: Progress) -> None:
-        self._ledger = (True, "minutes are committed as they come")
-        self._progress = progress
-        self._committed_at = time.monotonic()
-        telemetry.JOURNAL_LINES.inc(progress.lines)
-        for change in progress.changes:
-            if isinstance(change, MinuteRecord):
-                telemetry.MINUTE_RECORDS.labels(evidence=change.evidence.value).inc()
-                log.info(
-                    "minute_record",
-                    record=str(change.stay.identity.id),
-                    call=change.stay.identity.uniqueid,
-                    room=change.stay.room,
-                    seconds=change.duration_us / SECOND_US,
-                    reason=change.reason.value,
-                    evidence=change.evidence.value,
-                )
-            elif isinstance(change, Incident):
-                telemetry.INCIDENTS.labels(kind=change.kind).inc()
-                log.warning("journal_incident", kind=change.kind, subject=change.subject)
-
-    def _on_ledger_away(self, error: Unavailable) -> None:
-        if self._ledger != (False, str(error)):
-            log.warning(
-                "ledger_away", error=str(error), mend="minutes wait in the journal, on disk; retrying until it answers"
-            )
-        self._ledger = (False, str(error))
-
-    # --- REST, and what is known of our health -----------------------------------------------------------------------
+    # --- REST -----------------------------------------------------------------------------------------------------
     @contextlib.asynccontextmanager
     async def _api(self) -> AsyncIterator[None]:
         chosen = self._chosen
@@ -198,7 +178,7 @@ class _Daemon:
                 freshness=self._directory,
                 rooms=self._rooms,
                 operator_key=chosen.operator_key.get_secret_value(),
-                readiness=self._readiness,
+                readiness=self._health.readiness,
                 registry=telemetry.REGISTRY,
             )
         )
@@ -216,35 +196,3 @@ class _Daemon:
             yield
         finally:
             await runner.cleanup()
-
-    def _readiness(self) -> dict[str, tuple[bool, str]]:
-        barrier = self._directory.not_ready
-        return {
-            "ari": (self._ari.ok, self._ari.detail),
-            "ami": (self._ami.ok, self._ami.detail),
-            "directory": self._directory.health(),
-            "ledger": self._ledger_health(),
-            "admission": (barrier is None, barrier or "this node may admit callers"),
-        }
-
-    def _ledger_health(self) -> tuple[bool, str]:
-        well, detail = self._ledger
-        if well and self._stalled_s() > STALLED_S:
-            return False, f"nothing has been read or committed for {self._stalled_s():.0f} s: see ari, and Postgres"
-        return well, detail
-
-    def _stalled_s(self) -> float:
-        """Seconds since the journal was last read and committed; 0 while it is as fast as Asterisk's own pulse."""
-        age = time.monotonic() - self._committed_at
-        return age if age > 2 * PULSE_S else 0.0
-
-    async def _gauges(self) -> None:
-        while True:
-            progress = self._progress
-            telemetry.OPEN_STAYS.set(self._rooms.participants)
-            telemetry.JOURNAL_BACKLOG_BYTES.set(self._journal.backlog(progress.position if progress else None))
-            telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
-            if progress is not None:
-                telemetry.PULSE_AGE_SECONDS.set(time.time() - progress.pulse_us / SECOND_US)
-            telemetry.DIRECTORY_AGE_SECONDS.set(self._directory.age_s())
-            await asyncio.sleep(GAUGES_S)

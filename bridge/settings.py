@@ -6,8 +6,9 @@ configuration of Asterisk is rendered from. Each field's description is the oper
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pydantic
 from pydantic import Field, Secret
@@ -69,6 +70,19 @@ class DaemonSettings(Settings):
         description="The file that Asterisk appends channel events to; archives stand beside it.",
     )
     journal_rotate_mb: int = Field(64, ge=1, le=4096, description="Size in MiB at which the journal is rotated.")
+    journal_reserve_mb: int = Field(
+        256,
+        ge=1,
+        le=1 << 20,
+        description="Room in MiB on the journal's disk that is kept for the stays that are open: callers are refused "
+        "when less is left.",
+    )
+    clock_tolerance: float = Field(
+        3.0, gt=0, le=3600, description="Seconds that this machine's clock may differ from that of Postgres."
+    )
+    refuse_unmetered: bool = Field(
+        True, description="Whether callers are refused while their minutes could not be metered."
+    )
     api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
     operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
         description="The bearer key of the operator, 16 characters or more."
@@ -150,16 +164,32 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[Kind]):
+    """Settings that could be read, or else what is wrong with them: a line for each variable, never with its value."""
+
+    read: Kind | None
+    complaints: tuple[str, ...] = ()
+
+
+def attempt(kind: type[Kind]) -> Attempt[Kind]:
+    """Read settings of one kind from the environment, as far as that goes."""
+    try:
+        return Attempt(kind())
+    except pydantic.ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        return Attempt(None, tuple(_complaint(kind, problem) for problem in problems))
+
+
 def load(kind: type[Kind]) -> Kind:
     """Read settings of one kind from the environment.
 
     Raises BridgeError naming every variable that is missing or malformed and what it should be; never its value.
     """
-    try:
-        return kind()
-    except pydantic.ValidationError as error:
-        lines = [_complaint(kind, problem) for problem in error.errors(include_input=False, include_url=False)]
-        raise BridgeError("\n".join(lines)) from None
+    attempted = attempt(kind)
+    if attempted.read is None:
+        raise BridgeError("\n".join(attempted.complaints))
+    return attempted.read
 
 
 def _complaint(kind: type[Kind], problem: Any) -> str:

@@ -40,6 +40,18 @@ INCIDENTS: Final = Counter(
 PULSE_AGE_SECONDS: Final = Gauge(
     "bridge_switch_pulse_age_seconds", "Seconds since Asterisk last wrote that it lives.", registry=REGISTRY
 )
+METER_OK: Final = Gauge(
+    "bridge_meter_ok", "1 while minutes can be metered: callers are refused otherwise.", registry=REGISTRY
+)
+METER_FAULT: Final = Gauge(
+    "bridge_meter_fault", "1 while `fault` is wrong with the meter, see the log.", ["fault"], registry=REGISTRY
+)
+DISK_FREE_BYTES: Final = Gauge(
+    "bridge_disk_free_bytes", "Bytes that are left on the disk of `what`: journal, state.", ["what"], registry=REGISTRY
+)
+CLOCK_OFFSET_SECONDS: Final = Gauge(
+    "bridge_clock_offset_seconds", "Seconds that this machine's clock is ahead of Postgres'.", registry=REGISTRY
+)
 OPEN_STAYS: Final = Gauge("bridge_live_participants", "Participants in rooms now, by AMI.", registry=REGISTRY)
 DIRECTORY_AGE_SECONDS: Final = Gauge(
     "bridge_directory_age_seconds", "Seconds since the local directory was known to be fresh.", registry=REGISTRY

@@ -55,6 +55,19 @@ class Login:
     user: str
     password: str
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": aiohttp.encode_basic_auth(self.user, self.password)}
+
+    def refused(self, status: int) -> AriRefused:
+        """What it means to be answered with this HTTP status at the door."""
+        if status in (401, 403):
+            return AriRefused(
+                f"ARI at {self.url} refuses the user {self.user!r}: check BRIDGE_ARI_USER and "
+                "BRIDGE_ARI_PASSWORD against ari.conf"
+            )
+        return AriRefused(f"what listens at {self.url} is not Asterisk's ARI, or ARI is not loaded (HTTP {status})")
+
 
 class Ari:
     """One open connection, made by `connected`. When it is lost, whatever waits on it raises AriUnreachable."""
@@ -155,8 +168,7 @@ async def connected(login: Login) -> AsyncIterator[Ari]:
     Raises AriRefused (password, wrong server) or AriUnreachable (nobody listens, time-out).
     """
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-    headers = {"Authorization": aiohttp.encode_basic_auth(login.user, login.password)}
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+    async with aiohttp.ClientSession(headers=login.headers, timeout=timeout) as session:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 socket = await session.ws_connect(
@@ -166,14 +178,7 @@ async def connected(login: Login) -> AsyncIterator[Ari]:
                     max_msg_size=16 * 1024 * 1024,
                 )
         except aiohttp.WSServerHandshakeError as error:
-            if error.status in (401, 403):
-                raise AriRefused(
-                    f"ARI at {login.url} refuses the user {login.user!r}: check BRIDGE_ARI_USER and "
-                    "BRIDGE_ARI_PASSWORD against ari.conf"
-                ) from None
-            raise AriRefused(
-                f"what listens at {login.url} is not Asterisk's ARI, or ARI is not loaded (HTTP {error.status})"
-            ) from None
+            raise login.refused(error.status) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise AriUnreachable(f"no ARI at {login.url}: {str(error) or type(error).__name__}") from error
         async with socket:

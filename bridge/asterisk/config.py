@@ -18,6 +18,11 @@ def render(target: Path, values: dict[str, object]) -> list[Path]:
     Raises BridgeError when a template names a value that is not given.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return [_replace(target / name, text) for name, text in texts(values).items()]
+
+
+def texts(values: dict[str, object]) -> dict[str, str]:
+    """What `render` writes: file name → content. Raises BridgeError."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701  # these are Asterisk's files, not pages
@@ -25,14 +30,20 @@ def render(target: Path, values: dict[str, object]) -> list[Path]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    written = []
+    rendered = {}
     for source in sorted([*(PROJECT / "asterisk-conf").glob("*.conf"), *(PROJECT / "dialplan").glob("*.conf")]):
         try:
             text = environment.from_string(source.read_text()).render(values)
         except jinja2.UndefinedError as error:
             raise BridgeError(f"{source.name} needs a value that no setting gives: {error}") from error
-        written.append(_replace(target / source.name, text))
-    return written
+        rendered[source.name] = text
+    return rendered
+
+
+def modules() -> list[str]:
+    """The modules that Asterisk must have loaded: those that modules.conf requires."""
+    lines = (PROJECT / "asterisk-conf" / "modules.conf").read_text().splitlines()
+    return [line.partition("=")[2].strip() for line in lines if line.startswith("require")]
 
 
 def make_folders(home: Path, journal: Path) -> list[Path]:

@@ -94,6 +94,8 @@ class Sandbox:
             "BRIDGE_AMI_USER": "bridge",
             "BRIDGE_AMI_PASSWORD": identity.ami_password,
             "BRIDGE_JOURNAL": str(self.asterisk.journal),
+            # A sandbox lives on whatever disk there is; its calls are few and short.
+            "BRIDGE_JOURNAL_RESERVE_MB": "16",
             "BRIDGE_SIP_BIND": self.sip_address,
             "BRIDGE_SIP_TRUNKS": "127.0.0.1",
             "BRIDGE_RTP_PORTS": f"{rtp}-{rtp + RTP_PORTS - 1}",

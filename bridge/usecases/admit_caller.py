@@ -4,6 +4,7 @@ Hang-up is an exception out of any await.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from bridge.domain.admission import Entry
 from bridge.domain.errors import BridgeError
 from bridge.domain.keypad import Ended, Keying, Patience
 from bridge.usecases.ports import Directory
+
+Barrier = Callable[[], Awaitable[str | None]]
+"""Why this node must not admit anyone now, if so. Asked at the greeting, and once more at the door of the room."""
 
 
 class CallerGone(BridgeError):
@@ -67,13 +71,10 @@ class Caller(Protocol):
         """Mark the call as refused and hang up."""
 
 
-async def admit_caller(caller: Caller, directory: Directory, patience: Patience, not_ready: str | None = None) -> bool:
-    """The whole dialogue. True if the caller was admitted, False if refused. Raises CallerGone.
-
-    `not_ready` is why this node must not admit anyone now, if so.
-    """
+async def admit_caller(caller: Caller, directory: Directory, patience: Patience, barrier: Barrier) -> bool:
+    """The whole dialogue. True if the caller was admitted, False if refused. Raises CallerGone."""
     await caller.answer()
-    if not_ready is not None:
+    if await barrier() is not None:
         return await _refused(caller, Prompt.NOT_READY)
     if not directory.serves(caller.number):
         return await _refused(caller, Prompt.NOT_IN_SERVICE)
@@ -84,6 +85,8 @@ async def admit_caller(caller: Caller, directory: Directory, patience: Patience,
     for tries in range(caller.tries + 1, patience.tries + 1):
         match await _passcode(caller, directory, patience):
             case Entry() as entry:
+                if await barrier() is not None:
+                    return await _refused(caller, Prompt.NOT_READY)
                 await caller.join(entry)
                 return True
             case digits:

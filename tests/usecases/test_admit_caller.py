@@ -9,7 +9,7 @@ import pytest
 from bridge.domain.admission import Entry
 from bridge.domain.keypad import Patience
 from bridge.domain.passcode import Role
-from bridge.usecases.admit_caller import CallerGone, Prompt, admit_caller
+from bridge.usecases.admit_caller import Barrier, CallerGone, Prompt, admit_caller
 
 SILENCE = None
 GONE = "gone"
@@ -88,7 +88,17 @@ def directory() -> FakeDirectory:
 
 
 async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: Patience = PATIENCE) -> bool:
-    return await admit_caller(caller, found or directory(), patience)
+    return await admit_caller(caller, found or directory(), patience, barrier())
+
+
+def barrier(*answers: str | None) -> Barrier:
+    """A barrier that answers so, one time after the other, and then that all is well."""
+    left = deque(answers)
+
+    async def ask() -> str | None:
+        return left.popleft() if left else None
+
+    return ask
 
 
 async def test_the_digit_that_completes_a_code_admits_at_once() -> None:
@@ -166,8 +176,14 @@ async def test_an_unknown_number_is_told_so() -> None:
 
 async def test_a_node_that_must_not_admit_says_so() -> None:
     caller = keying("7413827")
-    assert not await admit_caller(caller, directory(), PATIENCE, not_ready="another node is in charge")
+    assert not await admit_caller(caller, directory(), PATIENCE, barrier("another node is in charge"))
     assert caller.story == ["answered", Prompt.NOT_READY, "refused"]
+
+
+async def test_a_barrier_that_comes_down_during_the_dialogue_holds_at_the_door() -> None:
+    caller = keying("7413827")
+    assert not await admit_caller(caller, directory(), PATIENCE, barrier(None, "the journal's disk is full"))
+    assert caller.story == ["answered", Prompt.GREETING, Prompt.PASSCODE, Prompt.NOT_READY, "refused"]
 
 
 async def test_tries_before_a_restart_count() -> None:

@@ -1,0 +1,37 @@
+"""All checks, in the order in which they are told."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+from bridge.doctor import configured, daemon, ledger, machine, rendered, switch
+from bridge.doctor.configured import Configured
+from bridge.doctor.examination import Check, Result, examine, warned
+
+_CHECKS: Final[tuple[tuple[str, Callable[[Configured], Check | None]], ...]] = (
+    ("settings", configured.check),
+    ("postgres", ledger.check),
+    ("ari", switch.over_ari),
+    ("ami", switch.over_ami),
+    ("rendered", rendered.check),
+    ("journal", machine.journal),
+    ("time server", machine.clock),
+    ("ports", machine.ports),
+    ("state", machine.state),
+    ("daemon", daemon.check),
+)
+
+
+def results(etc: Path | None = None) -> list[Result]:
+    """What is found on this machine now, within some seconds. `etc` is Asterisk's configuration folder, if known."""
+    known = configured.read(etc)
+    return examine([make(known) or _untold(name) for name, make in _CHECKS])
+
+
+def _untold(name: str) -> Check:
+    """In the place of a check whose settings cannot be read."""
+
+    async def work() -> AsyncIterator[Result]:
+        yield warned(name, "not looked at", "mend the settings first")
+
+    return Check(name, work, "")

@@ -1,0 +1,93 @@
+"""Postgres: reachable, of our schema, of the same time; what of the journal it holds, and what was strange in that."""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bridge.asterisk.journal_file import JournalFile
+from bridge.doctor.configured import Configured
+from bridge.doctor.examination import Check, Result, failed, found, warned, well
+from bridge.domain import metering
+from bridge.domain.errors import Conflict
+from bridge.settings import DaemonSettings, DatabaseSettings, NodeSettings
+from bridge.storage import inspection, migration
+from bridge.storage.clock import PostgresClock
+from bridge.storage.database import Database
+
+COMMAND_S: Final = 3.0
+BEHIND_S: Final = 30.0
+DAY: Final = timedelta(days=1)
+TOLERANCE_S: Final = 3.0
+UNREADABLE: Final = "garbage_line"
+MEND: Final = "see the log of Postgres; until it answers, callers get in and their minutes wait in the journal"
+
+CATCHES_UP: Final = "nothing is lost: the daemon catches up by itself once it runs, and Postgres answers"
+
+
+def check(configured: Configured) -> Check | None:
+    """None while it is not known where Postgres is."""
+    if configured.database is None:
+        return None
+    database, switch = configured.database, configured.switch
+    tolerance_s = configured.daemon.clock_tolerance if configured.daemon else TOLERANCE_S
+
+    async def work() -> AsyncIterator[Result]:
+        async for result in _looked_at(database, switch, tolerance_s):
+            yield result
+
+    return Check("postgres", work, MEND)
+
+
+async def _looked_at(
+    chosen: DatabaseSettings, switch: DaemonSettings | NodeSettings | None, tolerance_s: float
+) -> AsyncIterator[Result]:
+    url = chosen.database_url.get_secret_value()
+    async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
+        clock = PostgresClock(database)
+        await clock.read()
+        yield well("postgres", f"answers at {database.url.where}, database {database.url.database!r}")
+        try:
+            await migration.check_current(database)
+        except Conflict as error:
+            yield failed("schema", str(error), "run `bridge migrate` with the daemon's own program")
+            return
+        yield well("schema", "is the one that this program needs")
+        yield _timed(clock, tolerance_s)
+        if switch is None:
+            return
+        async with database.snapshot() as connection:
+            at = await inspection.committed(connection, switch.node)
+            strange = await inspection.strange(connection, switch.node, datetime.now(UTC) - DAY)
+        yield _backlog(JournalFile(switch.journal, 0), at)
+        yield _incidents(strange)
+
+
+def _timed(clock: PostgresClock, tolerance_s: float) -> Result:
+    seen = clock.clock
+    for finding in metering.clock(seen, tolerance_s):
+        return found("clock", finding)
+    return well("clock", f"{1000 * seen.offset_s:+.0f} ms against Postgres" if seen else "not compared with Postgres")
+
+
+def _backlog(journal: JournalFile, at: inspection.Committed | None) -> Result:
+    waiting = journal.backlog(at.position if at else None)
+    if at is None:
+        if not waiting:
+            return well("backlog", "nothing was ever journaled")
+        return warned("backlog", f"{waiting} bytes wait, and nothing was committed yet", CATCHES_UP)
+    seconds = max(0.0, time.time() - at.last_us / 1e6) if waiting else 0.0
+    told = f"{seconds:.0f} s and {waiting} bytes of the journal are not committed"
+    if seconds > BEHIND_S:
+        return warned("backlog", told, CATCHES_UP)
+    return well("backlog", told)
+
+
+def _incidents(strange: dict[str, int]) -> Result:
+    if not strange:
+        return well("incidents", "none within 24 h")
+    kinds = ", ".join(f"{number} {kind}" for kind, number in strange.items())
+    mend = "see the table `incidents`, and the minutes of that time"
+    if UNREADABLE in strange:
+        mend += f"; {UNREADABLE} is a line of the journal that could not be read"
+    return warned("incidents", f"within 24 h: {kinds}", mend)

@@ -1,0 +1,163 @@
+"""The machine: the journal's file and heart, room on disks, the clock, ports, and who may read what is secret."""
+
+import asyncio
+import stat
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+from bridge import kernel_clock
+from bridge.asterisk import journal_watch
+from bridge.asterisk.journal_watch import JournalWatch
+from bridge.doctor.configured import Configured
+from bridge.doctor.examination import Check, Result, failed, found, warned, well
+from bridge.domain import metering
+from bridge.domain.metering import MEBIBYTE
+from bridge.settings import DaemonSettings, NodeSettings
+
+Chosen = DaemonSettings | NodeSettings
+BEAT_S: Final = 3.0
+"""Two beats, with room for a busy machine."""
+RESERVE: Final = 256 * MEBIBYTE
+STATE_RESERVE: Final = 64 * MEBIBYTE
+CROWDED: Final = 0.8
+OTHERS: Final = 0o077
+MEND_DISK: Final = "see the disk of BRIDGE_JOURNAL and of BRIDGE_STATE_DIR"
+
+
+def journal(configured: Configured) -> Check | None:
+    """Whether the journal is there, can be written, is written, and has room. None while it is not known where."""
+    if configured.switch is None:
+        return None
+    path = configured.switch.journal
+    reserve = configured.daemon.journal_reserve_mb * MEBIBYTE if configured.daemon else RESERVE
+
+    async def work() -> AsyncIterator[Result]:
+        watch = JournalWatch(path)
+        before = await asyncio.to_thread(watch.look)
+        if before.unwritable is not None:
+            for finding in metering.writability(before):
+                yield found("journal", finding)
+            return
+        for finding in metering.room(before.room, reserve):
+            yield found("journal disk", finding)
+            break
+        else:
+            yield well("journal disk", _room(before.room))
+        seen = before
+        deadline = time.monotonic() + BEAT_S
+        while seen.beat_us == before.beat_us and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+            seen = await asyncio.to_thread(watch.look)
+        if seen.beat_us == before.beat_us:
+            heart_s = watch.heart_s()
+            since = "none stands in it" if heart_s is None else f"the last is {heart_s:.0f} s old"
+            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", metering.MEND_HEART)
+        else:
+            yield well("journal", f"{path} grows, and Asterisk's heart beats in it")
+
+    return Check("journal", work, MEND_DISK)
+
+
+def state(configured: Configured) -> Check | None:
+    """Whether the daemon's folder has room and is closed to others. None while it is not known where."""
+    if configured.daemon is None:
+        return None
+    folder = configured.daemon.state_dir
+
+    async def work() -> AsyncIterator[Result]:
+        for result in await asyncio.to_thread(lambda: list(_state(folder))):
+            yield result
+
+    return Check("state", work, MEND_DISK)
+
+
+def clock(_: Configured) -> Check:
+    """Whether something keeps this machine's clock right."""
+
+    async def work() -> AsyncIterator[Result]:
+        synchronised = kernel_clock.synchronised()
+        for finding in metering.synchronisation(synchronised):
+            yield found("time server", finding)
+            return
+        yield well("time server", "the kernel's clock follows one" if synchronised else "the kernel does not say")
+
+    return Check("time server", work, "")
+
+
+def ports(configured: Configured) -> Check | None:
+    """Whether SIP is bound, and whether RTP has the ports it needs. None while they are not known."""
+    node = configured.node
+    if node is None:
+        return None
+
+    async def work() -> AsyncIterator[Result]:
+        for result in await asyncio.to_thread(lambda: [*_sip(node), _rtp(node)]):
+            yield result
+
+    return Check("ports", work, "see pjsip.conf and rtp.conf (`bridge asterisk render`)")
+
+
+def _room(room: metering.Room | None) -> str:
+    return "unknown" if room is None else f"{room.free_bytes // MEBIBYTE} MiB left"
+
+
+def _state(folder: Path) -> Iterator[Result]:
+    room = journal_watch.room(folder)
+    if room is None:
+        yield failed("state", f"there is no folder {folder}", "start the daemon, or correct BRIDGE_STATE_DIR")
+        return
+    if room.free_bytes < STATE_RESERVE:
+        yield warned("state", f"the disk of {folder} has {_room(room)}", "make room: new passcodes are kept there")
+    else:
+        yield well("state", f"{folder}, {_room(room)}")
+    shown = [path for path in (folder, *folder.glob("*.lmdb")) if _open_to_others(path)]
+    if shown:
+        names = ", ".join(map(str, shown))
+        yield failed("secrets", f"others may read {names}", f"chmod go-rwx {names}")
+    else:
+        yield well("secrets", f"{folder} is closed to others")
+
+
+def _open_to_others(path: Path) -> bool:
+    mode = path.stat().st_mode
+    # What lies in a folder that nobody else may enter is closed, whatever its own mode.
+    return bool(mode & OTHERS) and (stat.S_ISDIR(mode) or bool(path.parent.stat().st_mode & OTHERS))
+
+
+def _sip(node: NodeSettings) -> Iterator[Result]:
+    port = int(node.sip_bind.rsplit(":", 1)[1])
+    unbound = [kind.upper() for kind in ("udp", "tcp") if port not in _bound(kind)]
+    if unbound:
+        yield failed(
+            "sip",
+            f"nothing listens on port {port} by {' and '.join(unbound)}",
+            "see that Asterisk runs, and its log: another process may have the port",
+        )
+    else:
+        yield well("sip", f"bound on {node.sip_bind}, UDP and TCP")
+
+
+def _rtp(node: NodeSettings) -> Result:
+    first, last = map(int, node.rtp_ports.split("-"))
+    mend = "correct BRIDGE_RTP_PORTS: two ports a call, and none that others use"
+    if not 1024 <= first < last <= 65535:
+        return failed("rtp", f"{node.rtp_ports} is no range of ports", mend)
+    if first <= int(node.sip_bind.rsplit(":", 1)[1]) <= last:
+        return failed("rtp", f"SIP's own port lies in {node.rtp_ports}", mend)
+    taken = sum(first <= port <= last for port in _bound("udp"))
+    told = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are taken"
+    return warned("rtp", told, mend) if taken > CROWDED * (last - first + 1) else well("rtp", told)
+
+
+def _bound(kind: str) -> set[int]:
+    """Ports that wait for whoever comes, by "udp" or "tcp", of any process in this network namespace."""
+    waiting = "07" if kind == "udp" else "0A"
+    ports = set()
+    for table in (Path(f"/proc/net/{kind}"), Path(f"/proc/net/{kind}6")):
+        if table.exists():
+            for fields in map(str.split, table.read_text().splitlines()[1:]):
+                if fields[3] == waiting:
+                    ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports

@@ -1,0 +1,71 @@
+"""Asterisk's configuration as it lies there, against what would be rendered now."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from bridge import settings
+from bridge.asterisk import config
+from bridge.doctor.configured import Configured
+from bridge.doctor.examination import Check, Result, failed, warned, well
+from bridge.settings import NodeSettings
+
+USUAL: Final = Path("/etc/asterisk")
+MEND: Final = "run `bridge asterisk render FOLDER` as Asterisk's user, and restart Asterisk while nobody talks"
+SECRET: Final = ("ari.conf", "manager.conf")
+"""Their contents are compared like any other's, and shown by nobody."""
+OTHERS: Final = 0o007
+
+
+def check(configured: Configured) -> Check | None:
+    """None while there are no settings to render from."""
+    node = configured.node
+    if node is None:
+        return None
+
+    async def work() -> AsyncIterator[Result]:
+        for result in await asyncio.to_thread(_looked_at, node, configured.etc):
+            yield result
+
+    return Check("rendered", work, MEND)
+
+
+def _looked_at(node: NodeSettings, named: Path | None) -> list[Result]:
+    folder = named or _folder(node)
+    if folder is None:
+        return [warned("rendered", "Asterisk's configuration was not found", "name its folder with --asterisk-conf")]
+    wanted = config.texts(settings.node_values(node, folder))
+    try:
+        differing = [name for name, text in wanted.items() if _read(folder / name) != text]
+        open_to_all = [
+            str(folder / name) for name in SECRET if not differing and (folder / name).stat().st_mode & OTHERS
+        ]
+    except OSError as error:
+        mend = "run this as Asterisk's user, or name the folder with --asterisk-conf"
+        return [warned("rendered", f"{error.filename} cannot be read ({error.strerror})", mend)]
+    if differing:
+        return [failed("rendered", f"in {folder}, what the settings say differs from {', '.join(differing)}", MEND)]
+    if open_to_all:
+        names = " ".join(open_to_all)
+        return [failed("rendered", f"everybody may read {names}", f"chmod o-rwx {names}")]
+    return [well("rendered", f"{folder} is what the settings say")]
+
+
+def _folder(node: NodeSettings) -> Path | None:
+    """Where a configuration of this node's lies: its asterisk.conf names the node."""
+    for folder in (node.asterisk_home / "etc", USUAL):
+        try:
+            if f"systemname = {node.node}\n" in (folder / "asterisk.conf").read_text():
+                return folder
+        except (OSError, UnicodeDecodeError):
+            continue
+    return None
+
+
+def _read(path: Path) -> str | None:
+    """None for a file that is not there, or is no text."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

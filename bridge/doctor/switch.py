@@ -1,0 +1,87 @@
+"""Asterisk, as ARI and AMI tell it: reachable, of the right version, with all its modules, and with a daemon."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from bridge.asterisk import ami, ari_query, config
+from bridge.asterisk.ari import APPLICATION, AriRefused, Login
+from bridge.doctor.configured import Configured
+from bridge.doctor.examination import Check, Result, failed, well
+from bridge.settings import DaemonSettings, NodeSettings
+
+Chosen = DaemonSettings | NodeSettings
+LEAST: Final = (22, 10, 1)
+_VERSION: Final = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
+MEND_ARI: Final = "see that Asterisk runs, and http.conf and ari.conf (`bridge asterisk render`)"
+MEND_AMI: Final = "see that Asterisk runs, and manager.conf (`bridge asterisk render`)"
+
+
+def over_ari(configured: Configured) -> Check | None:
+    """None while it is not known where ARI is."""
+    if configured.switch is None:
+        return None
+    chosen = configured.switch
+
+    async def work() -> AsyncIterator[Result]:
+        login = Login(chosen.ari_url, chosen.ari_user, chosen.ari_password.get_secret_value())
+        info = await ari_query.asked(login, "asterisk/info")
+        try:
+            version, name = str(info["system"]["version"]), str(info["config"]["name"])
+        except (TypeError, KeyError):
+            raise AriRefused(f"what listens at {login.url} is not Asterisk's ARI") from None
+        yield _version(version, login.url)
+        yield _name(name, chosen.node)
+        yield _modules(await ari_query.asked(login, "asterisk/modules"))
+        if await ari_query.asked(login, f"applications/{APPLICATION}") is None:
+            yield failed("application", "no daemon takes calls: callers hear music", "start `bridge serve`")
+        else:
+            yield well("application", "a daemon takes calls")
+
+    return Check("ari", work, MEND_ARI)
+
+
+def over_ami(configured: Configured) -> Check | None:
+    """None while it is not known where AMI is."""
+    if configured.switch is None:
+        return None
+    chosen = configured.switch
+
+    async def work() -> AsyncIterator[Result]:
+        host, port = chosen.ami_address.rsplit(":", 1)
+        login = ami.Login(host, int(port), chosen.ami_user, chosen.ami_password.get_secret_value())
+        async with ami.connected(login):
+            yield well("ami", f"answers at {chosen.ami_address}")
+
+    return Check("ami", work, MEND_AMI)
+
+
+def _version(version: str, url: str) -> Result:
+    numbers = _VERSION.match(version)
+    if numbers is None or tuple(map(int, numbers.groups())) < LEAST:
+        least = ".".join(map(str, LEAST))
+        return failed("ari", f"Asterisk is {version}, and {least} is needed", f"install Asterisk {least} or newer")
+    return well("ari", f"Asterisk {version} answers at {url}")
+
+
+def _name(name: str, node: str) -> Result:
+    if name != node:
+        return failed(
+            "node",
+            f"Asterisk calls itself {name!r}, and BRIDGE_NODE is {node!r}",
+            "correct BRIDGE_NODE, or run `bridge asterisk render` and restart Asterisk",
+        )
+    return well("node", f"is {node}")
+
+
+def _modules(loaded: Any) -> Result:
+    running = {module["name"] for module in loaded or () if module.get("status") == "Running"}
+    needed = config.modules()
+    missing = [name for name in needed if name not in running]
+    if missing:
+        return failed(
+            "modules",
+            f"{', '.join(missing)} not running",
+            f"`asterisk -rx 'module load {missing[0]}'`, and compare modules.conf with `bridge asterisk render`",
+        )
+    return well("modules", f"all {len(needed)} that are needed run")

@@ -1,0 +1,182 @@
+"""Whether minutes can be metered now: what is seen of the journal, the switch and the clock → what is wrong with them.
+
+A caller who is admitted while the journal cannot be written talks for nothing, so `Severity.FAILED` means that nobody
+new should be. Postgres is no part of this: the journal waits for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+HEART_S: Final = 5.0
+"""Asterisk journals a sign of life about twice a second; after so long without one the journal is not written."""
+WARNED_AT: Final = 2
+"""Room below so many times the reserve is told, before it becomes a reason to refuse."""
+MEBIBYTE: Final = 1 << 20
+MEND_HEART: Final = (
+    "check that cel.conf has enable=yes, that cel_custom.conf names the file of BRIDGE_JOURNAL, that Asterisk's user "
+    "may write to it, and `asterisk -rx 'core show channels'` for Local/alive@heart"
+)
+
+
+class Severity(StrEnum):
+    """Whether minutes are in danger, or something should be looked at."""
+
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, and how it is mended. `name` stays the same while `what` may count."""
+
+    name: str
+    severity: Severity
+    what: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Room on a disk for whoever is not root. `files` is how many more can be made, None where that has no limit."""
+
+    free_bytes: int
+    total_bytes: int
+    files: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSeen:
+    """The journal's file as it was found. `unwritable` is why nothing can be appended to it, as far as can be told;
+    `beat_us` the time of the last sign of life that stands in it, on the switch's clock."""
+
+    unwritable: str | None
+    room: Room | None
+    beat_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The switch's clock against Postgres' own: how far ahead it is, and how wrong that may be."""
+
+    offset_s: float
+    bound_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known at one instant; None is not known.
+
+    `heart_s`: seconds since a sign of life was last seen in the journal. `ari_s`: seconds since ARI was connected, None
+    while it is not. `cel_custom`: whether Asterisk's module that writes the journal runs. `synchronised`: what the
+    kernel says of its clock.
+    """
+
+    journal: JournalSeen
+    heart_s: float | None
+    ari_s: float | None
+    cel_custom: bool | None
+    clock: Clock | None
+    synchronised: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The settings that findings depend on."""
+
+    reserve_bytes: int
+    clock_tolerance_s: float
+
+
+def findings(seen: Observation, limits: Limits) -> tuple[Finding, ...]:
+    """All that is wrong, the gravest first."""
+    found = [
+        *writability(seen.journal),
+        *room(seen.journal.room, limits.reserve_bytes),
+        *module(seen.cel_custom),
+        *_heart(seen),
+        *clock(seen.clock, limits.clock_tolerance_s),
+        *synchronisation(seen.synchronised),
+    ]
+    return tuple(sorted(found, key=lambda finding: finding.severity is not Severity.FAILED))
+
+
+def failure(found: Iterable[Finding]) -> str | None:
+    """Why minutes cannot be metered, if so."""
+    return next((finding.what for finding in found if finding.severity is Severity.FAILED), None)
+
+
+def writability(journal: JournalSeen) -> Iterable[Finding]:
+    """What keeps lines from the journal's file."""
+    if journal.unwritable is not None:
+        yield Finding(
+            "journal_unwritable",
+            Severity.FAILED,
+            f"the journal cannot be written: {journal.unwritable}",
+            "make the folder of BRIDGE_JOURNAL again, writable for Asterisk (`bridge asterisk render` makes it)",
+        )
+
+
+def room(seen: Room | None, reserve_bytes: int) -> Iterable[Finding]:
+    """What is wrong with the room for the journal, of which `reserve_bytes` are kept for the stays that are open."""
+    if seen is None:
+        return
+    mend = "make room on the disk of BRIDGE_JOURNAL, or lower BRIDGE_JOURNAL_RESERVE_MB"
+    left, reserve = seen.free_bytes // MEBIBYTE, reserve_bytes // MEBIBYTE
+    if seen.free_bytes < reserve_bytes:
+        yield Finding(
+            "journal_disk_full", Severity.FAILED, f"the journal's disk has {left} MiB left, under {reserve} MiB", mend
+        )
+    elif seen.files == 0:
+        yield Finding("journal_disk_full", Severity.FAILED, "the journal's disk has no room for another file", mend)
+    elif seen.free_bytes < WARNED_AT * reserve_bytes:
+        yield Finding(
+            "journal_disk_low",
+            Severity.WARNING,
+            f"the journal's disk has {left} MiB left; callers are refused under {reserve} MiB",
+            mend,
+        )
+
+
+def module(running: bool | None) -> Iterable[Finding]:
+    """What is wrong with the module that writes the journal."""
+    if running is False:
+        yield Finding(
+            "cel_custom_missing",
+            Severity.FAILED,
+            "Asterisk's module cel_custom is not running, so nothing is journaled",
+            "`asterisk -rx 'module load cel_custom.so'`, and see modules.conf",
+        )
+
+
+def _heart(seen: Observation) -> Iterable[Finding]:
+    # Without ARI nobody is admitted, and an Asterisk that has just come back may take a moment for its first beat.
+    if seen.ari_s is None or seen.ari_s <= HEART_S:
+        return
+    if seen.heart_s is None or seen.heart_s > HEART_S:
+        since = "" if seen.heart_s is None else f" for {seen.heart_s:.0f} s"
+        yield Finding("heart_silent", Severity.FAILED, f"Asterisk has journaled no sign of life{since}", MEND_HEART)
+
+
+def clock(seen: Clock | None, tolerance_s: float) -> Iterable[Finding]:
+    """What is wrong with the time that goes into minutes."""
+    if seen is not None and abs(seen.offset_s) - seen.bound_s > tolerance_s:
+        yield Finding(
+            "clock_wrong",
+            Severity.FAILED,
+            f"the clock of this machine is {abs(seen.offset_s):.1f} s {'ahead of' if seen.offset_s > 0 else 'behind'} "
+            f"that of Postgres, over {tolerance_s:g} s",
+            "have both machines follow the same time servers (chrony, systemd-timesyncd)",
+        )
+
+
+def synchronisation(synchronised: bool | None) -> Iterable[Finding]:
+    """What the kernel says of its own clock: containers and test machines often have none to follow."""
+    if synchronised is False:
+        yield Finding(
+            "clock_unsynchronised",
+            Severity.WARNING,
+            "the kernel says that no time server keeps its clock",
+            "run chrony or systemd-timesyncd on the host",
+        )

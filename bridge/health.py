@@ -1,0 +1,119 @@
+"""What is known of the daemon's own health: readiness, gauges, and what becomes of the journal in the ledger."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bridge import telemetry
+from bridge.asterisk.connections import Connection
+from bridge.asterisk.journal_file import JournalFile
+from bridge.asterisk.rooms import Rooms
+from bridge.domain.errors import Unavailable
+from bridge.domain.journal import Incident
+from bridge.domain.minutes import MinuteRecord
+from bridge.meter import Meter
+from bridge.storage.directory import LocalDirectory
+from bridge.usecases.keep_minutes import Progress
+
+log = structlog.get_logger()
+
+GAUGES_S: Final = 1.0
+PULSE_S: Final = 1.0
+STALLED_S: Final = 10.0
+SECOND_US: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts whose health it is."""
+
+    ari: Connection
+    ami: Connection
+    directory: LocalDirectory
+    journal: JournalFile
+    meter: Meter
+    rooms: Rooms
+
+
+class Health:
+    """Learns of each commit, and answers for all parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._ledger: tuple[bool, str] = (False, "nothing committed yet")
+        self._progress: Progress | None = None
+        self._committed_at = time.monotonic()
+
+    # --- The ledger -----------------------------------------------------------------------------------------------
+    def on_progress(self, progress: Progress) -> None:
+        """A batch of the journal was committed."""
+        self._ledger = (True, "minutes are committed as they come")
+        self._progress = progress
+        self._committed_at = time.monotonic()
+        telemetry.JOURNAL_LINES.inc(progress.lines)
+        for change in progress.changes:
+            if isinstance(change, MinuteRecord):
+                telemetry.MINUTE_RECORDS.labels(evidence=change.evidence.value).inc()
+                log.info(
+                    "minute_record",
+                    record=str(change.stay.identity.id),
+                    call=change.stay.identity.uniqueid,
+                    room=change.stay.room,
+                    seconds=change.duration_us / SECOND_US,
+                    reason=change.reason.value,
+                    evidence=change.evidence.value,
+                )
+            elif isinstance(change, Incident):
+                telemetry.INCIDENTS.labels(kind=change.kind).inc()
+                log.warning("journal_incident", kind=change.kind, subject=change.subject)
+
+    def on_ledger_away(self, error: Unavailable) -> None:
+        """A batch could not be committed, and is tried again."""
+        if self._ledger != (False, str(error)):
+            log.warning(
+                "ledger_away", error=str(error), mend="minutes wait in the journal, on disk; retrying until it answers"
+            )
+        self._ledger = (False, str(error))
+
+    # --- Admission ------------------------------------------------------------------------------------------------
+    async def barrier(self) -> str | None:
+        """Why this node must not admit anyone now, if so."""
+        return self._parts.directory.not_ready or await self._parts.meter.barrier()
+
+    # --- What is told -----------------------------------------------------------------------------------------------
+    def readiness(self) -> dict[str, tuple[bool, str]]:
+        """Each part: whether it is well, and a line that says so."""
+        parts = self._parts
+        barrier = parts.directory.not_ready or parts.meter.refusal
+        return {
+            "ari": (parts.ari.ok, parts.ari.detail),
+            "ami": (parts.ami.ok, parts.ami.detail),
+            "directory": parts.directory.health(),
+            "ledger": self._ledger_health(),
+            "meter": parts.meter.health(),
+            "admission": (barrier is None, barrier or "this node may admit callers"),
+        }
+
+    async def keep_gauges(self) -> None:
+        """Set the gauges each second, for ever."""
+        while True:
+            progress = self._progress
+            telemetry.OPEN_STAYS.set(self._parts.rooms.participants)
+            telemetry.JOURNAL_BACKLOG_BYTES.set(self._parts.journal.backlog(progress.position if progress else None))
+            telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
+            telemetry.DIRECTORY_AGE_SECONDS.set(self._parts.directory.age_s())
+            await asyncio.sleep(GAUGES_S)
+
+    def _ledger_health(self) -> tuple[bool, str]:
+        well, detail = self._ledger
+        if well and self._stalled_s() > STALLED_S:
+            return False, f"nothing has been read or committed for {self._stalled_s():.0f} s: see ari, and Postgres"
+        return well, detail
+
+    def _stalled_s(self) -> float:
+        """Seconds since the journal was last read and committed; 0 while it is as fast as Asterisk's own pulse."""
+        age = time.monotonic() - self._committed_at
+        return age if age > 2 * PULSE_S else 0.0
