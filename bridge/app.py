@@ -15,10 +15,11 @@ from aiohttp import web
 
 from bridge import telemetry
 from bridge.api import server
-from bridge.asterisk import ami, ari
+from bridge.asterisk import ami, ari, heart
 from bridge.asterisk.calls import Calls, StasisCall
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal_file import JournalFile
+from bridge.asterisk.occupancy import AriSwitch, Occupancy
 from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import BridgeError
 from bridge.domain.keypad import Patience
@@ -35,6 +36,7 @@ from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
+from bridge.usecases.reconcile_rooms import reconcile_rooms
 
 log = structlog.get_logger()
 
@@ -96,6 +98,7 @@ class _Daemon:
         self._journal = JournalFile(chosen.journal, chosen.journal_rotate_mb << 20)
         self._calls = Calls(self._greet)
         self._rooms = Rooms()
+        self._occupancy = Occupancy()
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
         self._clock = PostgresClock(self._database)
@@ -140,10 +143,20 @@ class _Daemon:
             def ready() -> None:
                 connection.up()
                 tasks.create_task(self._meter.watch(session), name="meter over ari")
+                tasks.create_task(heart.tend(session), name="heart")
 
-            await self._calls.serve(session, ready)
+            tasks.create_task(self._reconcile(session), name="rooms over ari")
+            try:
+                await self._calls.serve(session, ready)
+            finally:
+                self._occupancy.forget()
+
+    async def _reconcile(self, session: ari.Ari) -> None:
+        health, switch = self._health, AriSwitch(session, self._occupancy)
+        await reconcile_rooms(switch, health.recorded, health.on_difference, health.on_healing)
 
     async def _greet(self, call: StasisCall) -> bool:
+        await self._occupancy.known()
         return await admit_caller(call, self._directory, self._patience, self._health.barrier)
 
     # --- The live view --------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import Unavailable
 from bridge.domain.journal import Incident
 from bridge.domain.minutes import MinuteRecord
+from bridge.domain.presence import Differences
 from bridge.meter import Meter
 from bridge.storage.directory import LocalDirectory
 from bridge.usecases.keep_minutes import Progress
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 GAUGES_S: Final = 1.0
 PULSE_S: Final = 1.0
 STALLED_S: Final = 10.0
+BEHIND_S: Final = 3.0
 SECOND_US: Final = 1_000_000
 
 
@@ -77,6 +79,29 @@ class Health:
                 "ledger_away", error=str(error), mend="minutes wait in the journal, on disk; retrying until it answers"
             )
         self._ledger = (False, str(error))
+
+    # --- The rooms ------------------------------------------------------------------------------------------------
+    def recorded(self) -> frozenset[str] | None:
+        """The channels that are in a room by the journal, None while it is behind."""
+        progress = self._progress
+        if progress is None or time.time() - progress.fold.alive_us / SECOND_US > BEHIND_S:
+            return None
+        return progress.fold.inside
+
+    def on_difference(self, differences: Differences) -> None:
+        """Journal and rooms were compared."""
+        telemetry.ROOM_DIFFERENCES.labels(kind="absent").set(len(differences.absent))
+        telemetry.ROOM_DIFFERENCES.labels(kind="unseen").set(len(differences.unseen))
+
+    def on_healing(self, word: str, channel: str) -> None:
+        """A difference lasted."""
+        log.error(
+            "room_difference",
+            kind=word.lower(),
+            call=channel,
+            mend="it is healed by a word in the journal; was the journal's disk full, or a part of it lost?",
+        )
+        telemetry.ROOM_HEALINGS.labels(kind=word.lower()).inc()
 
     # --- Admission ------------------------------------------------------------------------------------------------
     async def barrier(self) -> str | None:

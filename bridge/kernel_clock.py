@@ -1,6 +1,7 @@
-"""What the kernel knows of its own clock, by adjtimex(2)."""
+"""What the kernel knows of its own clock, by adjtimex(2) and clock_gettime(2)."""
 
 import ctypes
+import time
 from typing import Final
 
 UNSYNCHRONISED: Final = 0x0040
@@ -29,3 +30,11 @@ def synchronised() -> bool | None:
     except (AttributeError, OSError):
         return None
     return None if answer < 0 else not asked.status & UNSYNCHRONISED
+
+
+def wall_and_uptime_us() -> tuple[int, int]:
+    """The wall clock less the time since this machine's boot, which only a step of the clock changes; and that time."""
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    wall = time.time_ns()
+    uptime = (before + time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 2
+    return (wall - uptime) // 1000, uptime // 1000

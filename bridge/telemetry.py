@@ -37,6 +37,18 @@ MINUTE_RECORDS: Final = Counter(
 INCIDENTS: Final = Counter(
     "bridge_journal_incidents", "What a person should look at in the journal, by kind.", ["kind"], registry=REGISTRY
 )
+HEART_REVIVALS: Final = Counter(
+    "bridge_heart_revivals", "Times that Asterisk's heart stood still and was started again.", registry=REGISTRY
+)
+ROOM_DIFFERENCES: Final = Gauge(
+    "bridge_room_differences",
+    "Participants whom the journal and the rooms disagree about now: absent from every room, or unseen in the journal.",
+    ["kind"],
+    registry=REGISTRY,
+)
+ROOM_HEALINGS: Final = Counter(
+    "bridge_room_healings", "Such differences that lasted, and were healed.", ["kind"], registry=REGISTRY
+)
 PULSE_AGE_SECONDS: Final = Gauge(
     "bridge_switch_pulse_age_seconds", "Seconds since Asterisk last wrote that it lives.", registry=REGISTRY
 )

@@ -108,6 +108,16 @@ class Fold:
         """Stays that are not closed."""
         return list(self._stays.values())
 
+    @property
+    def inside(self) -> frozenset[str]:
+        """The channels that are in a room."""
+        return frozenset(channel for channel, stay in self._stays.items() if stay.left_us is None)
+
+    @property
+    def alive_us(self) -> int:
+        """When the switch last said that it lives."""
+        return self._life.alive_us
+
     def apply(self, fact: Fact | Garbage) -> list[Change]:
         """Take in the next fact and say what it changes."""
         match fact:

@@ -18,12 +18,12 @@ IDLE_COMMIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One committed batch. `pulse_us` is when Asterisk last said that it lives, on the switch's clock."""
+    """One committed batch. `fold` goes on living."""
 
     lines: int
     changes: Sequence[Change]
     position: Position
-    pulse_us: int
+    fold: Fold
 
 
 async def keep_minutes(
@@ -47,11 +47,11 @@ async def keep_minutes(
         changes = [change for line in batch.lines for fact in journal_line.read(line) for change in fold.apply(fact)]
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
-            on_progress(Progress(0, (), committed or batch.position, fold.pulse.alive_us))
+            on_progress(Progress(0, (), committed or batch.position, fold))
             continue
         await _commit(ledger, node, committed, batch, fold, changes, on_unavailable)
         committed, committed_at = batch.position, time.monotonic()
-        on_progress(Progress(lines, changes, committed, fold.pulse.alive_us))
+        on_progress(Progress(lines, changes, committed, fold))
         lines = 0
 
 

@@ -1,6 +1,6 @@
 """What the use cases need of the world. Adapters satisfy these; tests pass small fakes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -84,6 +84,16 @@ class Ledger(Protocol):
         lost can be repeated. Raises Conflict when the ledger stands neither at `before` nor at `after`: another
         daemon reads the same journal. Raises Unavailable.
         """
+
+
+class Switch(Protocol):
+    """The switch, asked who is in its rooms, and told what to write into its own journal."""
+
+    async def participants(self) -> Set[str]:
+        """The uniqueids of all participants in rooms. Raises Unavailable."""
+
+    async def journal(self, word: str, about: str) -> None:
+        """Write a word into the journal; what is not written is no error. Raises Unavailable."""
 
 
 # --- Provisioning -------------------------------------------------------------------------------------------------

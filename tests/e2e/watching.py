@@ -23,11 +23,12 @@ async def until(ask: Callable[[], Awaitable[Found]], met: Callable[[Found], obje
         await asyncio.sleep(0.02)
 
 
-async def closed(api: Rest, account_id: str, count: int) -> list[dict[str, Any]]:
+async def closed(api: Rest, account_id: str, count: int, seconds: float = 10.0) -> list[dict[str, Any]]:
     """The account's minute records, once `count` of them are closed and rated."""
     return await until(
         lambda: api.all("/v1/minutes", account_id=account_id),
         lambda found: sum(record["amount"] is not None for record in found) >= count,
+        seconds,
     )
 
 

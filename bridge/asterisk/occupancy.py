@@ -1,0 +1,83 @@
+"""Who is in which ConfBridge now, as ARI lists it: right from the first answer after a restart, unlike events."""
+
+import asyncio
+from collections.abc import Mapping, Set
+from typing import Any, Final
+
+from bridge.asterisk import heart
+from bridge.asterisk.ari import Ari, AriFailed, AriUnreachable
+
+CONFBRIDGE: Final = "ConfBridge"
+PARTICIPANT: Final = "PJSIP/"
+LEARN_S: Final = 2.0
+
+
+class Occupancy:
+    """The rooms of one node. Nobody is admitted before they are known, or could not be learnt in LEARN_S."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, frozenset[str]] = {}
+        self._known = asyncio.Event()
+
+    @property
+    def rooms(self) -> Mapping[str, frozenset[str]]:
+        """Room → the participants' uniqueids, as of the last listing."""
+        return self._rooms
+
+    async def known(self) -> None:
+        """Wait until the rooms have been listed over the present connection, at most LEARN_S."""
+        try:
+            async with asyncio.timeout(LEARN_S):
+                await self._known.wait()
+        except TimeoutError:
+            return
+
+    def forget(self) -> None:
+        """The connection was lost."""
+        self._known.clear()
+
+    def learn(self, rooms: dict[str, frozenset[str]]) -> None:
+        """The rooms have been listed."""
+        self._rooms = rooms
+        self._known.set()
+
+
+class AriSwitch:
+    """Implements ports.Switch over one ARI connection, and keeps `occupancy` by the way."""
+
+    def __init__(self, ari: Ari, occupancy: Occupancy) -> None:
+        self._ari = ari
+        self._occupancy = occupancy
+        self._outside: dict[str, bool] = {}
+
+    async def participants(self) -> Set[str]:
+        try:
+            bridges: list[dict[str, Any]] = await self._ari.request("GET", "bridges")
+        except AriFailed as error:
+            raise AriUnreachable(f"ARI answers, but does not list rooms: {error}") from error
+        rooms: dict[str, frozenset[str]] = {}
+        listed: set[str] = set()
+        for bridge in bridges:
+            if bridge.get("creator") == CONFBRIDGE:
+                channels = [channel for channel in bridge["channels"] if await self._is_participant(channel)]
+                rooms[bridge["name"]] = frozenset(channels)
+                listed.update(bridge["channels"])
+        self._outside = {channel: outside for channel, outside in self._outside.items() if channel in listed}
+        self._occupancy.learn(rooms)
+        return frozenset().union(*rooms.values())
+
+    async def journal(self, word: str, about: str) -> None:
+        try:
+            await heart.say(self._ari, word, about)
+        except AriFailed:
+            return  # the difference lasts, and is told as long as it does
+
+    async def _is_participant(self, channel: str) -> bool:
+        """Announcers are in rooms like people, but come from nowhere outside. Each channel is asked for once."""
+        if channel not in self._outside:
+            try:
+                name = (await self._ari.request("GET", f"channels/{channel}"))["name"]
+            except AriFailed:
+                return False  # it left meanwhile
+            self._outside[channel] = str(name).startswith(PARTICIPANT)
+        return self._outside[channel]
