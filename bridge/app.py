@@ -34,6 +34,7 @@ from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import admit_caller
 from bridge.usecases.keep_minutes import Progress, keep_minutes
+from bridge.usecases.ports import Position
 
 log = structlog.get_logger()
 
@@ -95,7 +96,9 @@ class _Daemon:
         self._keys = keys.derive(chosen.passcode_key.get_secret_value())
         self._database = Database(chosen.database_url.get_secret_value())
         self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
-        self._journal = JournalFile(chosen.journal, chosen.journal_rotate_mb << 20)
+        self._journal = JournalFile(
+            chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
+        )
         self._calls = Calls(self._greet)
         self._rooms = Rooms()
         self._ari = Connection("ari", self._serve_ari)
@@ -117,6 +120,7 @@ class _Daemon:
                         ("directory", self._directory.run()),
                         ("minutes", self._keep_minutes()),
                         ("journal sync", self._journal.sync()),
+                        ("journal archives", self._journal.tidy(self._committed)),
                         ("ari", self._ari.keep()),
                         ("ami", self._ami.keep()),
                         ("gauges", self._gauges()),
@@ -178,6 +182,9 @@ class _Daemon:
             elif isinstance(change, Incident):
                 telemetry.INCIDENTS.labels(kind=change.kind).inc()
                 log.warning("journal_incident", kind=change.kind, subject=change.subject)
+
+    def _committed(self) -> Position | None:
+        return self._progress.position if self._progress else None
 
     def _on_ledger_away(self, error: Unavailable) -> None:
         if self._ledger != (False, str(error)):
@@ -242,7 +249,8 @@ class _Daemon:
         while True:
             progress = self._progress
             telemetry.OPEN_STAYS.set(self._rooms.participants)
-            telemetry.JOURNAL_BACKLOG_BYTES.set(self._journal.backlog(progress.position if progress else None))
+            backlog = await asyncio.to_thread(self._journal.backlog, self._committed())
+            telemetry.JOURNAL_BACKLOG_BYTES.set(backlog)
             telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
             if progress is not None:
                 telemetry.PULSE_AGE_SECONDS.set(time.time() - progress.pulse_us / SECOND_US)
