@@ -71,7 +71,7 @@ class DaemonSettings(Settings):
     )
     journal: JournalPath = Field(
         Path("/var/lib/bridge/journal/cel.jsonl"),
-        description="The file that Asterisk appends channel events to; archives stand beside it.",
+        description="The file that Asterisk appends channel events to; the daemon rotates it.",
     )
     journal_archive: Annotated[Folder | None, pydantic.BeforeValidator(lambda text: text or None)] = Field(
         None,

@@ -157,4 +157,5 @@ def _holds(packed: Content, plain: Content) -> bool:
         if packed.read_at(offset, len(data)) != data:
             return False
         offset += len(data)
+    packed.read_at(offset, 1)  # on to the checksum at its end
     return not packed.damaged

@@ -24,7 +24,8 @@ HEAD: Final = 1 << 12
 """Bytes in which a line with a time is looked for: several of the longest."""
 MARK: Final = 1 << 10
 """Bytes before a place that tell it: the longest line Asterisk writes, and so the microsecond of the last one."""
-PACKED_BLOCK: Final = 1 << 16
+PACKED_BLOCK: Final = 1 << 14
+"""Bytes unpacked at once; they may become a thousand times as many."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 GZIP_WBITS: Final = 31
 IDENTITY_DIGITS: Final = 32
@@ -137,11 +138,11 @@ class Packed:
             self.damaged = True
             return False
         try:
-            self._data += self._unpacker.decompress(self._waiting, BLOCK)
+            self._data += self._unpacker.decompress(self._waiting)
         except zlib.error:
             self.damaged = True
             return False
-        self._waiting = self._unpacker.unconsumed_tail or self._unpacker.unused_data
+        self._waiting = self._unpacker.unused_data
         return True
 
 

@@ -354,6 +354,36 @@ class Journal:
         yield from map(number, self.kept)
 
 
+@given(
+    st.lists(st.binary(max_size=200) | st.sampled_from([b"\n", b"\0" * 700, b"\0\n", b"\xff", b"x" * 1500, b"}\n{"])),
+    st.sampled_from(["live", "renamed", "gzipped"]),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_byte_stops_the_tail_or_is_lost(monkeypatch: pytest.MonkeyPatch, chunks: list[bytes], state: str) -> None:
+    monkeypatch.setattr(journal_content, "BLOCK", 300)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "cel.jsonl"
+        data = line(0).encode() + b"\n" + b"".join(chunks)
+        path.write_bytes(data)
+        if state != "live":
+            archive = path.rename(path.with_name("cel.jsonl.1"))
+            if state == "gzipped":
+                pack(archive)
+            append(path, line(1))
+        told = [
+            (offset, text) for _, offset, text in journal_reader.history(Shelf(path), None) if text != line(1).encode()
+        ]
+        assert all(data[offset : offset + len(text)] == text for offset, text in told)
+        held, ended = b"".join(text for _, text in told), data[: data.rfind(b"\n")] if state == "live" else data
+        assert data.replace(b"\n", b"").startswith(held)
+        assert held.startswith(ended.replace(b"\n", b""))
+        with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+            lines = []
+            while batch := reader.take():
+                lines += batch.lines
+        assert [text for text in lines if text != line(1).encode()] == [text for _, text in told]
+
+
 @given(st.lists(st.sampled_from(OPERATIONS), max_size=40))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_line_is_read_once_whatever_is_done_to_the_files(
