@@ -141,7 +141,9 @@ class Reader:
             # A longer one: ours was replaced by a copy, which was then written to.
             if self._shelf.length(copy) > end and not _is(copy.path, self._content):
                 return copy
-        return self._shelf.after(self._part)
+        following = self._shelf.after(self._part)
+        # Looked at last: this process may have been stopped for long since it read.
+        return None if not self._content.packed and self._content.size() > end else following
 
     def _is_live(self) -> bool:
         assert self._content is not None

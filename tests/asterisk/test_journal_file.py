@@ -1,8 +1,10 @@
 import asyncio
 import gzip
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from journal_lines import START, append, copy_truncate, line, pack
@@ -230,3 +232,51 @@ async def test_archives_are_packed_elsewhere_while_the_journal_is_followed(path:
     assert [gzip.decompress(name.read_bytes()).decode() for name in names] == [line(at) + "\n" for at in range(4)]
     assert (await read(journal, committed[1], 3))[0] == [line(2), line(3), line(4)]
     assert [text.decode() for _, _, text in journal.history(START / 1e6 + 2)] == [line(2), line(3), line(4)]
+
+
+async def test_every_line_is_read_once_while_it_is_written_rotated_and_packed(path: Path, tmp_path: Path) -> None:
+    archive, count, writing = tmp_path / "archive", 6000, Lock()
+    archive.mkdir()
+
+    def write() -> None:
+        for number in range(count):
+            with writing:
+                append(path, line(number))
+
+    def rotate(turn: int) -> None:
+        with writing:  # what is written between a copy and its truncation is lost, whoever reads
+            aside = path.with_name(f"cel.jsonl.{turn}")
+            if not path.exists():
+                return
+            if turn % 2:
+                copy_truncate(path, aside)
+            else:
+                path.rename(aside)
+            if turn % 3 == 0:
+                pack(aside)
+
+    journal = JournalFile(path, 1 << 14, archive)
+    read: list[str] = []
+    committed: list[Position] = []
+    work = [
+        asyncio.create_task(journal.tidy(lambda: committed[-1] if committed else None)),
+        asyncio.create_task(journal.sync()),
+    ]
+    writer = asyncio.create_task(asyncio.to_thread(write))
+    async with asyncio.timeout(60):
+        for turn in itertools.count():
+            async with aclosing(_batches(journal, committed[-1] if committed else None)) as batches:
+                async for batch in batches:
+                    read += [text.decode() for text in batch.lines]
+                    committed.append(batch.position)
+                    if len(read) >= count or len(read) > turn * count // 12:
+                        break
+            if len(read) >= count:
+                break
+            await asyncio.to_thread(rotate, turn)
+    await writer
+    for task in work:
+        task.cancel()
+    assert read == [line(number) for number in range(count)]
+    assert [text.decode() for _, _, text in journal.history(None)] == read
+    assert journal.backlog(committed[-1]) == 0
