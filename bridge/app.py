@@ -95,7 +95,9 @@ class _Daemon:
         self._keys = keys.derive(chosen.passcode_key.get_secret_value())
         self._database = Database(chosen.database_url.get_secret_value())
         self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
-        self._journal = JournalFile(chosen.journal, chosen.journal_rotate_mb << 20)
+        self._journal = JournalFile(
+            chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
+        )
         self._calls = Calls(self._greet)
         self._rooms = Rooms()
         self._occupancy = Occupancy()
@@ -121,6 +123,7 @@ class _Daemon:
                         ("directory", self._directory.run()),
                         ("minutes", self._keep_minutes()),
                         ("journal sync", self._journal.sync()),
+                        ("journal archives", self._journal.tidy(self._health.committed)),
                         ("ari", self._ari.keep()),
                         ("ami", self._ami.keep()),
                         ("clock", self._clock.run()),

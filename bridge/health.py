@@ -18,6 +18,7 @@ from bridge.domain.presence import Differences
 from bridge.meter import Meter
 from bridge.storage.directory import LocalDirectory
 from bridge.usecases.keep_minutes import Progress
+from bridge.usecases.ports import Position
 
 log = structlog.get_logger()
 
@@ -72,6 +73,10 @@ class Health:
                 telemetry.INCIDENTS.labels(kind=change.kind).inc()
                 log.warning("journal_incident", kind=change.kind, subject=change.subject)
 
+    def committed(self) -> Position | None:
+        """The place in the journal that was committed last, None if none was since the start."""
+        return self._progress.position if self._progress else None
+
     def on_ledger_away(self, error: Unavailable) -> None:
         """A batch could not be committed, and is tried again."""
         if self._ledger != (False, str(error)):
@@ -125,9 +130,9 @@ class Health:
     async def keep_gauges(self) -> None:
         """Set the gauges each second, for ever."""
         while True:
-            progress = self._progress
             telemetry.OPEN_STAYS.set(self._parts.rooms.participants)
-            telemetry.JOURNAL_BACKLOG_BYTES.set(self._parts.journal.backlog(progress.position if progress else None))
+            backlog = await asyncio.to_thread(self._parts.journal.backlog, self.committed())
+            telemetry.JOURNAL_BACKLOG_BYTES.set(backlog)
             telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
             telemetry.DIRECTORY_AGE_SECONDS.set(self._parts.directory.age_s())
             await asyncio.sleep(GAUGES_S)

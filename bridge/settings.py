@@ -26,12 +26,17 @@ JOURNAL_PATH_MAX = 79
 def _fits(path: Path) -> Path:
     if len(os.fsencode(path)) > JOURNAL_PATH_MAX:
         raise ValueError(f"Asterisk takes at most {JOURNAL_PATH_MAX} bytes of path here")
+    return _absolute(path)
+
+
+def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("the path must be absolute")
     return path
 
 
 JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
+Folder = Annotated[Path, pydantic.AfterValidator(_absolute)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 
 
@@ -67,7 +72,17 @@ class DaemonSettings(Settings):
     )
     journal: JournalPath = Field(
         Path("/var/lib/bridge/journal/cel.jsonl"),
-        description="The file that Asterisk appends channel events to; archives stand beside it.",
+        description="The file that Asterisk appends channel events to; the daemon rotates it.",
+    )
+    journal_archive: Annotated[Folder | None, pydantic.BeforeValidator(lambda text: text or None)] = Field(
+        None,
+        description="Folder that archived journals are gzipped into, on another disk perhaps; it must be there, for "
+        "this node alone. Empty: beside the journal.",
+    )
+    journal_keep_days: int = Field(
+        400,
+        ge=0,
+        description="Days that archived journals are kept once all of them is committed; 0 keeps them for ever.",
     )
     journal_rotate_mb: int = Field(64, ge=1, le=4096, description="Size in MiB at which the journal is rotated.")
     journal_reserve_mb: int = Field(
@@ -203,6 +218,6 @@ def table() -> list[tuple[str, str, str]]:
     rows = {}
     for kind in (NodeSettings, Settings, DaemonSettings):
         for name, field in kind.model_fields.items():
-            default = "required" if field.is_required() else str(field.default)
+            default = "required" if field.is_required() else "" if field.default is None else str(field.default)
             rows[f"BRIDGE_{name.upper()}"] = (f"BRIDGE_{name.upper()}", default, field.description or "")
     return sorted(rows.values())
