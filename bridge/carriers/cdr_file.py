@@ -99,6 +99,8 @@ def _cells(text: str | None, delimiter: str) -> list[str]:
     """The cells of a line. Raises ValueError, csv.Error."""
     if text is None:
         raise ValueError(f"longer than {LINE_MAX} characters")
+    if "\0" in text:
+        raise ValueError("holds a NUL byte")
     return [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter, strict=True), [])]
 
 
@@ -134,7 +136,7 @@ def _usable(rows: Iterable[tuple[list[str], str]], known: CdrFormat) -> Iterator
 def _header(text: str, delimiter: str) -> list[str]:
     try:
         return _cells(text, delimiter)
-    except csv.Error:
+    except (ValueError, csv.Error):
         return []
 
 
