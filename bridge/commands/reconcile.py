@@ -44,9 +44,13 @@ def reconcile(
     ] = None,
     caller_column: Annotated[str | None, typer.Option(help=f"{Column} of the caller.")] = None,
     number_column: Annotated[str | None, typer.Option(help=f"{Column} of the dialled number.")] = None,
-    start_column: Annotated[str | None, typer.Option(help=f"{Column} of the call's arrival.")] = None,
-    answer_column: Annotated[str | None, typer.Option(help=f"{Column} of its answer.")] = None,
-    end_column: Annotated[str | None, typer.Option(help=f"{Column} of its end.")] = None,
+    start_column: Annotated[
+        list[str] | None, typer.Option(help=f"{Column} of the call's arrival; twice for date and time.")
+    ] = None,
+    answer_column: Annotated[
+        list[str] | None, typer.Option(help=f"{Column} of its answer; twice for date and time.")
+    ] = None,
+    end_column: Annotated[list[str] | None, typer.Option(help=f"{Column} of its end; twice for date and time.")] = None,
     duration_column: Annotated[str | None, typer.Option(help=f"{Column} of its length, answer to end.")] = None,
     call_id_column: Annotated[str | None, typer.Option(help=f"{Column} of its SIP Call-ID.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Found out if left out.")] = None,
@@ -75,7 +79,7 @@ def reconcile(
         "call_id": call_id_column,
     }
     given = {
-        "columns": {name: heading for name, heading in columns.items() if heading is not None},
+        "columns": {name: heading for name, heading in columns.items() if heading},
         "delimiter": delimiter,
         "encoding": encoding,
         "time_format": time_format,
