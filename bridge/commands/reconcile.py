@@ -18,7 +18,7 @@ from bridge.domain import reconciliation
 from bridge.domain.carrier import CarrierCall, OwnCall
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.minutes import instant, microseconds
-from bridge.domain.reconciliation import Reconciliation, Sum, Terms
+from bridge.domain.reconciliation import SECOND_US, Reconciliation, Sum, Terms
 from bridge.usecases.reconcile_carrier import reconcile_carrier
 
 Column = "Heading or position of the column"
@@ -149,8 +149,8 @@ def _print(found: Reconciliation, told: CdrFile, known: CdrFormat) -> None:
     if rows:
         console.table(rows, TABLE)
         typer.echo()
-    since, until = _shown(found.terms.since_us, known.zone), _shown(found.terms.until_us - 1, known.zone)
-    typer.echo(f"Calls from {since} to {until} ({known.time_zone}); differences are carrier - ours")
+    since, until = _shown(found.terms.since_us, known.zone), _shown(found.terms.until_us, known.zone)
+    typer.echo(f"Calls from {since} up to {until} ({known.time_zone}); differences are carrier - ours")
     typer.echo(_clock(found))
     typer.echo(f"carrier  {_sum(found.carrier)}")
     typer.echo(f"ours     {_sum(found.own)}")
@@ -180,8 +180,11 @@ def _sum(side: Sum) -> str:
 def _clock(found: Reconciliation) -> str:
     if found.clock_offset_us is None:
         return "No call is in both books"
-    level = ", which is subtracted from each start" if found.terms.level_clocks else ""
-    return f"The carrier's clock is {differences.signed(found.clock_offset_us)} s from ours (median){level}"
+    apart = (
+        f"{abs(found.clock_offset_us) / SECOND_US:.3f} s {'behind' if found.clock_offset_us < 0 else 'ahead of'} ours"
+    )
+    level = "; this is subtracted from each start" if found.terms.level_clocks else ""
+    return f"The carrier's clock is {apart} (median){level}"
 
 
 def _shown(us: int, zone: tzinfo) -> str:

@@ -5,6 +5,7 @@ import re
 from bridge.domain.errors import Invalid
 
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
+_NO_DIGIT = re.compile(r"[^0-9]")
 _HARMFUL = re.compile(r"[^0-9+]")
 
 MAX_DIGITS = 20
@@ -45,10 +46,12 @@ def tail(text: str, digits: int) -> str:
 
     Empty when there is no digit but zeros, as with a caller who withholds the number.
     """
-    return re.sub(r"[^0-9]", "", text).lstrip("0")[-digits:]
+    return _NO_DIGIT.sub("", text).lstrip("0")[-digits:]
 
 
 def unlike(one: str, other: str, digits: int) -> bool:
     """Whether both numbers are known and are not the same by their tails."""
+    if one == other:
+        return False
     tails = {tail(one, digits), tail(other, digits)}
     return len(tails) == 2 and "" not in tails

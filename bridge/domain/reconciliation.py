@@ -1,7 +1,7 @@
 """The carrier's book against ours: what only one side has, and where the two disagree on a call."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -76,9 +76,10 @@ class Reconciliation:
     """
 
     terms: Terms
-    matched: Sequence[Matched]
-    only_carrier: Sequence[CarrierCall]
-    only_own: Sequence[OwnCall]
+    # Out of repr(): asyncio takes that of a task's result, and here it would be a month of calls.
+    matched: Sequence[Matched] = field(repr=False)
+    only_carrier: Sequence[CarrierCall] = field(repr=False)
+    only_own: Sequence[OwnCall] = field(repr=False)
     carrier: Sum
     own: Sum
     clock_offset_us: int | None

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,10 @@ NOON = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 SECOND = 1_000_000
 
 
-def call(number: int, minutes: float, caller: str, seconds: float) -> Call:
-    started_us = microseconds(NOON + timedelta(minutes=minutes))
+def call(
+    number: int, later: timedelta, caller: str, seconds: float, began: datetime = NOON, rings_us: int = SECOND // 10
+) -> Call:
+    started_us = microseconds(began + later)
     came = OpenCall(
         node="node1",
         boot="node1-0.0",
@@ -32,27 +35,27 @@ def call(number: int, minutes: float, caller: str, seconds: float) -> Call:
         access_number="18005550100",
         sip_call_id=f"{number}@pbx",
         started_us=started_us,
-        answered_us=started_us + SECOND // 10,
+        answered_us=started_us + rings_us,
         outcome=Outcome.JOINED,
     )
-    ended_us = started_us + SECOND // 10 + int(seconds * SECOND)
+    ended_us = started_us + rings_us + int(seconds * SECOND)
     return Call(call=came, ended_us=ended_us, cause=16, evidence=Evidence.MEASURED)
 
 
 CALLS = [
-    call(1, 0, "+4930123456", 60),
-    call(2, 5, "+4989765432", 600),
-    call(3, 9, "12125550101", 30.5),
-    call(4, 20, "", 45),
+    call(1, timedelta(minutes=0), "+4930123456", 60),
+    call(2, timedelta(minutes=5), "+4989765432", 600),
+    call(3, timedelta(minutes=9), "12125550101", 30.5),
+    call(4, timedelta(minutes=20), "", 45),
 ]
 
 
 @pytest.fixture
 async def called(bridge: Shell, database: Database) -> list[Call]:
     """Four calls, one that was never answered, and one that goes on."""
-    missed = call(5, 21, "4940333", 1)
+    missed = call(5, timedelta(minutes=21), "4940333", 1)
     missed = replace(missed, call=replace(missed.call, answered_us=None, outcome=Outcome.UNSERVED))
-    going = call(6, 22, "4940444", 1).call
+    going = call(6, timedelta(minutes=22), "4940444", 1).call
     ledger = PostgresLedger(database)
     await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0", 1, 5, 7), [*CALLS, missed, going])
     return CALLS
@@ -80,8 +83,8 @@ async def test_all_agrees(bridge: Shell, called: list[Call], tmp_path: Path) -> 
     assert said.splitlines()[-1] == "4 agree, 0 differ, 0 only with the carrier, 0 only with us"
     assert "carrier          4 calls       0:12:15.000000" in said
     assert "ours             4 calls       0:12:15.500000" in said
-    assert "from 2026-11-20 12:00:00 to 2026-11-20 12:20:00 (UTC)" in said
-    assert "clock is -0.350 s from ours" in said
+    assert "from 2026-11-20 12:00:00 up to 2026-11-20 12:20:00 (UTC)" in said
+    assert "clock is 0.350 s behind ours (median)" in said
 
 
 async def test_differences_are_told_and_give_status_1(bridge: Shell, called: list[Call], tmp_path: Path) -> None:
@@ -135,7 +138,7 @@ async def test_the_period_and_what_is_left_out(bridge: Shell, called: list[Call]
     outcome = await bridge.run("reconcile", file, "--to", "2026-11-20T13:00", "--unanswered")
     assert (outcome.status, "1 only with us" in last(outcome)) == (1, True)
     said = await bridge("reconcile", file, "--from", "2026-11-20T12:04")
-    assert "from 2026-11-20 12:04:00 to 2026-11-20 12:20:00" in said
+    assert "from 2026-11-20 12:04:00 up to 2026-11-20 12:20:00" in said
     assert said.splitlines()[-1].startswith("3 agree")
 
 
@@ -189,3 +192,46 @@ async def test_mistakes_get_one_clear_line(bridge: Shell, called: list[Call], tm
         ((file, "--csv", str(tmp_path / "none" / "out.csv")), "out.csv cannot be written"),
     ):
         assert complaint in await bridge.refused("reconcile", *words)
+
+
+# --- The page for operators ---------------------------------------------------------------------------------------
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reconcile.md"
+
+
+def session() -> list[tuple[list[str], str]]:
+    """The commands of the page's examples, each with what it prints."""
+    blocks = [block for block in PAGE.read_text().split("```")[1::2] if block.startswith("\n$ ")]
+    steps = [step.partition("\n") for block in blocks for step in block.split("\n$ ")[1:]]
+    return [(shlex.split(command), said.rstrip("\n") + "\n") for command, _, said in steps]
+
+
+async def test_the_page_shows_what_is_printed(
+    bridge: Shell, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = datetime(2026, 11, 23, 13, 49, 44, 812_004, tzinfo=UTC)
+    told = [
+        (3, 0, "12125550101", 26.884),
+        (4, 0.3, "442079460104", 14.9),
+        (5, 0.4, "4930123106", 1860.2),
+        (6, 7, "4930123105", 1841.7),
+        (7, 95, "4930123105", 40.3),
+        (8, 400, "12125550177", 612.5),
+        (9, 900, "", 75.1),
+        (10, 1000, "33142278186", 9),
+    ]
+    calls = []
+    for number, later, caller, seconds in told:
+        made = call(number, timedelta(seconds=later), caller, seconds, began, 41_377)
+        leg = replace(made.call, sip_call_id=f"{number:06x}-{number * 7919:08x}@203.0.113.7")
+        leg = replace(leg, answered_us=None, outcome=Outcome.UNSERVED) if number == 10 else leg
+        calls.append(replace(made, call=leg))
+    await PostgresLedger(database).commit("node1", None, Position("f", 1), Pulse("node1-0.0", 1, 5, 7), calls)
+    monkeypatch.chdir(tmp_path)
+    ran = 0
+    for command, said in session():
+        if command[0] == "bridge":
+            assert (await bridge.run(*command[1:])).said == said
+            ran += 1
+        else:
+            Path(command[-1]).write_text(said, encoding="latin-1" if command[0] == "iconv" else "utf-8")
+    assert ran == 3
