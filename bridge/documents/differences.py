@@ -93,7 +93,7 @@ def _seconds(call: CarrierCall | OwnCall | None) -> str:
 
 
 def _estimated(ours: OwnCall) -> str:
-    return " (our end is estimated)" if ours.evidence == Evidence.ESTIMATED else ""
+    return " (ours is estimated)" if ours.evidence == Evidence.ESTIMATED else ""
 
 
 def _harmless(cell: str) -> str:

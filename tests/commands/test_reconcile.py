@@ -57,7 +57,7 @@ async def called(bridge: Shell, database: Database) -> list[Call]:
     missed = replace(missed, call=replace(missed.call, answered_us=None, outcome=Outcome.UNSERVED))
     going = call(6, timedelta(minutes=22), "4940444", 1).call
     ledger = PostgresLedger(database)
-    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0", 1, 5, 7), [*CALLS, missed, going])
+    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0"), [*CALLS, missed, going])
     return CALLS
 
 
@@ -225,7 +225,7 @@ async def test_the_page_shows_what_is_printed(
         leg = replace(made.call, sip_call_id=f"{number:06x}-{number * 7919:08x}@203.0.113.7")
         leg = replace(leg, answered_us=None, outcome=Outcome.UNSERVED) if number == 10 else leg
         calls.append(replace(made, call=leg))
-    await PostgresLedger(database).commit("node1", None, Position("f", 1), Pulse("node1-0.0", 1, 5, 7), calls)
+    await PostgresLedger(database).commit("node1", None, Position("f", 1), Pulse("node1-0.0"), calls)
     monkeypatch.chdir(tmp_path)
     ran = 0
     for command, said in session():

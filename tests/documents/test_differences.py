@@ -32,7 +32,7 @@ def test_a_row_for_each_difference() -> None:
     first = "start +2.800 s; caller 4940777, ours +4930123456; number 18005550199, ours 18005550100"
     assert told == [
         ("differs", "2", "node1-1.1", first),
-        ("differs", "3", "node1-2.1", "duration +12.000 s (our end is estimated)"),
+        ("differs", "3", "node1-2.1", "duration +12.000 s (ours is estimated)"),
         ("differs", "4", "node1-4.1", "still open with us"),
         ("only carrier", "5", "", ""),
         ("only ours", "", "node1-3.1", "joined"),
