@@ -19,6 +19,7 @@ from bridge.documents import columns
 from bridge.domain.errors import Conflict, Invalid, NotFound
 from bridge.domain.tenancy import Account
 from bridge.storage import keys, migration
+from bridge.storage.calls import PostgresCalls
 from bridge.storage.database import Database
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.tenants import PostgresTenants
@@ -28,6 +29,8 @@ Done = TypeVar("Done")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Owner = Annotated[str, typer.Option("--account", help="Id or name of the account.")]
 PAGE: Final = 500
+_UNITS_US: Final = {"ms": 1_000, "": 1_000_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
+_SPAN: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(ms|s|m|h|)")
 _NUMBER: Final = re.compile(r"-?[0-9][0-9:.]*")
 
 
@@ -37,6 +40,7 @@ class Product:
 
     tenants: PostgresTenants
     minutes: PostgresMinutes
+    calls: PostgresCalls
 
     @property
     def keys(self) -> Keys:
@@ -53,7 +57,7 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
     chosen = settings.load(settings.DatabaseSettings)
     async with Database(chosen.database_url.get_secret_value(), "bridge command", pool=1) as database:
         await migration.check_current(database)
-        return await work(Product(PostgresTenants(database), PostgresMinutes(database)))
+        return await work(Product(PostgresTenants(database), PostgresMinutes(database), PostgresCalls(database)))
 
 
 # --- What was typed -----------------------------------------------------------------------------------------------
@@ -101,6 +105,14 @@ def price(text: str, what: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise Invalid(what, f"{text!r} is no amount, such as 0.049") from None
+
+
+def span_us(text: str, what: str) -> int:
+    """A span of time as it was typed, such as 500ms, 1.5s or 2m, as µs; a bare number is seconds. Raises Invalid."""
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise Invalid(what, f"{text!r} is no span of time, such as 500ms, 1.5s or 2m")
+    return int(Decimal(match[1]) * _UNITS_US[match[2]])
 
 
 # --- What is printed ----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import re
 from bridge.domain.errors import Invalid
 
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
+_NO_DIGIT = re.compile(r"[^0-9]")
 _HARMFUL = re.compile(r"[^0-9+]")
 
 MAX_DIGITS = 20
@@ -35,3 +36,22 @@ def clean(text: str) -> str:
     The dialplan does the same with FILTER() before anything else; this is for numbers that come by another way.
     """
     return _HARMFUL.sub("", text[:MAX_DIGITS])
+
+
+def tail(text: str, digits: int) -> str:
+    """The part by which two books write one number alike: its last `digits` digits, without +, 00 or a national 0.
+
+    >>> tail("+49 30 123456", 8) == tail("0049 30 123456", 8) == tail("030 123456", 8)
+    True
+
+    Empty when there is no digit but zeros, as with a caller who withholds the number.
+    """
+    return _NO_DIGIT.sub("", text).lstrip("0")[-digits:]
+
+
+def unlike(one: str, other: str, digits: int) -> bool:
+    """Whether both numbers are known and are not the same by their tails."""
+    if one == other:
+        return False
+    tails = {tail(one, digits), tail(other, digits)}
+    return len(tails) == 2 and "" not in tails

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bridge.domain import statement
 from bridge.domain.admission import Entry
+from bridge.domain.carrier import OwnCall
 from bridge.domain.errors import Conflict
 from bridge.domain.journal import Change
 from bridge.domain.minutes import OpenCall, OpenStay, Stay
@@ -186,6 +187,18 @@ class BilledPeriod:
     stays: Sequence[statement.BilledStay]
     unrated: int
     open: int
+
+
+class Calls(Protocol):
+    """Reading the calls of the ledger."""
+
+    async def started(
+        self, since: datetime, until: datetime, limit: int, after: tuple[datetime, UUID] | None = None
+    ) -> list[OwnCall]:
+        """Calls that arrived in [since, until), open and over, in order of (arrival, id), after a given pair.
+
+        Raises Unavailable.
+        """
 
 
 # --- The live view ------------------------------------------------------------------------------------------------

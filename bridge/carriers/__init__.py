@@ -1,0 +1,1 @@
+"""What carriers send: files of the calls that they bill."""

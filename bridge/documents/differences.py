@@ -1,0 +1,100 @@
+"""What a carrier's book and ours disagree on, as rows of text, and as CSV that a spreadsheet may open."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+from typing import Final, TextIO
+
+from bridge.domain.carrier import CarrierCall, OwnCall, Unreadable
+from bridge.domain.minutes import Evidence, instant
+from bridge.domain.reconciliation import Field, Matched, Reconciliation
+
+SECOND_US: Final = 1_000_000
+COLUMNS: Final = (
+    *("verdict", "line", "uniqueid", "started", "caller", "number", "sip_call_id"),
+    *("carrier_seconds", "our_seconds", "difference"),
+)
+_FIGURE: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+Row = Mapping[str, str]
+
+
+def rows(found: Reconciliation, unreadable: Iterable[Unreadable], zone: tzinfo) -> Iterator[Row]:
+    """A row of COLUMNS for each disagreement and each line that could not be read. Differences are carrier − ours."""
+    for one in found.differing:
+        yield _row("differs", one.carrier, one.own, difference(one), zone)
+    for theirs in found.only_carrier:
+        yield _row("only carrier", theirs, None, "", zone)
+    for ours in found.only_own:
+        yield _row("only ours", None, ours, ours.outcome + _estimated(ours), zone)
+    for line in unreadable:
+        yield dict.fromkeys(COLUMNS, "") | {
+            "verdict": "unreadable",
+            "line": str(line.line),
+            "difference": line.reason,
+        }
+
+
+def difference(one: Matched) -> str:
+    """In words and signed seconds, what the carrier tells differently."""
+    words = []
+    if Field.START in one.fields:
+        words.append(f"start {signed(one.start_us)} s")
+    if Field.DURATION in one.fields and one.duration_us is not None:
+        words.append(f"duration {signed(one.duration_us)} s{_estimated(one.own)}")
+    if Field.CALLER in one.fields:
+        words.append(f"caller {one.carrier.caller}, ours {one.own.caller}")
+    if Field.NUMBER in one.fields:
+        words.append(f"number {one.carrier.number}, ours {one.own.number}")
+    if Field.OPEN in one.fields:
+        words.append("still open with us")
+    return "; ".join(words)
+
+
+def write(file: TextIO, found: Iterable[Row]) -> None:
+    """Rows as CSV. No cell is a formula to a spreadsheet, whatever the carrier wrote."""
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in found)
+
+
+def signed(us: int) -> str:
+    """Seconds with a sign, exact to the millisecond."""
+    return f"{us / SECOND_US:+.3f}"
+
+
+def _row(verdict: str, theirs: CarrierCall | None, ours: OwnCall | None, words: str, zone: tzinfo) -> Row:
+    started_us = theirs.at_us if theirs else ours.started_us if ours else 0
+    told = [call for call in (theirs, ours) if call is not None]
+    return {
+        "verdict": verdict,
+        "line": str(theirs.line) if theirs else "",
+        "uniqueid": ours.uniqueid if ours else "",
+        "started": f"{instant(started_us).astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        "caller": _known(call.caller for call in told),
+        "number": _known(call.number for call in told),
+        "sip_call_id": _known(call.sip_call_id for call in told),
+        "carrier_seconds": _seconds(theirs),
+        "our_seconds": _seconds(ours),
+        "difference": words,
+    }
+
+
+def _known(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")
+
+
+def _seconds(call: CarrierCall | OwnCall | None) -> str:
+    if call is None or call.duration_us is None:
+        return ""
+    return f"{call.duration_us // SECOND_US}.{call.duration_us % SECOND_US:06}"
+
+
+def _estimated(ours: OwnCall) -> str:
+    return " (ours is estimated)" if ours.evidence == Evidence.ESTIMATED else ""
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _FIGURE.fullmatch(cell) else cell
