@@ -36,7 +36,7 @@ from bridge.domain import journal_line as facts
 from bridge.domain import phone
 from bridge.domain.journal_line import Fact, Garbage
 from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Outcome, Reason
-from bridge.domain.switch_life import BeatsMissing, Decided, Died, Doubted, Happening, Life, Pulse, WentBack
+from bridge.domain.switch_life import FREEZE_US, BeatsMissing, Decided, Died, Doubted, Happening, Life, Pulse, WentBack
 
 SECOND_US: Final = 1_000_000
 BEAT_US: Final = SECOND_US
@@ -189,7 +189,7 @@ class Fold:
                 case Decided():
                     changes += self._change_open(partial(_decided, happening))
                 case WentBack(step):
-                    changes += self._change_open(partial(_estimated, step))
+                    changes += self._change_open(partial(_went_back, step))
                 case BeatsMissing(count):
                     changes.append(Incident(self._life.line_us, "beats_missing", str(count)))
         return changes
@@ -458,13 +458,20 @@ def _doubted(gap_us: int, stay: OpenStay) -> OpenStay:
     return replace(stay, doubt_us=stay.doubt_us + gap_us)
 
 
+def _went_back(step_us: int, stay: OpenStay) -> OpenStay:
+    """The stay, once the clock was stepped back: what its gaps were, nobody will say any more."""
+    return _estimated(step_us, replace(stay, deducted_us=stay.deducted_us + stay.doubt_us, doubt_us=0))
+
+
 def _decided(decided: Decided, stay: OpenStay) -> OpenStay:
     """The stay, once it is known what the gaps in it were."""
     known = replace(stay, doubt_us=0)
     joined = stay.identity.joined_us
     if not decided.step_us or joined >= decided.before_us:
         return known
-    known = replace(known, deducted_us=stay.deducted_us + decided.step_us)
+    # Where the gaps were more than this step, steps back may be in between that hide others forward.
+    step = decided.step_us if stay.doubt_us <= decided.step_us + FREEZE_US else stay.doubt_us
+    known = replace(known, deducted_us=stay.deducted_us + step)
     return _estimated(decided.step_us if joined > decided.unsure_after_us else 0, known)
 
 

@@ -144,7 +144,7 @@ class Life:
         if self.line_us and gap > FREEZE_US:
             self.froze_us, self.woke_us = self.line_us, at
             yield Doubted(gap)
-        self.line_us = max(self.line_us, at)
+        self.line_us = at if self.went_back(at) else max(self.line_us, at)
 
     def prove(self, at: int, since: int) -> None:
         """A channel that is there since `since` wrote a line: proof of life, if it was there at the last beat."""

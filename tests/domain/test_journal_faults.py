@@ -115,7 +115,7 @@ def cut_off(chance: random.Random, lines: list[bytes]) -> list[bytes]:
 
 def tear(chance: random.Random, lines: list[bytes]) -> list[bytes]:
     at = chance.randrange(len(lines))
-    return [*lines[:at], lines[at][: chance.randrange(len(lines[at]))], *lines[at + 1 :]]
+    return [*lines[:at], lines[at][: chance.randint(0, len(lines[at]))], *lines[at + 1 :]]
 
 
 def glue(chance: random.Random, lines: list[bytes]) -> list[bytes]:
@@ -128,7 +128,7 @@ def glue(chance: random.Random, lines: list[bytes]) -> list[bytes]:
 def spoil(chance: random.Random, lines: list[bytes]) -> list[bytes]:
     """Some bytes of a line become others."""
     at = chance.randrange(len(lines))
-    found = bytearray(lines[at])
+    found = bytearray(lines[at] or b"{")
     for _ in range(chance.randint(1, 30)):
         found[chance.randrange(len(found))] = chance.choice((0, 0, 0xFF, 0x5C, 0x22, chance.randrange(256)))
     return [*lines[:at], *bytes(found).split(b"\n"), *lines[at + 1 :]]
