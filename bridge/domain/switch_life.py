@@ -182,9 +182,9 @@ class Life:
         if fact.boot != self.boot:
             yield from self._begin(fact.boot, fact.at)
         self._again = ""
+        yield from self.see(fact.at)
         if self.alive_us and self.went_back(fact.at):
             yield self._step_back(self.alive_us - fact.at, fact.at)
-        yield from self.see(fact.at)
         if 0 <= self._beat < fact.beat - 1:
             self.hide()
             yield BeatsMissing(fact.beat - self._beat - 1)
@@ -229,7 +229,8 @@ class Life:
 
     def _step_back(self, step: int, at: int) -> WentBack:
         self.line_us = self._proof_us = self.alive_us = at
-        self.froze_us = self.woke_us = 0
+        if self.woke_us != at:
+            self.froze_us = self.woke_us = 0
         return WentBack(step)
 
     # --- What may be hidden -------------------------------------------------------------------------------------------
