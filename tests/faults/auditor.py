@@ -38,14 +38,15 @@ Key = tuple[str, str, int]
 class Join:
     """A stay as the switch told it, in the journal's undamaged twin.
 
-    `enter_whole` and `exit_whole` say whether the line came whole into the journal that the product reads.
+    `enter_whole` says whether the line of the join came whole into the journal that the product reads, `end_whole`
+    whether the lines of its end did.
     """
 
     uniqueid: str
     bridge_id: str
     joined_us: int
     enter_whole: bool = True
-    exit_whole: bool = True
+    end_whole: bool = True
 
     @property
     def key(self) -> Key:
@@ -134,6 +135,7 @@ class _Audit:
         self.records = {record.key: record for record in seen.records}
         self.deaths = sorted(trouble.struck_us for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_KILL)
         self.switch = [trouble for trouble in seen.troubles if trouble.lane == "asterisk"]
+        self.blind = [*self.switch, *(trouble for trouble in seen.troubles if trouble.kind is Kind.DISK_FULL)]
         self.freezes = [trouble for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_FREEZE]
         self.figures: dict[str, int | float | str] = {}
         self.violations: list[Violation] = []
@@ -192,7 +194,7 @@ class _Audit:
         frozen: list[int] = []
         latency: list[int] = []
         for join in self.seen.joins:
-            record, told = self.records.get(join.key), self._told(join.uniqueid)
+            record, told = self._record(join), self._told(join.uniqueid)
             if record is None or told is None:
                 continue
             death = next((death for death in self.deaths if death > join.joined_us), None)
@@ -211,12 +213,12 @@ class _Audit:
                 latency.append(join.joined_us - told.keyed_us)
             if end == death:
                 under.append(death - record.left_us)
-                if under[-1] > UNDERCHARGE and join.enter_whole:
+                if under[-1] > UNDERCHARGE and join.enter_whole and not self._unprovable(death):
                     about = self._story(record, begin, end, -under[-1])
                     self._violated("a kill costs at most a second", join.uniqueid, about)
             elif any(freeze.began_us <= end <= freeze.healed_us for freeze in self.freezes):
                 frozen.append(end - record.left_us)
-            elif told.vanished_us is None and join.enter_whole and join.exit_whole and self._awake(join.joined_us, end):
+            elif told.vanished_us is None and join.enter_whole and join.end_whole and self._awake(join.joined_us, end):
                 errors.append(record.left_us - end)
                 if abs(errors[-1]) > MAX_ERROR:
                     about = self._story(record, begin, end, errors[-1])
@@ -254,6 +256,8 @@ class _Audit:
         for told in ghosts:
             assert told.vanished_us is not None
             uniqueid = uniqueids.get(told.call_id, "")
+            if any(join.uniqueid == uniqueid and not join.end_whole for join in self.seen.joins):
+                continue
             record = next((record for record in self.seen.records if record.uniqueid == uniqueid), None)
             if record is None:
                 self._violated("a ghost is billed to its last audio", uniqueid, "it has no record")
@@ -262,7 +266,7 @@ class _Audit:
             if not -GHOST_ERROR <= errors[-1] <= TOLERANCE or record.reason != "media_lost":
                 about = f"it ended {_ms(errors[-1])} ms after its last audio, {record.reason}, {record.evidence}"
                 self._violated("a ghost is billed to its last audio", uniqueid, about)
-        self.figures["ghosts"] = len(ghosts)
+        self.figures["ghosts"] = len(errors)
         self.figures["ghost_error_ms_max"] = _ms(max(map(abs, errors), default=0))
 
     def _admission(self) -> None:
@@ -322,13 +326,25 @@ class _Audit:
     def _has_record(self, uniqueid: str) -> bool:
         return any(record.uniqueid == uniqueid for record in self.seen.records)
 
+    def _record(self, join: Join) -> Record | None:
+        """Its record; where the line of the join was swallowed, whatever record the call has instead."""
+        found = self.records.get(join.key)
+        if found is None and not join.enter_whole:
+            return next((record for record in self.seen.records if record.uniqueid == join.uniqueid), None)
+        return found
+
+    def _unprovable(self, death: int) -> bool:
+        """Whether no proof of life can have reached the disk in the last second before."""
+        full = (trouble for trouble in self.seen.troubles if trouble.kind is Kind.DISK_FULL)
+        return any(trouble.began_us <= death and death - SECOND <= trouble.healed_us for trouble in full)
+
     def _unsaved(self, at: int) -> bool:
         return any(at <= death <= at + SAVED for death in self.deaths)
 
     def _awake(self, begin: int, end: int) -> bool:
-        """Whether nothing befell the switch from begin to a second after the end."""
+        """Whether nothing befell the switch, and it could write, from begin to a second after the end."""
         return not any(
-            trouble.began_us <= end + SECOND and begin <= trouble.healed_us + SECOND for trouble in self.switch
+            trouble.began_us <= end + SECOND and begin <= trouble.healed_us + SECOND for trouble in self.blind
         )
 
     def _calm_ghost(self, told: Told) -> bool:

@@ -13,6 +13,8 @@ from bridge.domain.minutes import microseconds
 from bridge.sandbox.rest import Rest
 from tests.faults.auditor import Bill, Join, Record
 
+ENDS = ("BRIDGE_EXIT", "LEFT", "HANGUP")
+
 
 def add_witness(configuration: Path, witness: Path) -> None:
     """Have Asterisk write every line of its journal a second time, where nobody tears it."""
@@ -21,9 +23,12 @@ def add_witness(configuration: Path, witness: Path) -> None:
     configuration.write_text(f"{text}\n[{witness}]\nformat = json\n{fields}\n")
 
 
-def lines(files: Iterable[Path]) -> Iterator[bytes]:
-    """All lines of these files, compressed or not, without their ends."""
-    for path in files:
+def lines(folder: Path) -> Iterator[bytes]:
+    """All lines of the files in a folder, compressed or not, without their ends. Raises OSError, EOFError.
+
+    What begins with a dot is not finished.
+    """
+    for path in sorted(folder.glob("[!.]*")):
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         yield from data.split(b"\n")
 
@@ -44,15 +49,15 @@ def joins(witness: Iterable[bytes], journal: Iterable[bytes]) -> list[Join]:
     """Every stay that the switch told, and whether the journal that the product reads says so too."""
     whole = set(journal)
     entered: dict[tuple[str, str, int], bool] = {}
-    exited: dict[tuple[str, str], bool] = {}
+    ended: dict[str, bool] = {}
     for fact, line in facts([*witness, *whole]):
-        if fact["appname"] != "ConfBridge" or not fact["accountcode"]:
+        if not fact["accountcode"]:
             continue
-        if fact["eventtype"] == "BRIDGE_ENTER":
+        if fact["eventtype"] == "BRIDGE_ENTER" and fact["appname"] == "ConfBridge":
             entered[fact["uniqueid"], fact["extra"]["bridge_id"], _us(fact["eventtime"])] = line in whole
-        elif fact["eventtype"] == "BRIDGE_EXIT":
-            exited[fact["uniqueid"], fact["extra"]["bridge_id"]] = line in whole
-    return [Join(*key, enter_whole, exited.get(key[:2], False)) for key, enter_whole in entered.items()]
+        elif fact["eventtype"] in ENDS:
+            ended[fact["uniqueid"]] = ended.get(fact["uniqueid"], True) and line in whole
+    return [Join(*key, enter_whole, ended.get(key[0], False)) for key, enter_whole in entered.items()]
 
 
 def called(witness: Iterable[bytes], journal: Iterable[bytes]) -> tuple[dict[str, str], frozenset[str]]:

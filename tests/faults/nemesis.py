@@ -180,7 +180,7 @@ class Nemesis:
         return now_us()
 
     async def _disk_full(self, fault: Fault) -> int:
-        ballast = self._sandbox.asterisk.journal.with_name("ballast")
+        ballast = self._sandbox.asterisk.journal.with_name(".ballast")
         try:
             await asyncio.to_thread(_fill, ballast)
             struck = now_us()

@@ -61,7 +61,8 @@ SHORTEST_FREEZE_S, LONGEST_SILENCE_S, LONGEST_ABSENCE_S = 1.0, 25.0, 4.0
 class Profile:
     """How much of everything. `gaps_s` is the mean pause between two faults of a lane.
 
-    Asterisk is left alone for the first `calm_s`, so that the ghosts of the beginning end by want of audio alone.
+    For the first `calm_s` Asterisk is left alone and can write, so that the ghosts of the beginning end by want of
+    audio alone.
     """
 
     duration_s: float
@@ -156,6 +157,8 @@ def _lane(seed: int, profile: Profile, lane: Lane) -> Iterator[Fault]:
     at += chance.uniform(0.0, 0.5) * profile.gaps_s[lane]
     kinds = _dealt(chance, [kind for kind in LANES[lane] if kind not in profile.without])
     for kind in kinds:
+        if kind is Kind.DISK_FULL and at < profile.calm_s:
+            continue
         length = _length(chance, kind, profile.longest_freeze_s)
         if at + length > profile.duration_s:
             return

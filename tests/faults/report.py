@@ -17,7 +17,7 @@ FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "invented": ("records of stays that never were", "0"),
     "overcharged": ("stays charged beyond the caller's own digit and BYE (or the kill) by over 50 ms", "0"),
     "excess_ms_max": ("the most by which a record exceeds the caller's own stay, ms", "≤ 50"),
-    "measured_stays": ("stays that ended while the switch lived and was awake", ""),
+    "measured_stays": ("stays in which the switch lived, was awake and could write", ""),
     "error_ms_p50": ("their end against the caller's BYE, ms, median", ""),
     "error_ms_p99": ("the same, 99th percentile", "≤ 50"),
     "error_ms_max": ("the same, worst", "≤ 1000"),

@@ -172,12 +172,12 @@ async def _rested(
     """What there is to see once every call is in the ledger and nothing is open, or after REST_S."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REST_S
+    lines = witness.read_bytes().split(b"\n")
+    journal = await _journal(sandbox)
+    called, unread = evidence.called(lines, journal)
     connection = await asyncpg.connect(sandbox.database_url)
     try:
         while True:
-            lines = list(evidence.lines([witness]))
-            journal = list(evidence.lines(_journal_files(sandbox)))
-            called, unread = evidence.called(lines, journal)
             calls, left_open = await evidence.calls(connection), await evidence.left_open(connection)
             if (left_open == 0 and set(called) - unread <= set(calls)) or loop.time() > deadline:
                 break
@@ -200,8 +200,14 @@ async def _rested(
         await connection.close()
 
 
-def _journal_files(sandbox: Sandbox) -> list[Path]:
-    return [path for path in sorted(sandbox.asterisk.journal.parent.iterdir()) if path.name != "ballast"]
+async def _journal(sandbox: Sandbox) -> list[bytes]:
+    """The product's journal, archives included; it may just be moving a file."""
+    async with asyncio.timeout(30.0):
+        while True:
+            try:
+                return list(evidence.lines(sandbox.asterisk.journal.parent))
+            except (OSError, EOFError):
+                await asyncio.sleep(0.1)
 
 
 @contextmanager
@@ -224,7 +230,12 @@ def _small_disk(journal: Path, say: Say) -> Iterator[bool]:
 
 def _keep(folder: Path, sandbox: Sandbox, witness: Path, seen: Seen) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (witness, sandbox.daemon_log, sandbox.folder / "node/log/messages", *_journal_files(sandbox)):
+    for path in (
+        witness,
+        sandbox.daemon_log,
+        sandbox.folder / "node/log/messages",
+        *sandbox.asterisk.journal.parent.glob("[!.]*"),
+    ):
         shutil.copy(path, folder)
     (folder / "seen.json").write_text(json.dumps(asdict(seen), default=str, indent=1))
 

@@ -49,9 +49,8 @@ def rename(journal: Path, chance: random.Random) -> None:
 
 
 def copy_and_truncate(journal: Path, chance: random.Random) -> None:
-    """Rotate it as logrotate's copytruncate does; what is written between the two is lost."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    shutil.copyfile(journal, journal.with_name(f"{journal.stem}-{stamp}{journal.suffix}"))
+    """Rotate it as logrotate's copytruncate does, under such a name; what is written between the two is lost."""
+    shutil.copyfile(journal, journal.with_name(f"{journal.name}-{datetime.now(UTC):%Y%m%d-%s}"))
     os.truncate(journal, 0)
 
 
