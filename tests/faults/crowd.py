@@ -92,13 +92,17 @@ class Crowd:
                         self._hear(sipp, message)
             except TimeoutError:
                 pass
-            for life in self._lives.values():
-                life.cancel()
-            for outcome in await asyncio.gather(*self._lives.values(), return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    raise outcome
+            finally:
+                await self._end_lives()
             if self.placed < len(self._visits):
                 raise SandboxError(f"SIPp placed {self.placed} of {len(self._visits)} calls: {sipp.complaint()}")
+
+    async def _end_lives(self) -> None:
+        for life in self._lives.values():
+            life.cancel()
+        for outcome in await asyncio.gather(*self._lives.values(), return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
 
     def told(self) -> list[Told]:
         """What all of them say."""

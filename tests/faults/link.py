@@ -14,6 +14,7 @@ class Link:
         self._audible = asyncio.Event()
         self._audible.set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
         """Break all connections, and every new one, until mended."""
@@ -30,8 +31,20 @@ class Link:
         self._whole = True
         self._audible.set()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until either side ends it."""
+    async def close(self) -> None:
+        """Break all connections, and see their tasks end."""
+        self.mend()
+        self.cut()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5.0)
+
+    def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a new connection."""
+        serving = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._address.rsplit(":", 1)
         self._writers.add(writer)
         try:
@@ -66,10 +79,9 @@ class Link:
 async def open_link(port: int, address: str) -> AsyncIterator[Link]:
     """A link that listens on a port of loopback, for the length of a block."""
     link = Link(address)
-    server = await asyncio.start_server(link.serve, "127.0.0.1", port)
+    server = await asyncio.start_server(link.take, "127.0.0.1", port)
     try:
         yield link
     finally:
         server.close()
-        link.mend()
-        link.cut()
+        await link.close()

@@ -278,7 +278,8 @@ def main() -> None:
     chosen = parser.parse_args()
     seed = secrets.randbelow(10**6) if chosen.seed is None else chosen.seed
     profile = _profile(chosen)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # As Ctrl-C, which asyncio turns into the end of the run alone: what tidies up goes on.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
     def say(text: str) -> None:
         print(text, flush=True)
