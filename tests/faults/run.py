@@ -40,6 +40,7 @@ SHORT: Final = Profile(
     longest_stay_s=20.0,
     longest_freeze_s=6.0,
     gaps_s={"daemon": 6.0, "asterisk": 5.0, "postgres": 9.0, "journal": 6.0},
+    without=frozenset({Kind.JOURNAL_COPY}),
 )
 FULL: Final = Profile(
     duration_s=1440.0,
@@ -47,6 +48,7 @@ FULL: Final = Profile(
     longest_stay_s=60.0,
     longest_freeze_s=60.0,
     gaps_s={"daemon": 20.0, "asterisk": 45.0, "postgres": 20.0, "journal": 20.0},
+    without=frozenset({Kind.JOURNAL_COPY}),
 )
 
 
@@ -254,8 +256,8 @@ def _profile(chosen: argparse.Namespace) -> Profile:
         changes["rate"] = chosen.rate
     if chosen.calm is not None:
         changes["calm_s"] = chosen.calm
-    if not chosen.copy_truncate:
-        changes["without"] = profile.without | {Kind.JOURNAL_COPY}
+    if chosen.copy_truncate:
+        changes["without"] = profile.without - {Kind.JOURNAL_COPY}
     if chosen.pace != 1.0:
         changes["gaps_s"] = {lane: gap / chosen.pace for lane, gap in profile.gaps_s.items()}
     if chosen.only:

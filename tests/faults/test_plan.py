@@ -39,7 +39,7 @@ def test_asterisk_is_left_alone_while_ghosts_wait_for_their_end(profile: plan.Pr
 def test_a_full_run_has_a_hundred_faults_of_every_kind_and_calls_enough(seed: int) -> None:
     made = plan.make(seed, FULL, ROOMS)
     assert len(made.faults) >= 100
-    assert {fault.kind for fault in made.faults} == set(Kind)
+    assert {fault.kind for fault in made.faults} == set(Kind) - FULL.without
     assert len(made.visits) >= 4000
     longest = max(fault.length_s for fault in made.faults)
     assert 25.0 < longest <= 60.0
