@@ -29,7 +29,8 @@ P99_ERROR, P99_STAYS = 50_000, 500
 """Of fewer stays, one that a busy machine delayed would decide."""
 MAX_ERROR: Final = SECOND
 UNDERCHARGE: Final = SECOND
-GHOST_ERROR: Final = SECOND
+GHOST_ERROR: Final = 2 * SECOND
+"""Asterisk knows the last audio, and looks for it, by whole seconds: to bill no more, a record must end before both."""
 RTP_TIMEOUT: Final = 60 * SECOND
 
 Key = tuple[str, str, int]
@@ -268,7 +269,7 @@ class _Audit:
                 about = f"it ended {_ms(errors[-1])} ms after its last audio, {record.reason}, {record.evidence}"
                 self._violated("a ghost is billed to its last audio", uniqueid, about)
         self.figures["ghosts"] = len(errors)
-        self.figures["ghost_error_ms_max"] = _ms(max(map(abs, errors), default=0))
+        self.figures["ghost_error_ms"] = _ms(max(errors, key=abs, default=0))
 
     def _admission(self) -> None:
         """Who was answered, keyed a right code and stayed, is in; unless a fault struck the dialogue."""

@@ -27,7 +27,7 @@ FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "frozen_undercharge_ms_max": ("the most that a freeze cost of such a stay, ms", ""),
     "dropped": ("talking callers dropped by faults of the daemon, Postgres, links or journal", "0"),
     "ghosts": ("callers who vanished without BYE", ""),
-    "ghost_error_ms_max": ("their end against their last audio, ms, worst", "≤ 1000"),
+    "ghost_error_ms": ("their end against their last audio, ms, worst", "-2000 to +250"),
     "calls_lost": ("calls without a row", "0"),
     "left_open": ("open stays and calls after the last caller had gone", "0"),
     "kept_out_without_a_fault": ("callers with a right code kept out, no fault near", "0"),

@@ -20,10 +20,11 @@ from typing import Any, Final
 import asyncpg
 
 from bridge.sandbox import ports, rest, system
+from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from bridge.sandbox.system import Say
 from tests.faults import auditor, crowd, evidence, plan, report
-from tests.faults.auditor import Seen, Verdict
+from tests.faults.auditor import Bill, Seen, Verdict
 from tests.faults.crowd import Crowd, Told
 from tests.faults.link import open_link
 from tests.faults.nemesis import Nemesis, Trouble
@@ -193,13 +194,23 @@ async def _rested(
             calls,
             unread,
             left_open,
-            await evidence.bill(connection, api, firm.account_id),
+            await _bill(connection, api, firm),
             list(nemesis.troubles),
             dict(nemesis.crashes),
         )
         return seen, lines
     finally:
         await connection.close()
+
+
+async def _bill(connection: asyncpg.Connection, api: rest.Rest, firm: Firm) -> Bill:
+    """The bill, from a daemon that may just have been started again."""
+    async with asyncio.timeout(60.0):
+        while True:
+            try:
+                return await evidence.bill(connection, api, firm.account_id)
+            except SandboxError:
+                await asyncio.sleep(0.5)
 
 
 async def _journal(sandbox: Sandbox) -> list[bytes]:
