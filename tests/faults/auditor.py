@@ -137,7 +137,8 @@ class _Audit:
         self.records = {record.key: record for record in seen.records}
         self.deaths = sorted(trouble.struck_us for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_KILL)
         self.switch = [trouble for trouble in seen.troubles if trouble.lane == "asterisk"]
-        self.blind = [*self.switch, *(trouble for trouble in seen.troubles if trouble.kind is Kind.DISK_FULL)]
+        self.full = [trouble for trouble in seen.troubles if trouble.kind is Kind.DISK_FULL]
+        self.blind = [*self.switch, *self.full]
         self.freezes = [trouble for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_FREEZE]
         self.figures: dict[str, int | float | str] = {}
         self.violations: list[Violation] = []
@@ -170,9 +171,14 @@ class _Audit:
         for join in self.seen.joins:
             if join.key not in self.records and join.enter_whole and not self._unsaved(join.joined_us):
                 self._violated("no stay is lost", join.uniqueid, "its join is in the journal, it has no record")
+        torn = [join for join in hidden if not _within(join.joined_us, self.full, SAVED)]
+        for join in torn:
+            if not self._has_record(join.uniqueid) and not self._unsaved(join.joined_us):
+                self._violated("no torn line makes a stay free", join.uniqueid, "the line of its join was torn")
         self.figures["lost"] = self._count("no stay is lost")
-        self.figures["hidden_joins"] = len(hidden)
-        self.figures["hidden_joins_with_a_record"] = sum(self._has_record(join.uniqueid) for join in hidden)
+        self.figures["torn_joins"] = len(torn)
+        self.figures["free_by_torn_lines"] = self._count("no torn line makes a stay free")
+        self.figures["joins_on_a_full_disk"] = len(hidden) - len(torn)
 
     def _duplicated(self) -> None:
         known = {join.key for join in self.seen.joins}
@@ -337,8 +343,7 @@ class _Audit:
 
     def _unprovable(self, death: int) -> bool:
         """Whether no proof of life can have reached the disk in the last second before."""
-        full = (trouble for trouble in self.seen.troubles if trouble.kind is Kind.DISK_FULL)
-        return any(trouble.began_us <= death and death - SECOND <= trouble.healed_us for trouble in full)
+        return any(trouble.began_us <= death and death - SECOND <= trouble.healed_us for trouble in self.full)
 
     def _unsaved(self, at: int) -> bool:
         return any(at <= death <= at + SAVED for death in self.deaths)
@@ -366,8 +371,8 @@ def _keeps_out(trouble: Trouble) -> bool:
     return trouble.lane in ("daemon", "asterisk") or trouble.kind is Kind.DISK_FULL
 
 
-def _within(at: int, troubles: Iterable[Trouble]) -> bool:
-    return any(trouble.began_us <= at <= trouble.healed_us + SETTLED for trouble in troubles)
+def _within(at: int, troubles: Iterable[Trouble], after: int = SETTLED) -> bool:
+    return any(trouble.began_us <= at <= trouble.healed_us + after for trouble in troubles)
 
 
 def _quantile(ordered: Sequence[int], share: float) -> int:

@@ -123,13 +123,19 @@ def test_who_hung_up_while_asterisk_was_frozen_is_not_billed_beyond_the_bye() ->
     assert broken(replace(frozen, records=[record(BYE - 3 * SECOND)])) == set()
 
 
-def test_a_join_that_was_torn_is_counted_apart_and_still_never_overcharged() -> None:
+def test_a_join_whose_line_was_torn_has_a_record_and_is_never_overcharged() -> None:
     torn = replace(seen(), joins=[Join("node-1.1", "b", JOINED, enter_whole=False)])
-    assert broken(replace(torn, records=[])) == set()
-    assert auditor.audit(torn).figures["hidden_joins_with_a_record"] == 1
-    assert broken(replace(torn, records=[record(BYE + SECOND, joined=JOINED + SECOND // 2)])) == {
-        "no stay is overcharged"
-    }
+    guessed = record(BYE, joined=JOINED + SECOND // 2)
+    assert broken(replace(torn, records=[guessed])) == set()
+    assert broken(replace(torn, records=[replace(guessed, duration_us=11 * SECOND)])) == {"no stay is overcharged"}
+    assert broken(replace(torn, records=[])) == {"no torn line makes a stay free"}
+
+
+def test_a_join_that_found_no_room_on_the_disk_may_be_without_a_record() -> None:
+    full = trouble(Kind.DISK_FULL, "journal", JOINED - SECOND, JOINED + SECOND)
+    unwritten = replace(seen(), joins=[Join("node-1.1", "b", JOINED, enter_whole=False)], troubles=[full], records=[])
+    assert broken(unwritten) == set()
+    assert auditor.audit(unwritten).figures["joins_on_a_full_disk"] == 1
 
 
 def test_a_ghost_ends_at_its_last_audio() -> None:
