@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test lint bench bench-admission lock clean
+.PHONY: help demo run up down test lint bench bench-admission faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +37,9 @@ bench: bench-admission ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
+
+faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
+	@$(BIN)/python -m tests.faults.run --report docs/faults.md $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

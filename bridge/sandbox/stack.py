@@ -64,12 +64,17 @@ class Sandbox:
         say: Say = print,
         name: str = "sandbox",
         settings: Mapping[str, str] | None = None,
+        daemon_settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`settings` are further `BRIDGE_*` variables, or others than usual, of the daemon and of Asterisk."""
+        """`settings` are further `BRIDGE_*` variables, or others than usual, of the daemon and of Asterisk.
+
+        `daemon_settings` are the daemon's alone: it can be led to Asterisk by another way than where that listens.
+        """
         self.folder = folder.resolve()
         self.say = say
         self.name = name
         self.settings = dict(settings or {})
+        self.daemon_settings = dict(daemon_settings or {})
 
     # What it is
 
@@ -211,6 +216,21 @@ class Sandbox:
             self.stop("postgres")
             (self.folder / "env").unlink(missing_ok=True)
 
+    def restart(self, part: Part) -> None:
+        """Start a part that was up before just as it was, like a supervisor: nothing is rendered or migrated anew.
+
+        Returns at once for the daemon, which waits for nobody, and once calls or connections are taken for the others.
+        """
+        with self._locked(), self._claimed() as keep:
+            match part:
+                case "postgres":
+                    self.postgres.start()
+                case "asterisk":
+                    self.asterisk.start(keep, listening=self._listening())
+                case "daemon":
+                    if self.daemon is None:
+                        processes.spawn([str(self.folder / "daemon")], os.environ, self.daemon_log, keep)
+
     def stop(self, part: Part) -> None:
         """Stop one part in good order, by force if that takes too long; `up` starts it again."""
         if part == "postgres":
@@ -288,15 +308,18 @@ class Sandbox:
             return
         with self._step(f"Asterisk {asterisk.tree.version} on {self.sip_address}"):
             asterisk.render(self._full_environment())
-            first = self._identity().first_port
-            asterisk.start(keep, listening=[("udp", first), *(("tcp", first + offset) for offset in (0, 1, 2))])
+            asterisk.start(keep, listening=self._listening())
+
+    def _listening(self) -> list[tuple[str, int]]:
+        first = self._identity().first_port
+        return [("udp", first), *(("tcp", first + offset) for offset in (0, 1, 2))]
 
     def _start_daemon(self, keep: list[int]) -> None:
         for name in ("log", "state"):
             (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         command = self.folder / "daemon"
         marks = {"BRIDGE_SANDBOX": str(self.folder), "BRIDGE_SANDBOX_PART": "daemon"}
-        settings = {**self.environment, "PYTHONPATH": str(PROJECT), **marks}
+        settings = {**self.environment, **self.daemon_settings, "PYTHONPATH": str(PROJECT), **marks}
         exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in settings.items())
         become = shlex.join([sys.executable, "-m", "bridge", "serve"])
         self._write(command, f"#!/bin/sh\n{exports}cd {shlex.quote(str(PROJECT))}\nexec {become}\n", mode=0o700)

@@ -1,0 +1,195 @@
+"""The callers of a run, out of one SIPp, each by its own plan and with a log of its own."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bridge.domain.minutes import microseconds
+from bridge.sandbox import callers, callers_media, callers_sipp
+from bridge.sandbox.callers import Caller, Key
+from bridge.sandbox.callers_log import CallLog
+from bridge.sandbox.callers_media import SILENCE, TELEPHONE_EVENT, Frame
+from bridge.sandbox.callers_sipp import Message, Sipp
+from bridge.sandbox.callers_stream import Stream
+from bridge.sandbox.errors import SandboxError
+from tests.faults.plan import Ghost, Visit
+
+# Seconds for the answer, and for the end after a BYE that may have to be repeated for half a minute.
+PATIENCE_S, FAREWELL_S = 20.0, 40.0
+# A telephone that sends something each second is alive, and is cheap.
+BREATH_S = 1.0
+END_OF_EVENT = 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a caller can say afterwards. Times in µs since 1970 on the caller's clock; None is what did not happen.
+
+    `keyed_us` is when the last digit's end was first sent, `ended_us` when BYE was sent or received, `vanished_us` when
+    a ghost fell silent.
+    """
+
+    call_id: str
+    joins: bool
+    invited_us: int | None
+    answered_us: int | None
+    keyed_us: int | None
+    ended_us: int | None
+    ended_by: str | None
+    vanished_us: int | None = None
+
+
+class Telephone:
+    """A socket of audio that remembers when the end of the last digit went out."""
+
+    def __init__(self, media: socket.socket) -> None:
+        self._media = media
+        self.keyed_us: int | None = None
+        self._event = b""
+
+    def sendto(self, packet: bytes, remote: tuple[str, int]) -> None:
+        # The end of a digit is sent three times, with one timestamp.
+        if packet[1] & 0x7F == TELEPHONE_EVENT and packet[13] & END_OF_EVENT and packet[4:8] != self._event:
+            self._event = packet[4:8]
+            self.keyed_us = now_us()
+        self._media.sendto(packet, remote)
+
+
+class Crowd:
+    """All visits of a plan; `codes` gives the code of a room's role."""
+
+    def __init__(self, visits: Sequence[Visit], codes: Callable[[int, str], str], number: str, target: str) -> None:
+        self._visits = visits
+        self._codes = codes
+        self._caller = Caller(number, quiet=True)
+        self._target = target
+        self._logs: dict[str, CallLog] = {}
+        self._keyed: dict[str, int] = {}
+        self._lives: dict[str, asyncio.Task[None]] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+
+    @property
+    def placed(self) -> int:
+        """Calls that have begun."""
+        return len(self._logs)
+
+    @property
+    def going(self) -> int:
+        """Calls that were answered and have not ended."""
+        return sum(log.answered_at is not None and log.ended_at is None for log in self._logs.values())
+
+    async def run(self, rate: float) -> None:
+        """Place them all and see them end; whoever still hangs on after the longest stay is given up."""
+        pace = ["-m", str(len(self._visits)), "-r", str(round(rate * 10)), "-rp", "10000", "-l", str(len(self._visits))]
+        caller = self._caller
+        longest = len(self._visits) / rate + PATIENCE_S + max(visit.think_s + visit.stay_s for visit in self._visits)
+        async with callers_sipp.run(self._target, caller.local, caller.fields, caller.formats, *pace) as sipp:
+            try:
+                async with asyncio.timeout(longest + FAREWELL_S):
+                    async for message in sipp.messages():
+                        self._hear(sipp, message)
+            except TimeoutError:
+                pass
+            finally:
+                await self._end_lives()
+            if self.placed < len(self._visits):
+                raise SandboxError(f"SIPp placed {self.placed} of {len(self._visits)} calls: {sipp.complaint()}")
+
+    async def _end_lives(self) -> None:
+        for life in self._lives.values():
+            life.cancel()
+        for outcome in await asyncio.gather(*self._lives.values(), return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def told(self) -> list[Told]:
+        """What all of them say."""
+        return [
+            _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons)
+            for call_id, log in self._logs.items()
+        ]
+
+    def _hear(self, sipp: Sipp, message: Message) -> None:
+        call_id = message.header("Call-ID")
+        if call_id not in self._logs:
+            self._changed[call_id] = asyncio.Event()
+            self._lives[call_id] = asyncio.create_task(self._live(sipp, call_id))
+        self._logs[call_id] = log = self._logs.get(call_id, CallLog()).after(message)
+        self._changed[call_id].set()
+        if log.ended_at is not None:
+            self._lives[call_id].cancel()
+
+    def _visit(self, call_id: str) -> Visit:
+        # SIPp's Call-ID is its call number, from 1 on, and its pid.
+        return self._visits[int(call_id.partition("-")[0]) - 1]
+
+    async def _live(self, sipp: Sipp, call_id: str) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                media = await self._answered(call_id)
+            await self._talk(sipp, call_id, media)
+        except TimeoutError:
+            # Nobody answers: what follows is a CANCEL.
+            pass
+        sipp.tell(call_id, "HANGUP")
+
+    async def _answered(self, call_id: str) -> tuple[str, int]:
+        while (media := self._logs.get(call_id, CallLog()).media) is None:
+            self._changed[call_id].clear()
+            await self._changed[call_id].wait()
+        return media
+
+    async def _talk(self, sipp: Sipp, call_id: str, media: tuple[str, int]) -> None:
+        visit = self._visit(call_id)
+        telephone = Telephone(sipp.media)
+        stream = Stream(telephone, quiet=True)  # type: ignore[arg-type]
+        speaking = asyncio.create_task(stream.run(media))
+        try:
+            await asyncio.sleep(visit.think_s)
+            code = self._codes(visit.room, visit.role)
+            digits = code[: len(code) // 2] if visit.abandons else code
+            await stream.say(frame for digit in digits for frame in callers_media.events(digit))
+            if visit.abandons:
+                return
+            assert telephone.keyed_us is not None
+            self._keyed[call_id] = telephone.keyed_us
+            await _breathe(stream, visit.stay_s)
+        finally:
+            speaking.cancel()
+
+
+async def haunt(ghost: Ghost, code: str, number: str, target: str) -> Told:
+    """A caller who vanishes without BYE."""
+    caller = Caller(number, (Key(code, 0.5),), stay=ghost.stay_s + 60.0)
+    await asyncio.sleep(ghost.at_s)
+    async with callers.start(caller, target) as call:
+        await call.keyed()
+        await asyncio.sleep(ghost.stay_s)
+        call.vanish()
+        await call.finished(5.0)
+        # The last audio has gone out by now.
+        vanished_us = now_us()
+    told = _told(call.log, None, True)
+    return replace(told, vanished_us=vanished_us)
+
+
+async def _breathe(stream: Stream, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        await asyncio.sleep(min(BREATH_S, left))
+        await stream.say([Frame((SILENCE,))])
+
+
+def _told(log: CallLog, keyed_us: int | None, joins: bool) -> Told:
+    def us(name: str) -> int | None:
+        at = getattr(log, name)
+        return None if at is None else microseconds(at)
+
+    return Told(log.call_id, joins, us("invited_at"), us("answered_at"), keyed_us, us("ended_at"), log.ended_by)
+
+
+def now_us() -> int:
+    """The machine's clock, µs since 1970."""
+    return time.time_ns() // 1000

@@ -1,0 +1,204 @@
+"""Does what the plan says goes wrong, at its time, and heals it afterwards like a supervisor of services would."""
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+from bridge.sandbox import processes
+from bridge.sandbox.processes import Process
+from bridge.sandbox.stack import Part, Sandbox
+from bridge.sandbox.system import Say
+from tests.faults import tearing
+from tests.faults.crowd import now_us
+from tests.faults.link import Link
+from tests.faults.plan import LANES, Fault, Kind, Lane
+
+# Between a fault's end and the next of its lane, at the least, when healing took longer than planned.
+BREATHER_S = 1.0
+# How often the supervisor looks, and how long it waits before it starts what died by itself.
+WATCH_S, RESTART_S = 0.5, 1.0
+PARTS: dict[Kind, Part] = {
+    **{kind: "daemon" for kind in (Kind.DAEMON_KILL, Kind.DAEMON_FREEZE, Kind.DAEMON_RESTART)},
+    **{kind: "asterisk" for kind in (Kind.ASTERISK_KILL, Kind.ASTERISK_FREEZE, Kind.ASTERISK_RESTART)},
+    **{kind: "postgres" for kind in (Kind.POSTGRES_KILL, Kind.POSTGRES_FREEZE, Kind.POSTGRES_RESTART)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A fault that was done. Times in µs since 1970.
+
+    It began before `began_us`; `struck_us` is when a kill or stop had been delivered; from `healed_us` on all is well.
+    """
+
+    kind: Kind
+    lane: Lane
+    began_us: int
+    struck_us: int
+    healed_us: int
+
+
+class Nemesis:
+    """What has gone wrong so far is in `troubles`; what died by itself, by part, in `crashes`."""
+
+    def __init__(self, sandbox: Sandbox, ari: Link, ami: Link, say: Say) -> None:
+        self._sandbox = sandbox
+        self._links = {Kind.ARI_CUT: ari, Kind.ARI_SILENCE: ari, Kind.AMI_CUT: ami, Kind.AMI_SILENCE: ami}
+        self._say = say
+        self._struck: Counter[Part] = Counter()
+        self.troubles: list[Trouble] = []
+        self.crashes: Counter[str] = Counter()
+
+    async def run(self, faults: Iterable[Fault], begin: float) -> None:
+        """Do them all; `begin` is the loop's time of the plan's second 0. Returns when the last is healed."""
+        planned = list(faults)
+        async with asyncio.TaskGroup() as tasks:
+            for lane in LANES:
+                tasks.create_task(self._lane([fault for fault in planned if fault.lane == lane], begin))
+
+    async def supervise(self) -> None:
+        """Start again what died without our doing. Never ends."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for part in ("daemon", "asterisk"):
+                if not self._struck[part] and await asyncio.to_thread(self._sandbox.process, part) is None:
+                    if self._struck[part]:
+                        continue
+                    self._say(f"the {part} has died by itself")
+                    self.crashes[part] += 1
+                    await asyncio.sleep(RESTART_S)
+                    await asyncio.to_thread(self._sandbox.restart, part)
+
+    async def _lane(self, faults: Iterable[Fault], begin: float) -> None:
+        clock = asyncio.get_running_loop().time
+        free = begin
+        for fault in faults:
+            await asyncio.sleep(max(begin + fault.at_s, free) - clock())
+            began = now_us()
+            self._say(f"{clock() - begin:6.1f} s  {fault.kind}" + (f", {fault.length_s:.1f} s" * (fault.length_s > 0)))
+            part = PARTS.get(fault.kind)
+            if part:
+                self._struck[part] += 1
+            try:
+                struck = await self._do(fault)
+            finally:
+                if part:
+                    self._struck[part] -= 1
+            self.troubles.append(Trouble(fault.kind, fault.lane, began, struck, now_us()))
+            free = clock() + BREATHER_S
+
+    async def _do(self, fault: Fault) -> int:
+        """Do it and heal it; when it had been delivered, µs since 1970."""
+        chance = random.Random(fault.seed)
+        match fault.kind:
+            case Kind.DAEMON_KILL | Kind.ASTERISK_KILL | Kind.POSTGRES_KILL:
+                return await self._away(fault, Process.kill)
+            case Kind.DAEMON_RESTART | Kind.ASTERISK_RESTART:
+                return await self._away(fault, Process.stop)
+            case Kind.POSTGRES_RESTART:
+                return await self._away(fault, lambda _: self._sandbox.postgres.stop())
+            case Kind.DAEMON_FREEZE | Kind.ASTERISK_FREEZE | Kind.POSTGRES_FREEZE:
+                return await self._frozen(fault)
+            case Kind.ARI_CUT | Kind.AMI_CUT:
+                return await self._disturbed(fault, self._links[fault.kind].cut)
+            case Kind.ARI_SILENCE | Kind.AMI_SILENCE:
+                return await self._disturbed(fault, self._links[fault.kind].silence)
+            case Kind.POSTGRES_CUT:
+                return await self._terminate_backends()
+            case Kind.DISK_FULL:
+                return await self._disk_full(fault)
+            case _:
+                journal = self._sandbox.asterisk.journal
+                try:
+                    await asyncio.to_thread(tearing.DEEDS[fault.kind], journal, chance)
+                except FileNotFoundError:
+                    self._say("         there is no journal just now")
+                return now_us()
+
+    async def _away(self, fault: Fault, end: Callable[[Process], None]) -> int:
+        part = PARTS[fault.kind]
+        process = await asyncio.to_thread(self._sandbox.process, part)
+        struck = now_us()
+        if process is not None:
+            await asyncio.to_thread(end, process)
+            # One that was killed bills nobody after the signal; one that ends in good order does until it is gone.
+            struck = now_us()
+        await asyncio.sleep(fault.length_s)
+        await asyncio.to_thread(self._sandbox.restart, part)
+        return struck
+
+    async def _frozen(self, fault: Fault) -> int:
+        part = PARTS[fault.kind]
+        everyone = await asyncio.to_thread(self._everyone, part)
+        try:
+            for process in everyone:
+                process.send(signal.SIGSTOP)
+            struck = now_us()
+            await asyncio.sleep(fault.length_s)
+        finally:
+            for process in everyone:
+                process.send(signal.SIGCONT)
+        return struck
+
+    def _everyone(self, part: Part) -> list[Process]:
+        """The processes of a part; of Postgres its children too, without which it would go on answering."""
+        if part == "postgres":
+            return processes.within(self._sandbox.postgres.home / "data")
+        process = self._sandbox.process(part)
+        return [process] if process else []
+
+    async def _disturbed(self, fault: Fault, disturb: Callable[[], None]) -> int:
+        link = self._links[fault.kind]
+        disturb()
+        struck = now_us()
+        try:
+            await asyncio.sleep(fault.length_s)
+        finally:
+            link.mend()
+        return struck
+
+    async def _terminate_backends(self) -> int:
+        try:
+            async with asyncio.timeout(5.0):
+                connection = await asyncpg.connect(self._sandbox.database_url)
+                try:
+                    await connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
+                finally:
+                    await connection.close(timeout=2.0)
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            self._say("         Postgres is away already")
+        return now_us()
+
+    async def _disk_full(self, fault: Fault) -> int:
+        ballast = self._sandbox.asterisk.journal.with_name(".ballast")
+        try:
+            await asyncio.to_thread(_fill, ballast)
+            struck = now_us()
+            await asyncio.sleep(fault.length_s)
+        finally:
+            ballast.unlink(missing_ok=True)
+        return struck
+
+
+def _fill(ballast: Path) -> None:
+    """Write until not a byte more fits."""
+    handle = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    try:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    os.write(handle, bytes(size))
+            except OSError:
+                continue
+    finally:
+        os.close(handle)
