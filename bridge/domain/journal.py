@@ -43,6 +43,8 @@ BEAT_US: Final = SECOND_US
 """How long the switch may have lived after its last proof of life."""
 SETTLING_US: Final = SECOND_US
 TEARDOWN_US: Final = 500_000
+LISTENING_US: Final = SECOND_US
+"""Asterisk looks for audio in whole seconds: it may notice the end of it so much later than `rtp_timeout` says."""
 REVIVAL_US: Final = 6 * SECOND_US
 """How long a heart may stand still that a step of the clock has stopped."""
 CAUSE_NO_MEDIA: Final = 44
@@ -89,6 +91,7 @@ class Fold:
         self._calls = {call.uniqueid: call for call in calls}
         self._stays = {stay.identity.uniqueid: stay for stay in stays}
         self._entering = dict(pulse.entering)
+        self._newcomers = dict.fromkeys(pulse.newcomers)
         # Of use within one run only: what comes twice after a restart is told by the ledger.
         self._ended: dict[str, None] = {}
         self._garbage_told = False
@@ -96,7 +99,7 @@ class Fold:
     @property
     def pulse(self) -> Pulse:
         """What has been seen of the switch's life."""
-        return self._life.pulse(tuple(self._entering.items()))
+        return self._life.pulse(tuple(self._entering.items()), tuple(self._newcomers))
 
     @property
     def calls(self) -> list[OpenCall]:
@@ -130,7 +133,9 @@ class Fold:
                 return self._happened(self._life.booted(fact))
             case facts.Alive():
                 self._garbage_told = False
-                return self._happened(self._life.beat(fact))
+                changes = self._happened(self._life.beat(fact))
+                self._newcomers.clear()
+                return changes
             case facts.Torn(event="CHAN_START"):
                 # The only line that a caller's own words can break. Nothing depends on it, nor on the rest of it.
                 self._garbage_told = True
@@ -188,8 +193,8 @@ class Fold:
                     changes += self._change_open(partial(_doubted, gap))
                 case Decided():
                     changes += self._change_open(partial(_decided, happening))
-                case WentBack(step):
-                    changes += self._change_open(partial(_went_back, step))
+                case WentBack():
+                    changes += self._change_open(partial(self._went_back, happening))
                 case BeatsMissing(count):
                     changes.append(Incident(self._life.line_us, "beats_missing", str(count)))
         return changes
@@ -204,9 +209,16 @@ class Fold:
                 changes.append(self._explained(stay, None, ""))
         for call in self._calls.values():
             changes.append(Call(call, max(call.started_us, proved_us), 0, Evidence.ESTIMATED))
-        for left in (self._stays, self._calls, self._entering, self._ended):
+        for left in (self._stays, self._calls, self._entering, self._newcomers, self._ended):
             left.clear()
         return changes
+
+    def _went_back(self, back: WentBack, stay: OpenStay) -> OpenStay:
+        """The stay, once the clock was stepped back: what its gaps were, nobody will say any more. Who was there at the
+        last beat before is there since so much longer."""
+        more = back.step_us if back.shows and stay.identity.uniqueid not in self._newcomers else 0
+        settled = replace(stay, deducted_us=stay.deducted_us + stay.doubt_us - more, doubt_us=0)
+        return _estimated(REVIVAL_US if more else back.step_us, settled)
 
     def _change_open(self, change: Callable[[OpenStay], OpenStay]) -> list[Change]:
         changes: list[Change] = []
@@ -275,6 +287,7 @@ class Fold:
                 before = replace(before, error_bound_us=max(before.error_bound_us, bound))
             changes.append(_closed(before, Reason.LEFT_ROOM))
         self._life.unprove(fact.at)
+        self._newcomers[fact.uniqueid] = None
         changes += self._unknown_call(fact)
         call = self._calls.get(fact.uniqueid)
         if call is not None and call.outcome is not Outcome.JOINED:
@@ -343,7 +356,9 @@ class Fold:
             awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
             return _cut(awake, life.froze_us, max(0, at - life.froze_us))
         if life.went_back(at):
-            return _cut(stay, at, life.alive_us - at + REVIVAL_US)  # no beat has said so yet
+            # No beat has said so yet. Who was there at the last one was there until then at least.
+            there = stay.identity.uniqueid not in self._newcomers
+            return _cut(stay, life.alive_us if there else at, REVIVAL_US if there else life.alive_us - at + REVIVAL_US)
         if at < joined or stay.doubt_us or stay.deducted_us:
             return _cut(stay, at, 0)
         return replace(stay, left_us=at)
@@ -394,7 +409,7 @@ class Fold:
             return _closed(stay, Reason.HUNG_UP if source == stay.channel else Reason.DROPPED)
         if cause in (CAUSE_NO_MEDIA, None):
             assert stay.left_us is not None
-            end = max(stay.identity.joined_us, stay.left_us - self._rtp_timeout_us)
+            end = max(stay.identity.joined_us, stay.left_us - self._rtp_timeout_us - LISTENING_US)
             lost = _estimated(stay.left_us - end, replace(stay, left_us=end))
             return _closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
         return _closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
@@ -456,11 +471,6 @@ def _cut(stay: OpenStay, end: int, bound: int) -> OpenStay:
 
 def _doubted(gap_us: int, stay: OpenStay) -> OpenStay:
     return replace(stay, doubt_us=stay.doubt_us + gap_us)
-
-
-def _went_back(step_us: int, stay: OpenStay) -> OpenStay:
-    """The stay, once the clock was stepped back: what its gaps were, nobody will say any more."""
-    return _estimated(step_us, replace(stay, deducted_us=stay.deducted_us + stay.doubt_us, doubt_us=0))
 
 
 def _decided(decided: Decided, stay: OpenStay) -> OpenStay:

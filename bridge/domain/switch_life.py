@@ -36,7 +36,7 @@ class Pulse:
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
     spans in which garbage may hide anything, and `hiding_us` is where one began that has not ended yet; `again` is the
     boot of which lines are being read again, if any are. `entering` says of channels by when they joined a room, if
-    they did.
+    they did; `newcomers` have joined one since the last ALIVE.
     """
 
     boot: str = ""
@@ -52,6 +52,7 @@ class Pulse:
     hiding_us: int | None = None
     again: str = ""
     entering: tuple[tuple[str, int], ...] = ()
+    newcomers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,10 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class WentBack:
-    """The clock was stepped back by `step_us` at least."""
+    """The clock was stepped back by `step_us` at least; if a beat `shows` it, after the beat before."""
 
     step_us: int
+    shows: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Life:
         self._hiding_us = pulse.hiding_us
         self._again = pulse.again
 
-    def pulse(self, entering: tuple[tuple[str, int], ...]) -> Pulse:
+    def pulse(self, entering: tuple[tuple[str, int], ...], newcomers: tuple[str, ...]) -> Pulse:
         """All of it, as a value."""
         return Pulse(
             self.boot,
@@ -127,6 +129,7 @@ class Life:
             self._hiding_us,
             self._again,
             entering,
+            newcomers,
         )
 
     # --- Lines --------------------------------------------------------------------------------------------------------
@@ -183,15 +186,15 @@ class Life:
             yield from self._begin(fact.boot, fact.at)
         self._again = ""
         yield from self.see(fact.at)
-        if self.alive_us and self.went_back(fact.at):
-            yield self._step_back(self.alive_us - fact.at, fact.at)
+        if stepped := bool(self.alive_us) and self.went_back(fact.at):
+            yield self._step_back(self.alive_us - fact.at, fact.at, True)
         if 0 <= self._beat < fact.beat - 1:
             self.hide()
             yield BeatsMissing(fact.beat - self._beat - 1)
         # What lines of other times said meanwhile is of no account.
         self._beat, self.alive_us, self._proof_us, self.line_us = fact.beat, fact.at, fact.at, fact.at
         if fact.clock is not None:
-            yield from self._told(fact.clock, fact.at)
+            yield from self._told(fact.clock, fact.at, stepped)
         self._unhide(fact.at)
 
     def _begin(self, boot: str, at: int) -> Iterator[Happening]:
@@ -208,8 +211,8 @@ class Life:
         self._hidden.clear()
         self._hiding_us = None
 
-    def _told(self, clock: Clock, at: int) -> Iterator[Happening]:
-        """What the daemon said of the clock decides of the gaps before it was said."""
+    def _told(self, clock: Clock, at: int, stepped: bool) -> Iterator[Happening]:
+        """What the daemon said of the clock decides of the gaps before it was said. A step back may be known already."""
         before, woke_us = self._clock, self.woke_us
         if before is not None and clock.uptime_us <= before.uptime_us:
             return  # said before
@@ -218,7 +221,8 @@ class Life:
             return
         step = clock.offset_us - before.offset_us
         if step <= -STEP_US:
-            yield self._step_back(-step, at)
+            if not stepped:
+                yield self._step_back(-step, at, False)
         elif step >= STEP_US:
             self._hidden = [(since, at) for since, _ in self._hidden]
             if abs(woke_us - self.froze_us - step) <= FREEZE_US:
@@ -227,11 +231,11 @@ class Life:
         elif clock.at >= woke_us:
             yield Decided(0, at, at)
 
-    def _step_back(self, step: int, at: int) -> WentBack:
+    def _step_back(self, step: int, at: int, shows: bool) -> WentBack:
         self.line_us = self._proof_us = self.alive_us = at
         if self.woke_us != at:
             self.froze_us = self.woke_us = 0
-        return WentBack(step)
+        return WentBack(step, shows)
 
     # --- What may be hidden -------------------------------------------------------------------------------------------
     def hide(self) -> None:

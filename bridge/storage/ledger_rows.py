@@ -136,7 +136,7 @@ def pulse(seen: Pulse) -> dict[str, Any]:
 
 def pulse_of(row: dict[str, Any]) -> Pulse:
     """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
-    lists = {name: tuple(row.get(name, ())) for name in ("past", "hidden", "entering")}
+    lists = {name: tuple(row.get(name, ())) for name in ("past", "hidden", "entering", "newcomers")}
     pairs = {name: tuple((first, second) for first, second in lists[name]) for name in ("hidden", "entering")}
     clock = Clock(**row["clock"]) if row.get("clock") else None
     return Pulse(**{**row, **lists, **pairs, "clock": clock})

@@ -138,7 +138,7 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
         leaves = joined + chance.randint(0, 60 * SECOND)
         at = say("BRIDGE_EXIT", leaves, bridge, **stamps)
         if cause == 44 and turn == turns - 1 and at < boot.end:
-            leaves = max(joined, at - RTP_TIMEOUT)
+            leaves = max(joined, at - RTP_TIMEOUT - SECOND)
         if joined < boot.end:
             truths.append(Truth(uniqueid, bridge["bridge_id"], joined, min(leaves, boot.end)))
     at = say("LEFT", at + chance.randint(10, 4000), {"extra": f"{result if turns else ''}:{cause}"}, **stamps)

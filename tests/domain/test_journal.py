@@ -77,9 +77,9 @@ def test_why_a_stay_ended(result: str, cause: int, source: str | None, reason: R
 def test_dead_audio_ends_a_stay_where_the_audio_ended() -> None:
     left = START + 100 * SECOND
     [record] = records(fold(merged(living(102), replace(STAY, left=left, cause=44, source="").lines())))
-    assert record.left_us == left - RTP_TIMEOUT
+    assert record.left_us == left - RTP_TIMEOUT - SECOND
     assert (record.reason, record.evidence) == (Reason.MEDIA_LOST, Evidence.ESTIMATED)
-    assert record.error_bound_us == RTP_TIMEOUT
+    assert record.error_bound_us == RTP_TIMEOUT + SECOND
 
 
 def test_dead_audio_from_the_start_bills_nothing() -> None:

@@ -39,6 +39,7 @@ PULSE = Pulse(
     None,
     "",
     (("node1-1.7", 9),),
+    ("node1-1.8",),
 )
 A, B, C = (Position("file-1", offset) for offset in (10, 20, 30))
 SECOND = 1_000_000
