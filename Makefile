@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test lint bench bench-admission lock clean
+.PHONY: help demo run up down test lint bench bench-admission bench-ingest bench-restart lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,10 +33,16 @@ lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-admission ## all benches
+bench: bench-admission bench-ingest bench-restart ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
+
+bench-ingest: $(READY) ## how fast the daemon takes in a backlog of the journal, and how much without end
+	@$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-restart: $(READY) ## from the daemon's death to the first caller served, with a million passcodes
+	@$(BIN)/python -m tests.bench.restart $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
