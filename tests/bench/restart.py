@@ -22,11 +22,13 @@ from typing import Any
 import aiohttp
 from sqlalchemy import text
 
+from bridge.asterisk import prompts
 from bridge.sandbox import callers, callers_media, company, processes, rest, system
 from bridge.sandbox.callers import Caller
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from bridge.storage import locks
 from bridge.storage.database import Database
+from bridge.usecases.admit_caller import Prompt
 
 from .measuring import Usage, quantile, until_ready
 
@@ -34,6 +36,7 @@ CODES = 1_000_000
 CODES_A_STATEMENT = 100_000
 FILLER_LENGTH = 12
 PATIENCE_S = 30.0
+AGAIN = f"sound:{prompts.SOUNDS[Prompt.PASSCODE_AGAIN][0]}"
 IN_PROMPT, IN_MUSIC = "49305550001", "49305550002"
 
 # Two codes for each sub-account, as provisioning makes them. Digests nobody has the digits of serve as well as others.
@@ -70,7 +73,8 @@ async def fill(url: str, account_id: str, codes: int) -> float:
 class Watch:
     """What the switch says of calls, by the number that called: seconds on its clock."""
 
-    prompted: dict[str, list[float]] = field(default_factory=dict)
+    greeted: dict[str, list[float]] = field(default_factory=dict)
+    again: dict[str, list[float]] = field(default_factory=dict)
     digits: dict[str, list[float]] = field(default_factory=dict)
     joined: dict[str, list[float]] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -80,9 +84,10 @@ class Watch:
         channel = event.get("channel") or {}
         if number := channel.get("caller", {}).get("number"):
             self._callers[channel["id"]] = number
-        who = self._callers.get(channel.get("id") or event.get("playback", {}).get("target_uri", "")[len("channel:") :])
+        playback = event.get("playback") or {}
+        who = self._callers.get(channel.get("id") or playback.get("target_uri", "").removeprefix("channel:"))
         kept = {
-            "PlaybackStarted": self.prompted,
+            "PlaybackStarted": self.again if playback.get("media_uri") == AGAIN else self.greeted,
             "ChannelDtmfReceived": self.digits,
             "ChannelEnteredBridge": self.joined,
         }.get(event["type"])
@@ -145,18 +150,18 @@ async def restart(sandbox: Sandbox, watch: Watch, code: str) -> Restart:
     early, late = (Caller(ACCESS_NUMBER, caller=number, stay=120.0) for number in (IN_PROMPT, IN_MUSIC))
     dialled = time.time()
     async with callers.start(early, sandbox.sip_address) as first:
-        await watch.first(watch.prompted, IN_PROMPT, dialled)
+        await watch.first(watch.greeted, IN_PROMPT, dialled)
         said = kept.stat().st_size
         killed = time.time()
         running.kill()
         process = processes.spawn(command, os.environ, kept)
         async with callers.start(late, sandbox.sip_address) as second:
-            prompted = await watch.first(watch.prompted, IN_MUSIC, killed)
+            prompted = await watch.first(watch.greeted, IN_MUSIC, killed)
             keyed = time.time()
             await second.key(code)
             joined = await watch.first(watch.joined, IN_MUSIC, keyed)
             keying = watch.digits[IN_MUSIC][-1] - prompted
-            again = await watch.first(watch.prompted, IN_PROMPT, killed)
+            again = await watch.first(watch.again, IN_PROMPT, killed)
             found = Restart(
                 await connected(kept, said) - killed,
                 again - killed,
