@@ -1,6 +1,7 @@
 """Values of the fold ↔ rows of the ledger."""
 
 import json
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +145,7 @@ def stay_of(row: RowMapping) -> OpenStay:
     )
 
 
+@lru_cache(4096)
 def uuid_or_none(text: str) -> UUID | None:
     """The UUID whose usual text form this is; anything else, however close, is none."""
     try:
