@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test lint bench bench-admission faults lock clean
+.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,16 +27,25 @@ down: $(READY) ## stop what `make up` started; data stay
 test: $(READY) ## all tests, with real Asterisk, real callers and real Postgres
 	@$(BIN)/python -m pytest $(ARGS)
 
+properties: $(READY) ## 100,000 generated journals a property of the fold: about half an hour a core
+	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/test_journal_faults.py $(ARGS)
+
 lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-admission ## all benches
+bench: bench-admission bench-ingest bench-restart ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
+
+bench-ingest: $(READY) ## how fast the daemon takes in a backlog of the journal, and how much without end
+	@$(BIN)/python -m tests.bench.ingest $(ARGS)
+
+bench-restart: $(READY) ## from the daemon's death to the first caller served, with a million passcodes
+	@$(BIN)/python -m tests.bench.restart $(ARGS)
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
 	@$(BIN)/python -m tests.faults.run --report docs/faults.md $(ARGS)

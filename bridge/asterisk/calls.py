@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import structlog
@@ -27,12 +28,13 @@ _PROMPT_OVER: Final = object()
 class StasisCall:
     """A channel in our application, as `usecases.admit_caller.Caller`."""
 
-    def __init__(self, ari: Ari, channel: Channel, greeted: bool) -> None:
+    def __init__(self, ari: Ari, channel: Channel, playbacks: Sequence[str], greeted: bool) -> None:
+        """`playbacks` are names for prompts, used by turns: of an earlier one the end may be told late."""
         self._ari = ari
         self._channel = channel
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
         self._playing: str | None = None
-        self._playbacks = 0
+        self._playbacks = itertools.cycle(playbacks)
         self.greeted = greeted
 
     @property
@@ -68,8 +70,7 @@ class StasisCall:
             await self._post("answer")
 
     async def say(self, *prompt: Prompt) -> None:
-        self._playbacks += 1
-        self._playing = f"{self.id}-{self._playbacks}"
+        self._playing = next(self._playbacks)
         await self._post(f"play/{self._playing}", media=prompts.media(*prompt))
 
     async def say_whole(self, *prompt: Prompt) -> None:
@@ -170,7 +171,7 @@ class Calls:
         async for event in ari.events():
             match event:
                 case ari_events.StasisStart(channel):
-                    self._start(ari, tasks, channel, greeted=False)
+                    self._start(ari, tasks, channel, _playbacks(channel.id), greeted=False)
                 case ari_events.StasisEnd(channel_id) | ari_events.ChannelDestroyed(channel_id):
                     call = self._open.pop(channel_id, None)
                     if call is not None:
@@ -192,13 +193,15 @@ class Calls:
                 channel = ari_events.channel(await ari.request("GET", f"channels/{channel_id}"))
             except AriFailed:
                 continue
-            self._start(ari, tasks, channel, greeted=True)
+            self._start(ari, tasks, channel, await _hush(ari, channel_id), greeted=True)
             log.info("call_adopted", call=channel_id, tries=channel.tries)
 
-    def _start(self, ari: Ari, tasks: asyncio.TaskGroup, channel: Channel, greeted: bool) -> None:
+    def _start(
+        self, ari: Ari, tasks: asyncio.TaskGroup, channel: Channel, playbacks: Sequence[str], greeted: bool
+    ) -> None:
         if channel.id in self._open:
             return
-        call = self._open[channel.id] = StasisCall(ari, channel, greeted)
+        call = self._open[channel.id] = StasisCall(ari, channel, playbacks, greeted)
         tasks.create_task(self._converse(call), name=f"call {channel.id}")
 
     async def _converse(self, call: StasisCall) -> None:
@@ -225,3 +228,24 @@ class Calls:
                     del self._open[call.id]
             telemetry.DIALOGUES.labels(outcome=outcome).inc()
             log.info("call_dialogue", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+
+
+def _playbacks(channel_id: str) -> tuple[str, str]:
+    """The names of a channel's prompts. A later daemon knows them too."""
+    return f"{channel_id}-a", f"{channel_id}-b"
+
+
+async def _hush(ari: Ari, channel_id: str) -> list[str]:
+    """Stop what an earlier daemon plays to a channel; the names of its prompts, the stopped one last.
+
+    Asterisk carries out our next command on the channel only when the prompt is over, and until then no command on any
+    other channel: everybody would wait for this prompt.
+    """
+    silent, stopped = [], []
+    for playback in _playbacks(channel_id):
+        try:
+            await ari.request("DELETE", f"playbacks/{playback}")
+            stopped.append(playback)
+        except AriFailed:
+            silent.append(playback)
+    return silent + stopped

@@ -212,7 +212,7 @@ class Life:
         self._hiding_us = None
 
     def _told(self, clock: Clock, at: int, stepped: bool) -> Iterator[Happening]:
-        """What the daemon said of the clock decides of the gaps before it was said. A step back may be known already."""
+        """What the daemon said of the clock decides of the gaps before it was said. Steps back may be known."""
         before, woke_us = self._clock, self.woke_us
         if before is not None and clock.uptime_us <= before.uptime_us:
             return  # said before

@@ -1,9 +1,8 @@
 """The ledger in Postgres: calls, stays, charges and the place in the journal that they were read up to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -12,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.journal import Change, Incident
-from bridge.domain.minutes import Call, MinuteRecord, OpenCall, OpenStay, microseconds
+from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, microseconds
 from bridge.domain.switch_life import Pulse
 from bridge.storage import bulk, charging, ledger_rows
 from bridge.storage.bulk import Row
@@ -23,15 +22,15 @@ from bridge.storage.tables import calls, incidents, journal_positions, minute_re
 from bridge.usecases.ports import Position, Resumption
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Batch:
-    """What changes come to: of each open row its last state, and none for what was closed meanwhile."""
+    """The rows that changes come to: of what is open its last state, and none for what was closed meanwhile."""
 
-    open_calls: dict[UUID, Row] = field(default_factory=dict)
-    open_stays: dict[UUID, Row] = field(default_factory=dict)
-    calls: dict[UUID, Row] = field(default_factory=dict)
-    records: dict[UUID, Row] = field(default_factory=dict)
-    incidents: list[Row] = field(default_factory=list)
+    open_calls: list[Row]
+    open_stays: list[Row]
+    calls: list[Row]
+    records: list[Row]
+    incidents: list[Row]
 
 
 class PostgresLedger:
@@ -59,8 +58,7 @@ class PostgresLedger:
         self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
     ) -> None:
         batch = _batch(node, pulse.boot, changes)
-        times = [call["started_at"] for call in batch.calls.values()]
-        times += [record["joined_at"] for record in batch.records.values()]
+        times = [call["started_at"] for call in batch.calls] + [record["joined_at"] for record in batch.records]
         await self._months.ensure(times)
         try:
             async with self._database.transaction() as connection:
@@ -74,22 +72,33 @@ class PostgresLedger:
 
 
 def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
-    batch = _Batch()
+    """Rows are made last, one each: most of what is open has changed several times by the end of a batch."""
+    open_calls: dict[tuple[str, int], OpenCall] = {}
+    open_stays: dict[Identity, OpenStay] = {}
+    calls: dict[tuple[str, int], Call] = {}
+    records: dict[Identity, MinuteRecord] = {}
+    seen: list[Incident] = []
     for change in changes:
         match change:
             case OpenCall():
-                batch.open_calls[change.id] = ledger_rows.open_call(change)
+                open_calls[change.uniqueid, change.started_us] = change
             case OpenStay():
-                batch.open_stays[change.identity.id] = ledger_rows.open_stay(change)
-            case Call():
-                batch.open_calls.pop(change.call.id, None)
-                batch.calls.setdefault(change.call.id, ledger_rows.call(change))
-            case MinuteRecord():
-                batch.open_stays.pop(change.stay.identity.id, None)
-                batch.records.setdefault(change.stay.identity.id, ledger_rows.minute_record(change))
+                open_stays[change.identity] = change
+            case Call(call):
+                open_calls.pop((call.uniqueid, call.started_us), None)
+                calls.setdefault((call.uniqueid, call.started_us), change)
+            case MinuteRecord(stay):
+                open_stays.pop(stay.identity, None)
+                records.setdefault(stay.identity, change)
             case Incident():
-                batch.incidents.append(ledger_rows.incident(node, boot, change))
-    return batch
+                seen.append(change)
+    return _Batch(
+        [ledger_rows.open_call(call) for call in open_calls.values()],
+        [ledger_rows.open_stay(stay) for stay in open_stays.values()],
+        [ledger_rows.call(call) for call in calls.values()],
+        [ledger_rows.minute_record(record) for record in records.values()],
+        [ledger_rows.incident(node, boot, incident) for incident in seen],
+    )
 
 
 async def _move(connection: AsyncConnection, node: str, before: Position | None, after: Position, pulse: Pulse) -> bool:
@@ -123,14 +132,13 @@ async def _move(connection: AsyncConnection, node: str, before: Position | None,
 
 
 async def _write(connection: AsyncConnection, batch: _Batch) -> None:
-    await bulk.put(connection, open_calls, list(batch.open_calls.values()))
-    await bulk.put(connection, open_stays, list(batch.open_stays.values()))
-    await bulk.remove(connection, open_calls, list(batch.calls))
-    await bulk.remove(connection, open_stays, list(batch.records))
-    await bulk.add(connection, calls, list(batch.calls.values()))
-    records = list(batch.records.values())
-    await bulk.add(connection, minute_records, records)
-    strange = await charging.charge(connection, records)
+    await bulk.put(connection, open_calls, batch.open_calls)
+    await bulk.put(connection, open_stays, batch.open_stays)
+    await bulk.remove(connection, open_calls, [call["id"] for call in batch.calls])
+    await bulk.remove(connection, open_stays, [record["id"] for record in batch.records])
+    await bulk.add(connection, calls, batch.calls)
+    await bulk.add(connection, minute_records, batch.records)
+    strange = await charging.charge(connection, batch.records)
     await bulk.add(connection, incidents, batch.incidents + [_incident(kind, record) for kind, record in strange])
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -166,6 +167,7 @@ def stay_of(row: RowMapping) -> OpenStay:
     )
 
 
+@lru_cache(4096)
 def uuid_or_none(text: str) -> UUID | None:
     """The UUID whose usual text form this is; anything else, however close, is none."""
     try:

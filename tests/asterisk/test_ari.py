@@ -129,8 +129,8 @@ async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeA
         await call.join(ENTRY)
         assert [(method, uri) for method, uri, _ in fake.requests][2:] == [
             ("POST", "channels/c1/answer"),
-            ("POST", "channels/c1/play/c1-1"),
-            ("DELETE", "playbacks/c1-1"),
+            ("POST", "channels/c1/play/c1-a"),
+            ("DELETE", "playbacks/c1-a"),
             ("POST", "channels/c1/variable"),
             ("POST", "channels/c1/continue"),
         ]
@@ -147,7 +147,7 @@ async def test_silence_counts_from_the_end_of_the_prompt(
         waiting = asyncio.create_task(call.key(0.01))
         done, _ = await asyncio.wait([waiting], timeout=0.2)
         assert not done
-        await serving.fake.event("PlaybackFinished", playback={"id": "c1-1", "target_uri": "channel:c1"})
+        await serving.fake.event("PlaybackFinished", playback={"id": "c1-a", "target_uri": "channel:c1"})
         assert await asyncio.wait_for(waiting, 5) is None
         monkeypatch.setattr(calls.prompts, "LONGEST_S", 0.05)
         await call.say(Prompt.PASSCODE)
@@ -182,6 +182,27 @@ async def test_orphans_are_greeted_again_with_their_tries(wire: tuple[FakeAri, L
         call = await serving.offered.get()
         assert (call.id, call.tries, call.greeted) == ("c7", 2, True)
         assert serving.offered.empty()
+
+
+@pytest.mark.parametrize(("playing", "following"), [("c7-a", "c7-b"), ("c7-b", "c7-a")])
+async def test_what_an_orphan_was_being_told_is_stopped_before_anything_else(
+    wire: tuple[FakeAri, Login], playing: str, following: str
+) -> None:
+    fake = wire[0]
+    fake.answers["applications/bridge"] = (200, {"channel_ids": ["c7"]})
+    fake.answers["channels/c7"] = (200, channel("c7", state="Up"))
+    fake.answers[f"playbacks/{following}"] = (404, None)
+    async with Serving(wire) as serving:
+        call = await serving.offered.get()
+        stopped = [uri for method, uri, _ in fake.requests if method == "DELETE"]
+        assert f"playbacks/{playing}" in stopped
+        await call.say(Prompt.PASSCODE_AGAIN)
+        await fake.until("POST", f"channels/c7/play/{following}")
+        # Its end is told only now, and must not be taken for that of the new prompt.
+        await fake.event("PlaybackFinished", playback={"id": playing, "target_uri": "channel:c7"})
+        await fake.event("ChannelDtmfReceived", channel={"id": "c7"}, digit="1")
+        assert await call.key(5) == "1"
+        await fake.until("DELETE", f"playbacks/{following}", 2)
 
 
 async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, Login]) -> None:

@@ -11,18 +11,17 @@ import json
 import secrets
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import panoramisk
-import psutil
 
 from bridge.sandbox import callers_load, rest, system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+
+from .measuring import Usage, quantile, until_ready
 
 BASELINE_NUMBER = "7000"
 ROOMS = 25
@@ -116,26 +115,6 @@ async def block(node: Node, number: str, rate: float, calls: int) -> list[float]
     return found
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of them lie (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-@dataclass(frozen=True)
-class Usage:
-    """CPU seconds and resident memory of a process so far."""
-
-    cpu_s: float
-    resident_mb: float
-
-    @classmethod
-    def of(cls, pid: int) -> "Usage":
-        process = psutil.Process(pid)
-        times = process.cpu_times()
-        return cls(times.user + times.system, process.memory_info().rss / 1e6)
-
-
 async def provision(sandbox: Sandbox) -> tuple[str, ...]:
     """ROOMS sub-accounts; a host and a guest code each, all of one length."""
     async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client:
@@ -209,19 +188,6 @@ def main() -> None:
         finally:
             sandbox.remove()
     print(json.dumps(figures))
-
-
-def until_ready(sandbox: Sandbox, seconds: float = 30.0) -> None:
-    """Wait until the daemon is connected again. Fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(f"{sandbox.api_url}/readyz", timeout=2):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 if __name__ == "__main__":
