@@ -352,7 +352,8 @@ class Fold:
     def _over(self, stay: OpenStay, at: int) -> OpenStay:
         """The stay, ended at `at` by the switch's own word, which is late when it has just woken."""
         joined, life = stay.identity.joined_us, self._life
-        if life.waking(at, joined):
+        # Who was there in the gap is in doubt, whatever a clock that was stepped said when they joined.
+        if life.waking(at, 0 if stay.doubt_us else joined):
             awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
             return _cut(awake, life.froze_us, max(0, at - life.froze_us))
         if life.went_back(at):
@@ -475,14 +476,12 @@ def _doubted(gap_us: int, stay: OpenStay) -> OpenStay:
 
 def _decided(decided: Decided, stay: OpenStay) -> OpenStay:
     """The stay, once it is known what the gaps in it were."""
-    known = replace(stay, doubt_us=0)
-    joined = stay.identity.joined_us
-    if not decided.step_us or joined >= decided.before_us:
-        return known
+    if not decided.step_us or (decided.in_gap and not stay.doubt_us):
+        return replace(stay, doubt_us=0)
     # Where the gaps were more than this step, steps back may be in between that hide others forward.
     step = decided.step_us if stay.doubt_us <= decided.step_us + FREEZE_US else stay.doubt_us
-    known = replace(known, deducted_us=stay.deducted_us + step)
-    return _estimated(decided.step_us if joined > decided.unsure_after_us else 0, known)
+    known = replace(stay, deducted_us=stay.deducted_us + step, doubt_us=0)
+    return _estimated(0 if decided.in_gap else step, known)
 
 
 def _estimated(more_us: int, stay: OpenStay) -> OpenStay:

@@ -71,12 +71,11 @@ class Doubted:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The gaps so far are decided: the clock went forward by `step_us`, 0 for not at all, for all who were there before
-    `before_us`; whether it did for those who came after `unsure_after_us`, nobody can say."""
+    """The gaps so far are decided: the clock went forward by `step_us`, 0 for not at all. It did so in a gap, or, if it
+    was too little for one, nobody can say when since the daemon's last word."""
 
     step_us: int
-    before_us: int
-    unsure_after_us: int
+    in_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +226,9 @@ class Life:
             self._hidden = [(since, at) for since, _ in self._hidden]
             if abs(woke_us - self.froze_us - step) <= FREEZE_US:
                 self.froze_us = self.woke_us = 0  # the gap was the step
-            yield Decided(step, woke_us if woke_us > before.at else at, before.at)
+            yield Decided(step, woke_us > before.at)
         elif clock.at >= woke_us:
-            yield Decided(0, at, at)
+            yield Decided(0, False)
 
     def _step_back(self, step: int, at: int, shows: bool) -> WentBack:
         self.line_us = self._proof_us = self.alive_us = at

@@ -41,7 +41,6 @@ SHORT: Final = Profile(
     longest_stay_s=20.0,
     longest_freeze_s=6.0,
     gaps_s={"daemon": 6.0, "asterisk": 5.0, "postgres": 9.0, "journal": 6.0},
-    without=frozenset({Kind.JOURNAL_COPY}),
 )
 FULL: Final = Profile(
     duration_s=1440.0,
@@ -49,7 +48,6 @@ FULL: Final = Profile(
     longest_stay_s=60.0,
     longest_freeze_s=60.0,
     gaps_s={"daemon": 20.0, "asterisk": 45.0, "postgres": 20.0, "journal": 20.0},
-    without=frozenset({Kind.JOURNAL_COPY}),
 )
 
 
@@ -267,8 +265,6 @@ def _profile(chosen: argparse.Namespace) -> Profile:
         changes["rate"] = chosen.rate
     if chosen.calm is not None:
         changes["calm_s"] = chosen.calm
-    if chosen.copy_truncate:
-        changes["without"] = profile.without - {Kind.JOURNAL_COPY}
     if chosen.pace != 1.0:
         changes["gaps_s"] = {lane: gap / chosen.pace for lane, gap in profile.gaps_s.items()}
     if chosen.only:
@@ -284,7 +280,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="new callers a second")
     parser.add_argument("--pace", type=float, default=1.0, help="how many times as many faults")
     parser.add_argument("--calm", type=float, help="seconds for which Asterisk is left alone")
-    parser.add_argument("--copy-truncate", action="store_true", help="also rotate by copying and truncating")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="only faults with such a word in their Kind's name")
     parser.add_argument("--report", type=Path, help="write the findings there as markdown")
     parser.add_argument("--keep", type=Path, help="a folder for journal, logs and all that was compared")
