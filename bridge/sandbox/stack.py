@@ -179,7 +179,7 @@ class Sandbox:
         about = {
             "postgres": "embedded" if self._embedded else "your own, of BRIDGE_DATABASE_URL",
             "asterisk": f"SIP on {self.sip_address}",
-            "daemon": f"REST on {self.api_url}, {'ready' if self._ready() else 'not ready'}",
+            "daemon": f"REST on {self.api_url}, {'ready' if self.ready() else 'not ready'}",
         }
         running = {part: self.process(part) for part in ALL if part != "postgres" or self._embedded}
         return [State(part, process.pid if process else None, about[part]) for part, process in running.items()]
@@ -324,17 +324,18 @@ class Sandbox:
         become = shlex.join([sys.executable, "-m", "bridge", "serve"])
         self._write(command, f"#!/bin/sh\n{exports}cd {shlex.quote(str(PROJECT))}\nexec {become}\n", mode=0o700)
         running = self.daemon
-        if running and self._ready():
+        if running and self.ready():
             self._running("daemon", running)
             return
         with self._step(f"daemon on {self.api_url}"):
             process = running or processes.spawn([str(command)], os.environ, self.daemon_log, keep)
-            ready = processes.wait_until(lambda: not process.alive() or self._ready(), 60.0)
+            ready = processes.wait_until(lambda: not process.alive() or self.ready(), 60.0)
             if not process.alive() or not ready:
                 state = "is not ready after 60 s" if process.alive() else "ended"
                 raise SandboxError(f"The daemon {state}; {self.daemon_log} ends:\n{tail(self.daemon_log)}")
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether the daemon answers that every part of it is well."""
         try:
             with DIRECTLY.open(f"{self.api_url}/readyz", timeout=2):
                 return True
