@@ -157,8 +157,7 @@ class Fold:
             case facts.Answered():
                 return self._answered(fact)
             case facts.Entering():
-                self._entering[fact.uniqueid] = fact.at + SETTLING_US
-                return self._unknown_call(fact)
+                return self._about_to_enter(fact)
             case facts.Entered():
                 return self._entered(fact)
             case facts.Exited():
@@ -272,6 +271,13 @@ class Fold:
         return self._put_call(told) if told != call else []
 
     # --- Stays --------------------------------------------------------------------------------------------------------
+    def _about_to_enter(self, fact: facts.Entering) -> list[Change]:
+        stay = self._stays.get(fact.uniqueid)
+        if stay is not None and fact.at <= stay.identity.joined_us:
+            return []  # read again
+        self._entering[fact.uniqueid] = fact.at + SETTLING_US
+        return self._unknown_call(fact)
+
     def _entered(self, fact: facts.Entered) -> list[Change]:
         changes: list[Change] = []
         self._entering.pop(fact.uniqueid, None)

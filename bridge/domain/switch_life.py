@@ -146,7 +146,7 @@ class Life:
         if self.line_us and gap > FREEZE_US:
             self.froze_us, self.woke_us = self.line_us, at
             yield Doubted(gap)
-        self.line_us = at if self.went_back(at) else max(self.line_us, at)
+        self.line_us = max(self.line_us, at)
 
     def prove(self, at: int, since: int) -> None:
         """A channel that is there since `since` wrote a line: proof of life, if it was there at the last beat."""
@@ -156,7 +156,7 @@ class Life:
     def unprove(self, at: int) -> None:
         """Someone came at `at`: if the clock went back, what was proved before is no proof for them."""
         if self.went_back(at):
-            self._proof_us = min(self._proof_us, at)
+            self._proof_us = self.line_us = at
 
     def went_back(self, at: int) -> bool:
         """Whether a line of this time means that the clock was stepped back since the last beat."""
