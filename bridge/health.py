@@ -14,7 +14,7 @@ from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import Unavailable
 from bridge.domain.journal import Incident
 from bridge.domain.minutes import MinuteRecord
-from bridge.domain.presence import Differences
+from bridge.domain.presence import Differences, Recorded
 from bridge.meter import Meter
 from bridge.storage.directory import LocalDirectory
 from bridge.usecases.keep_minutes import Progress
@@ -86,27 +86,29 @@ class Health:
         self._ledger = (False, str(error))
 
     # --- The rooms ------------------------------------------------------------------------------------------------
-    def recorded(self) -> frozenset[str] | None:
-        """The channels that are in a room by the journal, None while it is behind."""
+    def recorded(self) -> Recorded | None:
+        """What the journal says of channels, None while it is behind."""
         progress = self._progress
         if progress is None or time.time() - progress.fold.alive_us / SECOND_US > BEHIND_S:
             return None
-        return progress.fold.inside
+        fold = progress.fold
+        return Recorded(fold.inside, fold.waiting, fold.doubtful)
 
     def on_difference(self, differences: Differences) -> None:
         """Journal and rooms were compared."""
         telemetry.ROOM_DIFFERENCES.labels(kind="absent").set(len(differences.absent))
         telemetry.ROOM_DIFFERENCES.labels(kind="unseen").set(len(differences.unseen))
+        telemetry.ROOM_DIFFERENCES.labels(kind="gone").set(len(differences.gone))
 
-    def on_healing(self, word: str, channel: str) -> None:
+    def on_healing(self, kind: str, channel: str) -> None:
         """A difference lasted."""
         log.error(
             "room_difference",
-            kind=word.lower(),
+            kind=kind,
             call=channel,
             mend="it is healed by a word in the journal; was the journal's disk full, or a part of it lost?",
         )
-        telemetry.ROOM_HEALINGS.labels(kind=word.lower()).inc()
+        telemetry.ROOM_HEALINGS.labels(kind=kind).inc()
 
     # --- Admission ------------------------------------------------------------------------------------------------
     async def barrier(self) -> str | None:

@@ -42,7 +42,7 @@ HEART_REVIVALS: Final = Counter(
 )
 ROOM_DIFFERENCES: Final = Gauge(
     "bridge_room_differences",
-    "Participants whom the journal and the rooms disagree about now: absent from every room, or unseen in the journal.",
+    "Callers whom journal and switch disagree about now: absent from every room, unseen in the journal, or gone.",
     ["kind"],
     registry=REGISTRY,
 )

@@ -10,6 +10,7 @@ from bridge.asterisk.ari import Ari, AriFailed, AriUnreachable
 CONFBRIDGE: Final = "ConfBridge"
 PARTICIPANT: Final = "PJSIP/"
 LEARN_S: Final = 2.0
+NOT_FOUND: Final = 404
 
 
 class Occupancy:
@@ -65,6 +66,16 @@ class AriSwitch:
         self._outside = {channel: outside for channel, outside in self._outside.items() if channel in listed}
         self._occupancy.learn(rooms)
         return frozenset().union(*rooms.values())
+
+    async def existing(self, channels: Set[str]) -> Set[str]:
+        return {channel for channel in channels if await self._exists(channel)}
+
+    async def _exists(self, channel: str) -> bool:
+        try:
+            await self._ari.request("GET", f"channels/{channel}")
+        except AriFailed as error:
+            return error.status != NOT_FOUND
+        return True
 
     async def journal(self, word: str, about: str) -> None:
         try:

@@ -50,6 +50,7 @@ REVIVAL_US: Final = 6 * SECOND_US
 CAUSE_NO_MEDIA: Final = 44
 CAUSE_NORMAL: Final = 16
 ENDED: Final = 4096
+"""So many channels that have ended are remembered, since none comes back."""
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 _RESULTS: Final = {
@@ -83,7 +84,9 @@ class Fold:
         pulse: Pulse | None = None,
         calls: Iterable[OpenCall] = (),
         stays: Iterable[OpenStay] = (),
+        ended: Iterable[str] = (),
     ) -> None:
+        """`ended` are channels of the pulse's boot that have ended, the latest last."""
         pulse = pulse or Pulse()
         self._node = node
         self._rtp_timeout_us = rtp_timeout_us
@@ -92,9 +95,9 @@ class Fold:
         self._stays = {stay.identity.uniqueid: stay for stay in stays}
         self._entering = dict(pulse.entering)
         self._newcomers = dict.fromkeys(pulse.newcomers)
-        # Of use within one run only: what comes twice after a restart is told by the ledger.
-        self._ended: dict[str, None] = {}
-        self._garbage_told = False
+        self._ended: dict[str, None] = dict.fromkeys(ended)
+        self._garbage_told = self._rest_of_start = False
+        self._garbage_bytes = 0
 
     @property
     def pulse(self) -> Pulse:
@@ -117,6 +120,22 @@ class Fold:
         return frozenset(channel for channel, stay in self._stays.items() if stay.left_us is None)
 
     @property
+    def doubtful(self) -> frozenset[str]:
+        """The channels of those whose end may be hidden, for all that the journal shows."""
+        at = self._life.line_us
+        return frozenset(
+            channel
+            for channel, stay in self._stays.items()
+            if stay.left_us is None and self._unseen_since(stay, at) < at
+        )
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The channels that are not hung up, but in no room: in the dialogue, or on their way out."""
+        over = (channel for channel, stay in self._stays.items() if stay.left_us is not None)
+        return frozenset([*over, *(channel for channel in self._calls if channel not in self._stays)])
+
+    @property
     def alive_us(self) -> int:
         """When the switch last said that it lives."""
         return self._life.alive_us
@@ -125,23 +144,23 @@ class Fold:
         """Take in the next fact and say what it changes."""
         match fact:
             case Garbage():
-                return self._hide(fact.why)
+                return self._hide(fact)
             case facts.Starting():
                 return []
             case facts.Boot():
-                self._garbage_told = False
+                self._whole()
                 return self._happened(self._life.booted(fact))
             case facts.Alive():
-                self._garbage_told = False
+                self._whole()
                 changes = self._happened(self._life.beat(fact))
                 self._newcomers.clear()
                 return changes
             case facts.Torn(event="CHAN_START"):
                 # The only line that a caller's own words can break. Nothing depends on it, nor on the rest of it.
-                self._garbage_told = True
+                self._rest_of_start = True
                 return []
             case _:
-                self._garbage_told = False
+                self._whole()
         if fact.uniqueid in self._ended or self._life.read_before(fact):
             return []
         changes = self._happened(self._life.see(fact.at))
@@ -202,7 +221,7 @@ class Fold:
         changes: list[Change] = []
         for stay in self._stays.values():
             if stay.left_us is None:
-                end = min(proved_us, self._exit_after(stay.identity.joined_us, proved_us, proved_us))
+                end = min(proved_us, self._unseen_since(stay, proved_us))
                 changes.append(_closed(_cut(stay, end, proved_us - end + BEAT_US), Reason.SWITCH_LOST))
             else:
                 changes.append(self._explained(stay, None, ""))
@@ -227,13 +246,19 @@ class Fold:
                 changes += self._put_stay(changed)
         return changes
 
-    def _hide(self, why: str) -> list[Change]:
-        """Garbage, the first of a row of such lines."""
-        if self._garbage_told or self._life.reading_again():
+    def _hide(self, garbage: Garbage) -> list[Change]:
+        """Garbage: of a row of such lines, the first is told."""
+        if self._life.reading_again() or self._rest_of_start:
             return []
-        self._garbage_told = True
-        self._life.hide()
-        return [Incident(self._life.line_us, "garbage_line", why)]
+        self._garbage_bytes += garbage.size
+        self._life.hide(self._garbage_bytes)
+        first, self._garbage_told = not self._garbage_told, True
+        return [Incident(self._life.line_us, "garbage_line", garbage.why)] if first else []
+
+    def _whole(self) -> None:
+        """A line that is whole ends a row of garbage."""
+        self._garbage_told = self._rest_of_start = False
+        self._garbage_bytes = 0
 
     # --- Calls --------------------------------------------------------------------------------------------------------
     def _called(self, fact: facts.Called) -> list[Change]:
@@ -288,7 +313,7 @@ class Fold:
             if before.left_us is None:
                 changes.append(Incident(fact.at, "exit_unseen", fact.uniqueid))
                 joined = before.identity.joined_us
-                before = _cut(before, self._exit_after(joined, fact.at, joined), 0)
+                before = _cut(before, self._exit_after(joined, fact.at), 0)
                 bound = max(0, fact.at - joined)
                 before = replace(before, error_bound_us=max(before.error_bound_us, bound))
             changes.append(_closed(before, Reason.LEFT_ROOM))
@@ -348,12 +373,20 @@ class Fold:
         by = self._entering.pop(fact.uniqueid, None)
         call = self._calls.get(fact.uniqueid)
         if by is None and call is not None:
-            by = max((until for _, until in self._life.hidden(fact.at) if until > call.started_us), default=None)
+            since = call.started_us
+            by = max((span.until_us for span in self._life.hidden(fact.at) if span.until_us > since), default=None)
         return by
 
-    def _exit_after(self, joined_us: int, at: int, otherwise: int) -> int:
+    def _unseen_since(self, stay: OpenStay, at: int) -> int:
+        """An instant that an end of which no line is left was not before, `at` if nothing can hide one."""
+        there = max(stay.identity.joined_us, stay.seen_us)
+        spans = (span for span in self._life.hidden(at) if span.endings)
+        return min((max(there, span.since_us) for span in spans if span.until_us >= there), default=at)
+
+    def _exit_after(self, joined_us: int, at: int) -> int:
         """An instant that an exit which no line shows was not before: garbage after the join hides it, if anything."""
-        return min((since for since, until in self._life.hidden(at) if until >= joined_us), default=otherwise)
+        hidden = self._life.hidden(at)
+        return min((span.since_us for span in hidden if span.until_us >= joined_us), default=joined_us)
 
     def _over(self, stay: OpenStay, at: int) -> OpenStay:
         """The stay, ended at `at` by the switch's own word, which is late when it has just woken."""
@@ -438,16 +471,15 @@ class Fold:
         return changes
 
     def _absent(self, fact: facts.Absent) -> list[Change]:
+        changes: list[Change] = []
         stay = self._stays.pop(fact.subject, None)
-        if stay is None:
-            return []
-        if stay.left_us is None:
-            seen_us = min(max(fact.seen_us, stay.identity.joined_us), fact.at)
-            stay = _cut(stay, seen_us, max(0, fact.at - seen_us))
-        changes: list[Change] = [
-            Incident(fact.at, "stay_without_end", fact.subject),
-            _closed(stay, Reason.DROPPED),
-        ]
+        if stay is not None:
+            changes.append(Incident(fact.at, "stay_without_end", fact.subject))
+            if stay.left_us is None:
+                seen_us = min(max(fact.seen_us, stay.seen_us, stay.identity.joined_us), fact.at)
+                changes.append(_closed(_cut(stay, seen_us, max(0, fact.at - seen_us)), Reason.DROPPED))
+            else:
+                changes.append(self._explained(stay, None, ""))
         call = self._calls.pop(fact.subject, None)
         if call is not None:
             end = max(call.started_us, min(fact.seen_us or fact.at, fact.at))
@@ -456,10 +488,15 @@ class Fold:
         return changes
 
     def _present(self, fact: facts.Present) -> list[Change]:
-        if fact.subject in self._stays or fact.subject in self._ended:
-            return []
-        self._entering.setdefault(fact.subject, fact.at)
-        return [Incident(fact.at, "join_unseen", fact.subject)]
+        changes: list[Change] = []
+        for subject in fact.subjects:
+            stay = self._stays.get(subject)
+            if stay is not None and stay.left_us is None:
+                changes += self._put_stay(replace(stay, seen_us=max(stay.seen_us, min(fact.seen_us, fact.at))))
+            elif stay is None and subject not in self._ended:
+                self._entering.setdefault(subject, fact.at)
+                changes.append(Incident(fact.at, "join_unseen", subject))
+        return changes
 
     def _put_call(self, call: OpenCall) -> list[Change]:
         self._calls[call.uniqueid] = call

@@ -8,7 +8,7 @@ wherever they stand. Fields as in asterisk-conf/cel_custom.conf; times are µs s
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -148,8 +148,8 @@ class Gone(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Absent(Fact):
-    """The daemon's word: the participant `subject` is in no room any more, and was last seen there at `seen_us`, 0 for
-    never."""
+    """The daemon's word: the caller `subject` is in no room any more, or gone for good, and was last seen at `seen_us`,
+    0 for never."""
 
     subject: str
     seen_us: int
@@ -157,9 +157,10 @@ class Absent(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Present(Fact):
-    """The daemon's word: the participant `subject` is in a room."""
+    """The daemon's word: the participants `subjects` were in rooms at `seen_us`."""
 
-    subject: str
+    seen_us: int
+    subjects: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +183,10 @@ class Torn(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Bytes that are no fact. `why` never quotes them: they may hold anything."""
+    """Bytes that are no fact, `size` of them. `why` never quotes them: they may hold anything."""
 
     why: str
+    size: int = 0
 
 
 def read(line: bytes) -> Sequence[Fact | Garbage]:
@@ -210,11 +212,11 @@ def parse(line: bytes) -> Fact | Garbage:
 def _salvaged(line: bytes, garbage: Garbage) -> Sequence[Fact | Garbage]:
     """The facts and heads of lines within a line that is no whole one."""
     before, *rest = line.split(_BEGIN)
-    found: list[Fact | Garbage] = [garbage] if before.strip() or not rest else []
+    found: list[Fact | Garbage] = [replace(garbage, size=len(before))] if before.strip() or not rest else []
     for tail in rest:
         piece = (_BEGIN + tail).rstrip(b"\0 \t\r")
         fact = parse(piece)
-        found.append(_head(piece) or fact if isinstance(fact, Garbage) else fact)
+        found.append(_head(piece) or replace(fact, size=len(piece)) if isinstance(fact, Garbage) else fact)
     return found
 
 
@@ -273,7 +275,8 @@ def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | 
             subject, seen = extra["extra"].split(":")
             return Absent(at, uniqueid, _stamp(subject), int(seen))
         case "PRESENT":
-            return Present(at, uniqueid, _stamp(extra["extra"]))
+            seen, *subjects = extra["extra"].split(":")
+            return Present(at, uniqueid, int(seen), tuple(_stamp(subject) for subject in subjects))
         case _:
             return Starting(at, uniqueid)
 

@@ -69,7 +69,7 @@ class OpenStay:
     """A participant in a room. Once `left_us` is known the stay is over, and waits only for the reason.
 
     `deducted_us` is what the clock stepped forward meanwhile; `doubt_us` are gaps that may have been such steps. Both
-    are taken off when it ends. `result` is what LEFT said.
+    are taken off when it ends. `result` is what LEFT said. `seen_us` is when the daemon last told of them in the room.
     """
 
     identity: Identity
@@ -89,6 +89,7 @@ class OpenStay:
     result: str = ""
     deducted_us: int = 0
     doubt_us: int = 0
+    seen_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

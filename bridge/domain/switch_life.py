@@ -10,11 +10,12 @@ counts.
 - A gap may be a step of the clock instead. What the daemon last said of the clock, repeated by ALIVE, tells which.
 - An ALIVE that does not count on from the last one is read again, and so is everything up to the next that does: it
   changes nothing.
-- Garbage, and beats that are missing, may hide anything from the beat before to the beat after.
+- Garbage may hide something from the beat before to the beat after. Where beats are missing, or garbage is as long as
+  all that a channel writes when it ends, whole endings may be hidden.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bridge.domain import journal_line as facts
@@ -26,6 +27,17 @@ WAKING_US: Final = SECOND_US
 """After a freeze as long as twice this, or longer; after a shorter one, half of that."""
 STEP_US: Final = 100_000
 PAST: Final = 32
+ENDING_BYTES: Final = 2000
+"""What a channel that was in a room writes from its exit to its end is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A span of time in which something may be hidden: `endings` whole endings of channels, else a line or two."""
+
+    since_us: int
+    until_us: int
+    endings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +46,8 @@ class Pulse:
 
     `past` are boots before this one. `beat` and `alive_us` are of the last ALIVE, `proof_us` is the last proof of life,
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
-    spans in which garbage may hide anything, and `hiding_us` is where one began that has not ended yet; `again` is the
-    boot of which lines are being read again, if any are. `entering` says of channels by when they joined a room, if
+    spans in which something may be hidden, `hiding` one that has not ended yet; `again` is the boot of which lines are
+    being read again, if any are. `entering` says of channels by when they joined a room, if
     they did; `newcomers` have joined one since the last ALIVE.
     """
 
@@ -48,8 +60,8 @@ class Pulse:
     froze_us: int = 0
     woke_us: int = 0
     clock: Clock | None = None
-    hidden: tuple[tuple[int, int], ...] = ()
-    hiding_us: int | None = None
+    hidden: tuple["Hidden", ...] = ()
+    hiding: "Hidden | None" = None
     again: str = ""
     entering: tuple[tuple[str, int], ...] = ()
     newcomers: tuple[str, ...] = ()
@@ -109,7 +121,7 @@ class Life:
         self._proof_us = pulse.proof_us
         self._clock = pulse.clock
         self._hidden = list(pulse.hidden)
-        self._hiding_us = pulse.hiding_us
+        self._hiding = pulse.hiding
         self._again = pulse.again
 
     def pulse(self, entering: tuple[tuple[str, int], ...], newcomers: tuple[str, ...]) -> Pulse:
@@ -125,7 +137,7 @@ class Life:
             self.woke_us,
             self._clock,
             tuple(self._hidden),
-            self._hiding_us,
+            self._hiding,
             self._again,
             entering,
             newcomers,
@@ -188,7 +200,7 @@ class Life:
         if stepped := bool(self.alive_us) and self.went_back(fact.at):
             yield self._step_back(self.alive_us - fact.at, fact.at, True)
         if 0 <= self._beat < fact.beat - 1:
-            self.hide()
+            self.hide(ENDING_BYTES)
             yield BeatsMissing(fact.beat - self._beat - 1)
         # What lines of other times said meanwhile is of no account.
         self._beat, self.alive_us, self._proof_us, self.line_us = fact.beat, fact.at, fact.at, fact.at
@@ -208,7 +220,7 @@ class Life:
         self.froze_us = self.woke_us = 0
         self._clock = None
         self._hidden.clear()
-        self._hiding_us = None
+        self._hiding = None
 
     def _told(self, clock: Clock, at: int, stepped: bool) -> Iterator[Happening]:
         """What the daemon said of the clock decides of the gaps before it was said. Steps back may be known."""
@@ -223,7 +235,7 @@ class Life:
             if not stepped:
                 yield self._step_back(-step, at, False)
         elif step >= STEP_US:
-            self._hidden = [(since, at) for since, _ in self._hidden]
+            self._hidden = [replace(span, until_us=at) for span in self._hidden]
             if abs(woke_us - self.froze_us - step) <= FREEZE_US:
                 self.froze_us = self.woke_us = 0  # the gap was the step
             yield Decided(step, woke_us > before.at)
@@ -237,20 +249,22 @@ class Life:
         return WentBack(step, shows)
 
     # --- What may be hidden -------------------------------------------------------------------------------------------
-    def hide(self) -> None:
-        """Garbage: it may hide anything since the last beat."""
-        if self._hiding_us is None:
-            self._hiding_us = self.alive_us
+    def hide(self, size: int) -> None:
+        """So many bytes of garbage: they may hide something since the last beat."""
+        endings = size >= ENDING_BYTES or (self._hiding is not None and self._hiding.endings)
+        since_us = self.alive_us if self._hiding is None else self._hiding.since_us
+        self._hiding = Hidden(since_us, since_us, endings)
 
-    def hidden(self, at: int) -> list[tuple[int, int]]:
-        """Spans in which anything may be hidden, as of `at`, the oldest first."""
-        return self._hidden if self._hiding_us is None else [*self._hidden, (self._hiding_us, at)]
+    def hidden(self, at: int) -> list[Hidden]:
+        """Spans in which something may be hidden, as of `at`, the oldest first."""
+        return self._hidden if self._hiding is None else [*self._hidden, replace(self._hiding, until_us=at)]
 
     def _unhide(self, at: int) -> None:
-        if self._hiding_us is None:
+        if self._hiding is None:
             return
         self._hidden = self.hidden(at)
-        self._hiding_us = None
+        self._hiding = None
         if len(self._hidden) > PAST:
-            (since, _), (_, until), *later = self._hidden
-            self._hidden = [(since, until), *later]
+            first, second, *later = self._hidden
+            both = Hidden(first.since_us, second.until_us, first.endings or second.endings)
+            self._hidden = [both, *later]

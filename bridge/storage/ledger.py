@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal import Change, Incident
+from bridge.domain.journal import ENDED, Change, Incident
 from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, microseconds
 from bridge.domain.switch_life import Pulse
 from bridge.storage import bulk, charging, ledger_rows
@@ -47,11 +47,17 @@ class PostgresLedger:
             ).one_or_none()
             called = await connection.execute(select(open_calls).where(open_calls.c.node == node))
             stayed = await connection.execute(select(open_stays).where(open_stays.c.node == node))
+            boot = position.pulse.get("boot", "") if position else ""
+            # Latest first by their beginning, which is what is indexed.
+            gone = select(calls.c.uniqueid).where(calls.c.node == node, calls.c.boot == boot)
+            gone = gone.order_by(calls.c.started_at.desc()).limit(ENDED)
+            ended = (await connection.execute(gone)).scalars().all() if boot else []
             return Resumption(
                 Position(position.file, position.byte_offset) if position else None,
                 ledger_rows.pulse_of(position.pulse) if position else Pulse(),
                 [ledger_rows.call_of(row) for row in called.mappings()],
                 [ledger_rows.stay_of(row) for row in stayed.mappings()],
+                ended[::-1],
             )
 
     async def commit(

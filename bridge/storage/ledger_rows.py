@@ -21,7 +21,7 @@ from bridge.domain.minutes import (
     instant,
     microseconds,
 )
-from bridge.domain.switch_life import Pulse
+from bridge.domain.switch_life import Hidden, Pulse
 
 INT32 = 2**31 - 1
 
@@ -62,6 +62,7 @@ def open_stay(stay: OpenStay) -> dict[str, Any]:
         "result": clean(stay.result),
         "deducted_us": stay.deducted_us,
         "doubt_us": stay.doubt_us,
+        "seen_us": stay.seen_us,
     }
 
 
@@ -137,10 +138,12 @@ def pulse(seen: Pulse) -> dict[str, Any]:
 
 def pulse_of(row: dict[str, Any]) -> Pulse:
     """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
-    lists = {name: tuple(row.get(name, ())) for name in ("past", "hidden", "entering", "newcomers")}
-    pairs = {name: tuple((first, second) for first, second in lists[name]) for name in ("hidden", "entering")}
+    known = {name: tuple(row.get(name, ())) for name in ("past", "newcomers")}
+    entering = tuple((channel, by) for channel, by in row.get("entering", ()))
+    hidden = tuple(Hidden(**span) for span in row.get("hidden", ()))
+    hiding = Hidden(**row["hiding"]) if row.get("hiding") else None
     clock = Clock(**row["clock"]) if row.get("clock") else None
-    return Pulse(**{**row, **lists, **pairs, "clock": clock})
+    return Pulse(**{**row, **known, "entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock})
 
 
 def stay_of(row: RowMapping) -> OpenStay:
@@ -164,6 +167,7 @@ def stay_of(row: RowMapping) -> OpenStay:
         row["result"],
         row["deducted_us"],
         row["doubt_us"],
+        row["seen_us"],
     )
 
 

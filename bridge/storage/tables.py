@@ -236,6 +236,7 @@ open_stays: Final = Table(
     _text("result"),
     _count("deducted_us"),
     _count("doubt_us"),
+    _count("seen_us"),
     PrimaryKeyConstraint("id"),
     Index(None, "node"),
     Index(None, "account_id", "joined_at"),

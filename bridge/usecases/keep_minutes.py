@@ -39,7 +39,7 @@ async def keep_minutes(
     Raises Conflict when another daemon commits the same node's journal.
     """
     resumption = await _resume(ledger, node, on_unavailable)
-    fold = Fold(node, rtp_timeout_us, resumption.pulse, resumption.calls, resumption.stays)
+    fold = Fold(node, rtp_timeout_us, resumption.pulse, resumption.calls, resumption.stays, resumption.ended)
     committed = resumption.position
     committed_at = time.monotonic()
     lines = 0

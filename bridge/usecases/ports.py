@@ -68,6 +68,8 @@ class Resumption:
     pulse: Pulse
     calls: Sequence[OpenCall]
     stays: Sequence[OpenStay]
+    ended: Sequence[str] = ()
+    """Channels of the pulse's boot that have ended, the latest last."""
 
 
 class Ledger(Protocol):
@@ -92,6 +94,9 @@ class Switch(Protocol):
 
     async def participants(self) -> Set[str]:
         """The uniqueids of all participants in rooms. Raises Unavailable."""
+
+    async def existing(self, channels: Set[str]) -> Set[str]:
+        """Those of these channels that there are still. Raises Unavailable."""
 
     async def journal(self, word: str, about: str) -> None:
         """Write a word into the journal; what is not written is no error. Raises Unavailable."""

@@ -4,26 +4,29 @@ So everything that minutes are made of stands in the journal, and they can be ma
 """
 
 import asyncio
+import itertools
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from bridge.domain import presence
-from bridge.domain.presence import Differences
+from bridge.domain.presence import Differences, Recorded
 from bridge.usecases.ports import Switch
 
 LOOK_S: Final = 5.0
+IN_A_WORD: Final = 8
+"""A line of the journal holds the names of so many channels twice."""
 
 
 async def reconcile_rooms(
     switch: Switch,
-    recorded: Callable[[], Set[str] | None],
+    recorded: Callable[[], Recorded | None],
     on_difference: Callable[[Differences], None],
     on_healing: Callable[[str, str], None],
 ) -> None:
     """Compare every LOOK_S, for ever. Raises Unavailable when the switch can't be asked.
 
-    `recorded` are the channels that are in a room as of the journal's last line, None while it is behind.
+    `recorded` is what the journal says as of its last line, None while it is behind.
     """
     differences = Differences()
     seen_us: dict[str, int] = {}
@@ -32,13 +35,22 @@ async def reconcile_rooms(
         present = await switch.participants()
         known = recorded()
         if known is not None:
-            seen_us = {channel: asked_us if channel in present else seen_us.get(channel, 0) for channel in known}
-            differences = differences.after(known, present)
+            existing = await switch.existing(known.waiting - present)
+            told = known.inside | known.waiting
+            seen_us = {one: asked_us if one in present | existing else seen_us.get(one, 0) for one in told}
+            differences = differences.after(known, present, existing)
             on_difference(differences)
-            for channel in presence.lasting(differences.absent):
-                on_healing("ABSENT", channel)
-                await switch.journal("ABSENT", f"{channel}:{seen_us[channel]}")
-            for channel in presence.lasting(differences.unseen):
-                on_healing("PRESENT", channel)
-                await switch.journal("PRESENT", channel)
+            for kind, differing in (("absent", differences.absent), ("gone", differences.gone)):
+                for channel in presence.lasting(differing):
+                    on_healing(kind, channel)
+                    await switch.journal("ABSENT", f"{channel}:{seen_us[channel]}")
+            for channel in (unseen := presence.lasting(differences.unseen)):
+                on_healing("unseen", channel)
+            await _tell_present(switch, asked_us, [*unseen, *sorted(known.doubtful & present)])
         await asyncio.sleep(LOOK_S)
+
+
+async def _tell_present(switch: Switch, asked_us: int, channels: Iterable[str]) -> None:
+    there = iter(channels)
+    while some := list(itertools.islice(there, IN_A_WORD)):
+        await switch.journal("PRESENT", ":".join([str(asked_us), *some]))

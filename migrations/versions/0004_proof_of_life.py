@@ -34,7 +34,7 @@ def upgrade() -> None:
         op.drop_column("journal_positions", name)
     op.add_column("open_calls", sa.Column("evidence", sa.Text(), nullable=False, server_default="measured"))
     op.alter_column("open_calls", "evidence", server_default=None)
-    for name in ("deducted_us", "doubt_us"):
+    for name in ("deducted_us", "doubt_us", "seen_us"):
         op.add_column("open_stays", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
         op.alter_column("open_stays", name, server_default=None)
     op.add_column(
@@ -60,7 +60,7 @@ def downgrade() -> None:
     op.drop_column("charges", "reverses")
     op.drop_index("minute_records_corrects_idx", "minute_records")
     op.drop_column("tariff_versions", "bill_estimated")
-    for name in ("deducted_us", "doubt_us"):
+    for name in ("deducted_us", "doubt_us", "seen_us"):
         op.drop_column("open_stays", name)
     op.drop_column("open_calls", "evidence")
     op.add_column("journal_positions", sa.Column("boot", sa.Text(), nullable=False, server_default=""))

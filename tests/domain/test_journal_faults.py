@@ -168,7 +168,7 @@ DAMAGES: dict[str, Damage] = {
 
 
 def damaged(chance: random.Random, lines: list[bytes]) -> list[bytes]:
-    """Up to three damages. Lines that vanish without a trace do so alone: what stands elsewhere would be taken for it."""
+    """Up to three damages. Lines that vanish without a trace do so alone: no other damage must be taken for theirs."""
     kinds = [damage for damage in DAMAGES.values() if damage is not lose] if chance.random() < 0.8 else [lose]
     for _ in range(chance.choice((0, 1, 1, 2, 3))):
         if lines:

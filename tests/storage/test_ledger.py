@@ -15,7 +15,7 @@ from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.journal import Change, Incident
 from bridge.domain.journal_line import Clock
 from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenCall, OpenStay, Outcome, Reason, microseconds
-from bridge.domain.switch_life import Pulse
+from bridge.domain.switch_life import Hidden, Pulse
 from bridge.domain.tenancy import SubAccount
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
@@ -35,8 +35,8 @@ PULSE = Pulse(
     5,
     7,
     Clock(microseconds(NOVEMBER), 12),
-    ((1, 2), (3, 4)),
-    None,
+    (Hidden(1, 2, True), Hidden(3, 4, False)),
+    Hidden(5, 5, False),
     "",
     (("node1-1.7", 9),),
     ("node1-1.8",),
@@ -78,7 +78,7 @@ async def add_tariff(tenants: PostgresTenants, owner: SubAccount, since: datetim
 
 async def test_a_node_never_seen_resumes_from_nothing(ledger: PostgresLedger) -> None:
     found = await ledger.resume("node1")
-    assert (found.position, found.pulse, found.calls, found.stays) == (None, Pulse(), [], [])
+    assert (found.position, found.pulse, found.calls, found.stays, found.ended) == (None, Pulse(), [], [], [])
 
 
 async def test_the_life_of_a_stay(
