@@ -1,5 +1,6 @@
 """Reading the journal from a place on, file after file, whatever is done to the files meanwhile."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from bridge.usecases.ports import Batch, Position
 log = structlog.get_logger()
 
 NOTHING_YET_S: Final = 10.0
+RECENT: Final = 1 << 16
+"""So much of what was read last is remembered, to know a file again whose end was cut off."""
 NOT_ROTATED: Final = "journal_not_rotated"
 QUIET_S: Final = 1.0
 """A renamed file may still get the lines that were being written when it was renamed."""
@@ -38,6 +41,8 @@ class Reader:
         self._seen = (-1, -1)
         self._fresh_at = self._waiting_since = time.monotonic()
         self._truncated = False
+        self._recent = b""
+        self._again = False
         self._told: dict[str, str] = {}
 
     def take(self) -> Batch | None:
@@ -99,10 +104,12 @@ class Reader:
         assert self._part is not None
         self._offset += len(data)
         self._mark = (self._mark + data[-MARK:])[-MARK:]
+        self._recent = (self._recent + data)[-RECENT:]
+        again, self._again = self._again, False
         self._fresh_at = time.monotonic()
         self._told = {event: what for event, what in self._told.items() if event == NOT_ROTATED}
         self._place = journal_content.position(self._part.identity, self._offset, self._mark)
-        return Batch(journal_content.lines(data), self._place)
+        return Batch(journal_content.lines(data), self._place, again)
 
     def _rotate(self) -> None:
         """Put the live file away once it is long enough and nothing of it is left to read. Asterisk begins another."""
@@ -166,9 +173,9 @@ class Reader:
         found = self._shelf.find(place)
         if found is not None:
             part, stands = found
-            if not stands:
-                self._tell_mismatch(part, place)
-            return self._enter(part, place.offset if stands else 0)
+            if stands:
+                return self._enter(part, place.offset)
+            return self._enter(part, self._cut_at(part, place) or self._from_start(part, place))
         if not self._truncated or self._part is None:
             return self._wait()
         # It was in our hands until now, so all of it that is left was read.
@@ -195,15 +202,41 @@ class Reader:
             if journal_content.stands(content, self._place):
                 offset = self._place.offset
             elif self._content is not None:
-                self._tell_mismatch(part, self._place)
+                offset = self._from_start(part, self._place)
         self._leave()
         self._content, self._offset = content, offset
         self._mark, status = journal_content.before(content, offset), content.stat()
+        self._recent = self._recent if offset else b""
         self._place = journal_content.position(part.identity, offset, self._mark)
         self._seen = (-1, status.st_mtime_ns)
         self._truncated = False
         self._fresh_at = time.monotonic()
         return True
+
+    def _cut_at(self, part: Part, place: Position) -> int:
+        """Where the file's end was cut off while it was followed, going by what was read last; 0 if that is not so."""
+        if self._part is None or part.identity != self._part.identity:
+            return 0
+        start = place.offset - len(self._recent)
+        with self._shelf.open(part) or contextlib.nullcontext() as content:
+            left = content.read_at(start, RECENT) if content is not None else b""
+        pairs = enumerate(zip(left, self._recent, strict=False))
+        same = next((place for place, (here, read) in pairs if here != read), min(len(left), len(self._recent)))
+        if same < min(MARK, len(self._recent)) or not self._recent:
+            return 0
+        log.error(
+            "journal_cut",
+            path=str(part.path),
+            offset=start + same,
+            mend="its end was cut off; what had been read of it is not lost, and it is read on from there",
+        )
+        self._recent = self._recent[:same]
+        return start + same
+
+    def _from_start(self, part: Part, place: Position) -> int:
+        self._tell_mismatch(part, place)
+        self._again = True
+        return 0
 
     def _leave(self) -> None:
         if self._content is not None:

@@ -140,6 +140,10 @@ class Fold:
         """When the switch last said that it lives."""
         return self._life.alive_us
 
+    def read_again(self) -> None:
+        """From here on, lines may be read again."""
+        self._life.read_again()
+
     def apply(self, fact: Fact | Garbage) -> list[Change]:
         """Take in the next fact and say what it changes."""
         match fact:
@@ -313,7 +317,7 @@ class Fold:
             if before.left_us is None:
                 changes.append(Incident(fact.at, "exit_unseen", fact.uniqueid))
                 joined = before.identity.joined_us
-                before = _cut(before, self._exit_after(joined, fact.at), 0)
+                before = _cut(before, self._exit_after(before, fact.at), 0)
                 bound = max(0, fact.at - joined)
                 before = replace(before, error_bound_us=max(before.error_bound_us, bound))
             changes.append(_closed(before, Reason.LEFT_ROOM))
@@ -366,6 +370,7 @@ class Fold:
         joined = min(by, fact.at)
         since = call.started_us if call else joined - SETTLING_US
         stay = _estimated(max(0, joined - since), self._stay(fact, joined))
+        self._newcomers[fact.uniqueid] = None
         return changes + self._put_stay(self._over(stay, fact.at))
 
     def _joined_by(self, fact: facts.Exited) -> int | None:
@@ -380,13 +385,17 @@ class Fold:
     def _unseen_since(self, stay: OpenStay, at: int) -> int:
         """An instant that an end of which no line is left was not before, `at` if nothing can hide one."""
         there = max(stay.identity.joined_us, stay.seen_us)
-        spans = (span for span in self._life.hidden(at) if span.endings)
+        spans = [span for span in self._life.hidden(at) if span.endings]
+        if stay.deducted_us < 0 and spans:
+            return stay.identity.joined_us + stay.deducted_us  # spans and stay may be of different clocks
         return min((max(there, span.since_us) for span in spans if span.until_us >= there), default=at)
 
-    def _exit_after(self, joined_us: int, at: int) -> int:
+    def _exit_after(self, stay: OpenStay, at: int) -> int:
         """An instant that an exit which no line shows was not before: garbage after the join hides it, if anything."""
-        hidden = self._life.hidden(at)
-        return min((span.since_us for span in hidden if span.until_us >= joined_us), default=joined_us)
+        joined, hidden = stay.identity.joined_us, self._life.hidden(at)
+        if stay.deducted_us < 0:
+            return joined + stay.deducted_us
+        return min((span.since_us for span in hidden if span.until_us >= joined), default=joined)
 
     def _over(self, stay: OpenStay, at: int) -> OpenStay:
         """The stay, ended at `at` by the switch's own word, which is late when it has just woken."""

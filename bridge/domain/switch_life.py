@@ -27,6 +27,7 @@ WAKING_US: Final = SECOND_US
 """After a freeze as long as twice this, or longer; after a shorter one, half of that."""
 STEP_US: Final = 100_000
 PAST: Final = 32
+UNKNOWN: Final = "?"
 ENDING_BYTES: Final = 2000
 """What a channel that was in a room writes from its exit to its end is longer."""
 
@@ -147,6 +148,11 @@ class Life:
     def read_before(self, fact: Fact) -> bool:
         """Whether this is read again, and has been taken in already."""
         return bool(self._again) and (self._again != self.boot or fact.at <= self.line_us)
+
+    def read_again(self) -> None:
+        """From here on, lines may be read again; the next beat tells."""
+        if self.boot:
+            self._again = UNKNOWN
 
     def reading_again(self) -> bool:
         """Whether lines are being read again."""

@@ -47,10 +47,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines of the journal, without their newlines, and the position after them."""
+    """Lines of the journal, without their newlines, and the position after them. `again`: from here on, what was read
+    before may be read again."""
 
     lines: Sequence[bytes]
     position: Position
+    again: bool = False
 
 
 class Journal(Protocol):
