@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -125,15 +125,26 @@ async def _move(connection: AsyncConnection, node: str, before: Position | None,
 async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     await bulk.put(connection, open_calls, list(batch.open_calls.values()))
     await bulk.put(connection, open_stays, list(batch.open_stays.values()))
+    await close_again(connection, list(batch.open_stays))
     await bulk.remove(connection, open_calls, list(batch.calls))
     await bulk.remove(connection, open_stays, list(batch.records))
     await bulk.add(connection, calls, list(batch.calls.values()))
     records = list(batch.records.values())
-    await bulk.add(connection, minute_records, records)
-    strange = await charging.charge(connection, records)
-    await bulk.add(connection, incidents, batch.incidents + [_incident(kind, record) for kind, record in strange])
+    new = await bulk.added(connection, minute_records, records)
+    # One that was there already has its charge, or was corrected meanwhile.
+    strange = await charging.charge(connection, [record for record in records if record["id"] in new])
+    await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
 
 
-def _incident(kind: str, record: Row) -> dict[str, Any]:
+async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
+    """A stay that was opened by reading its lines again, and has its record already, is not open beside that."""
+    if put:
+        at, over = open_stays.c, minute_records.c
+        recorded = and_(over.id == at.id, over.joined_at == at.joined_at)
+        await connection.execute(delete(open_stays).where(at.id.in_(put), recorded))
+
+
+def told(kind: str, record: Row) -> dict[str, Any]:
+    """The incident of a minute record that a person has to look at."""
     seen = Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])
     return ledger_rows.incident(record["node"], record["boot"], seen)
