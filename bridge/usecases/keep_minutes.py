@@ -64,12 +64,12 @@ async def keep_minutes(
 def _placed(change: Change, batch: Batch, number: int) -> Change:
     """The change; an incident of an unreadable line says where that stands, as byte and beginning of the file's name.
 
-    Of a last line that has no newline the place is one byte early.
+    The place is a byte early for each newline that is not there: behind the file's last line, and around NUL bytes.
     """
     if not isinstance(change, Incident) or change.kind not in UNREADABLE:
         return change
     offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines[number:])
-    return replace(change, subject=f"{change.subject} at byte {max(0, offset)} of {batch.position.file[:12]}")
+    return replace(change, subject=f"{change.subject} near byte {max(0, offset)} of {batch.position.file[:12]}")
 
 
 async def _resume(ledger: Ledger, node: str, on_unavailable: Callable[[Unavailable], None]) -> Resumption:
