@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -64,6 +65,6 @@ async def test_what_was_changed_in_postgres_is_found_and_mended_beside_the_daemo
             "items"
         ]
         summed = await connection.fetchval("SELECT sum(amount) FROM charges WHERE account_id = $1", firm.id)
-        assert f"{summed:f}".rstrip("0") == statement["subtotal"].rstrip("0")
+        assert summed == Decimal(statement["subtotal"])
     finally:
         await connection.close()
