@@ -64,14 +64,15 @@ def rebuild(
 
     A record that is missing is written with its charge. One that differs is corrected: its charge is taken back, and
     what is right is charged. One that the journal knows nothing of, though it is there, is corrected to nothing. It
-    may run beside the daemon, and again: the same rows come out.
+    may run beside the daemon, and again: the same rows come out. Exit status 0 when nothing is left that differs.
     """
     span = _span(since, until)
     found = console.run(lambda product: _verified(product, span))
     _print(found)
     mendable = [one for one in found.differences if not one.unmendable]
+    left = len(found.differences) - len(mendable)
     if not mendable:
-        return
+        raise typer.Exit(1 if left else 0)
     if not yes and not typer.confirm(f"Mend {len(mendable)} of these?"):
         raise typer.Exit(1)
     progress = _Progress()
@@ -81,7 +82,8 @@ def rebuild(
         )
     )
     progress("")
-    typer.echo(f"{mended} mended")
+    typer.echo(f"{mended} mended" + (f", {left} left as they are" if left else ""))
+    raise typer.Exit(1 if left else 0)
 
 
 @journal.command("unassigned")

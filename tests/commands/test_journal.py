@@ -16,6 +16,7 @@ from bridge.asterisk.journal_file import JournalFile
 from bridge.domain.minutes import instant
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
+from bridge.usecases import verify_journal
 from bridge.usecases.keep_minutes import Progress, keep_minutes
 
 from .conftest import Shell
@@ -108,7 +109,11 @@ async def node(bridge: Shell, hale: Any, database: Database, tmp_path: Path, mon
     return made
 
 
-async def test_nothing_differs(bridge: Shell, node: Node) -> None:
+@pytest.mark.parametrize("piece", [3, 1000])
+async def test_nothing_differs(bridge: Shell, node: Node, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """However small the pieces are in which the two sides are read."""
+    monkeypatch.setattr(verify_journal, "LINES", 7 * piece)
+    monkeypatch.setattr(verify_journal, "PAGE", piece)
     said = await bridge("journal", "verify")
     assert "10 stays and 10 calls in the journal, nothing differs" in said
     found = await bridge.json("journal", "verify")
@@ -116,7 +121,9 @@ async def test_nothing_differs(bridge: Shell, node: Node) -> None:
     half = instant(START + 41 * SECOND).isoformat()
     assert (await bridge.json("journal", "verify", "--from", half))["stays"] == 5
     assert (await bridge.json("journal", "verify", "--to", half))["stays"] == 5
-    assert "0 mended" not in await bridge("journal", "rebuild", "--yes")
+    before = instant(START - 600 * SECOND).isoformat()
+    assert (await bridge.json("journal", "verify", "--to", before))["stays"] == 0
+    assert "mended" not in await bridge("journal", "rebuild", "--yes")
 
 
 async def test_what_was_changed_behind_the_product_is_found_and_mended(
@@ -256,3 +263,11 @@ async def test_garbage_is_told_with_its_place(bridge: Shell, node: Node) -> None
     assert node.path.read_bytes()[offset:].startswith(b"\xff garbage\n")
     assert await bridge.json("journal", "incidents", "--to", instant(at - SECOND).isoformat()) == []
     assert "1 incidents" in await bridge("journal", "incidents")
+
+
+async def test_a_call_that_differs_is_told_and_left_alone(bridge: Shell, node: Node) -> None:
+    await node.behind("UPDATE calls SET caller = '666' WHERE uniqueid = 'node1-1.1'")
+    [one] = (await bridge.json_of(1, "journal", "verify"))["differences"]
+    assert (one["what"], one["verdict"], one["fields"]["caller"]["ledger"]) == ("call", "differs", "666")
+    outcome = await bridge.run("journal", "rebuild", "--yes")
+    assert (outcome.status, "calls have no corrections" in outcome.said) == (1, True)
