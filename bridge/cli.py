@@ -11,7 +11,7 @@ import typer
 from bridge import app as daemon
 from bridge import settings
 from bridge.asterisk import config
-from bridge.commands import billing, doctor, provisioning, reconcile, tariffs
+from bridge.commands import billing, doctor, journal, provisioning, reconcile, tariffs
 from bridge.commands.console import Json
 from bridge.domain.errors import BridgeError
 from bridge.storage import migration
@@ -27,6 +27,7 @@ app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)
 app.command("doctor")(doctor.doctor)
 app.command("reconcile")(reconcile.reconcile)
+app.add_typer(journal.journal, name="journal")
 app.add_typer(asterisk, name="asterisk")
 
 

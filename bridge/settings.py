@@ -118,6 +118,18 @@ class DaemonSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
 
+class JournalSettings(DatabaseSettings):
+    """What an audit of the journal needs."""
+
+    node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field("node1", description="As for the daemon.")
+    journal: JournalPath = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
+    journal_archive: Annotated[Folder | None, pydantic.BeforeValidator(lambda text: text or None)] = Field(
+        None, description="As for the daemon."
+    )
+    rtp_timeout: int = Field(60, ge=60, description="As for the daemon.")
+    longest_stay: int = Field(86400, ge=60, description="As for Asterisk.")
+
+
 class NodeSettings(_Environment):
     """What asterisk-conf/ and dialplan/ are rendered from."""
 

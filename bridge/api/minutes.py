@@ -16,7 +16,10 @@ from bridge.usecases.ports import StayFilter
 
 
 class MinuteAnswer(Answer):
-    """One stay of one participant; `left_at` is null while it lasts."""
+    """One stay of one participant; `left_at` is null while it lasts.
+
+    `corrects` is the id of the record that this one stands in for, which is not listed any more.
+    """
 
     id: UUID
     account_id: UUID | None
@@ -38,6 +41,7 @@ class MinuteAnswer(Answer):
     currency: str | None
     evidence: str | None
     error_bound_us: Micros | None
+    corrects: UUID | None
 
     @classmethod
     def of(cls, stay: Stay) -> "MinuteAnswer":

@@ -26,6 +26,9 @@ class NewTariff(Request):
     decimals: int | None = Field(
         None, ge=0, le=money.MAX_DECIMALS, description="of a charge; the currency's if left out"
     )
+    bill_estimated: bool = Field(
+        False, description="whether the error bound of an estimated stay is billed on top of what is proved"
+    )
 
 
 class TariffAnswer(Answer):
@@ -37,6 +40,7 @@ class TariffAnswer(Answer):
     first_increment_s: int
     next_increment_s: int
     decimals: int
+    bill_estimated: bool
 
     @classmethod
     def of(cls, version: TariffVersion) -> "TariffAnswer":
@@ -49,6 +53,7 @@ class TariffAnswer(Answer):
             first_increment_s=version.first_increment_s,
             next_increment_s=version.next_increment_s,
             decimals=version.decimals,
+            bill_estimated=version.bill_estimated,
         )
 
 
@@ -67,6 +72,7 @@ async def create(call: Call) -> BaseModel:
         body.first_increment_s,
         body.next_increment_s,
         body.decimals,
+        bill_estimated=body.bill_estimated,
     )
     return TariffAnswer.of(made)
 

@@ -52,7 +52,7 @@ def minutes(
         start, end = _span(account, period, since, until)
         wanted = StayFilter(
             account.id,
-            await _sub_account(product, account.id, sub_account) if sub_account else None,
+            await owned(product, account.id, sub_account) if sub_account else None,
             console.identifier(room, "room") if room else None,
             console.identifier(conference, "conference") if conference else None,
             caller,
@@ -103,9 +103,10 @@ def _span(
     return start, console.instant(until, "to", zone) if until else None
 
 
-async def _sub_account(product: Product, account_id: UUID, id_or_user_id: str) -> UUID:
-    owned = await console.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
-    for one in owned:
+async def owned(product: Product, account_id: UUID, id_or_user_id: str) -> UUID:
+    """The account's sub-account of that id or user ID. Raises NotFound."""
+    items = await console.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
+    for one in items:
         if id_or_user_id in (str(one.id), one.user_id):
             found: UUID = one.id
             return found

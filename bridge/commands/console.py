@@ -19,9 +19,12 @@ from bridge.documents import columns
 from bridge.domain.errors import Conflict, Invalid, NotFound
 from bridge.domain.tenancy import Account
 from bridge.storage import keys, migration
+from bridge.storage.books import PostgresBooks
 from bridge.storage.calls import PostgresCalls
 from bridge.storage.database import Database
+from bridge.storage.incidents import PostgresIncidents
 from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.owners import PostgresOwners
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.provision import Keys
 
@@ -41,6 +44,9 @@ class Product:
     tenants: PostgresTenants
     minutes: PostgresMinutes
     calls: PostgresCalls
+    books: PostgresBooks
+    owners: PostgresOwners
+    incidents: PostgresIncidents
 
     @property
     def keys(self) -> Keys:
@@ -57,7 +63,16 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
     chosen = settings.load(settings.DatabaseSettings)
     async with Database(chosen.database_url.get_secret_value(), "bridge command", pool=1) as database:
         await migration.check_current(database)
-        return await work(Product(PostgresTenants(database), PostgresMinutes(database), PostgresCalls(database)))
+        return await work(
+            Product(
+                PostgresTenants(database),
+                PostgresMinutes(database),
+                PostgresCalls(database),
+                PostgresBooks(database),
+                PostgresOwners(database),
+                PostgresIncidents(database),
+            )
+        )
 
 
 # --- What was typed -----------------------------------------------------------------------------------------------

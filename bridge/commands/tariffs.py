@@ -12,7 +12,10 @@ from bridge.usecases import provision
 
 tariff = typer.Typer(no_args_is_help=True, help="Prices, from an instant on.")
 
-COLUMNS = ("id", "effective_from", "per_minute", "connect_fee", "first_increment_s", "next_increment_s", "decimals")
+COLUMNS = (
+    *("id", "effective_from", "per_minute", "connect_fee", "first_increment_s", "next_increment_s", "decimals"),
+    "bill_estimated",
+)
 
 
 @tariff.command("add")
@@ -26,6 +29,9 @@ def add(
     first_increment: Annotated[int, typer.Option(help="Seconds billed at the least.")] = 60,
     next_increment: Annotated[int, typer.Option(help="Seconds of each further step.")] = 60,
     decimals: Annotated[int | None, typer.Option(help="Decimals of a charge; the currency's if left out.")] = None,
+    bill_estimated: Annotated[
+        bool, typer.Option("--bill-estimated", help="Bill the error bound of an estimated stay, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Set the prices of an account from an instant on. Stays that waited for a price are charged at once."""
@@ -41,6 +47,7 @@ def add(
             first_increment,
             next_increment,
             decimals,
+            bill_estimated=bill_estimated,
         )
 
     console.show(TariffAnswer.of(console.run(work)), COLUMNS, as_json)

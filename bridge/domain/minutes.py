@@ -31,6 +31,8 @@ class Reason(StrEnum):
     SWITCH_STOPPED = "switch_stopped"
     SWITCH_LOST = "switch_lost"
     DROPPED = "dropped"
+    NOT_IN_JOURNAL = "not_in_journal"
+    """There was no stay: a correction of a record that the journal knows nothing of. Its length is 0."""
 
 
 class Outcome(StrEnum):
@@ -144,6 +146,7 @@ class Stay:
     """A stay as the ledger tells it, open or closed, with its charge when it has one.
 
     `amount` is in the account's currency; it and `billed_seconds` are None while the stay is open, or unrated.
+    `corrects` is the id of the record that this one stands in for.
     """
 
     id: UUID
@@ -166,6 +169,7 @@ class Stay:
     currency: str | None
     evidence: str | None
     error_bound_us: int | None
+    corrects: UUID | None = None
 
 
 def instant(us: int) -> datetime:
@@ -176,3 +180,10 @@ def instant(us: int) -> datetime:
 def microseconds(at: datetime) -> int:
     """An aware datetime as µs since 1970, exactly."""
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def clean(text: str) -> str:
+    """Text as the ledger can hold it: Postgres knows no NUL, and a lone surrogate is no character."""
+    if text.isprintable():
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -18,7 +18,8 @@ class TariffVersion:
     """Prices from an instant on. A version never changes once made; a later one succeeds it.
 
     `per_minute` and `connect_fee` are amounts of the account's currency; increments are whole seconds: the first is
-    billed in full, and every further one begun. `decimals` is what a charge is rounded to.
+    billed in full, and every further one begun. `decimals` is what a charge is rounded to. With
+    `bill_estimated` the time that an estimated stay may have lasted beyond its proved end is billed too.
     """
 
     id: UUID
@@ -29,6 +30,7 @@ class TariffVersion:
     first_increment_s: int
     next_increment_s: int
     decimals: int
+    bill_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,13 @@ def billed_seconds(duration_us: int, first_increment_s: int, next_increment_s: i
     return first_increment_s + -(-over_us // (next_increment_s * SECOND_US)) * next_increment_s
 
 
-def charge(duration_us: int, version: TariffVersion) -> Charge:
-    """What a stay of `duration_us` costs under a tariff version. Rounded once, half up, to the tariff's decimals."""
-    seconds = billed_seconds(duration_us, version.first_increment_s, version.next_increment_s)
+def charge(duration_us: int, version: TariffVersion, error_bound_us: int = 0) -> Charge:
+    """What a stay of `duration_us` costs under a tariff version. Rounded once, half up, to the tariff's decimals.
+
+    `error_bound_us` is how much longer an estimated stay may have lasted: billed only when the version says so.
+    """
+    billed_us = duration_us + error_bound_us if version.bill_estimated else duration_us
+    seconds = billed_seconds(billed_us, version.first_increment_s, version.next_increment_s)
     # One division, of an exact product: no digit is lost before the rounding.
     exact = version.per_minute * seconds / 60 + version.connect_fee
     return Charge(seconds, money.rounded(exact, version.decimals))

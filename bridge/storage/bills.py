@@ -3,16 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.period import Period
 from bridge.domain.statement import BilledStay
+from bridge.storage import effective
 from bridge.storage.tables import charges, minute_records, open_stays, rooms
 from bridge.usecases.ports import BilledPeriod
 
 _RECORD = minute_records.c
-_PAID = and_(charges.c.minute_record_id == _RECORD.id, charges.c.joined_at == _RECORD.joined_at)
+_PAID = effective.charged(_RECORD)
 
 
 async def read(connection: AsyncConnection, account_id: UUID, period: Period) -> BilledPeriod:
@@ -37,7 +38,7 @@ def _rated(account_id: UUID, period: Period) -> Select[Any]:
         .join(charges, _PAID)
         .outerjoin(rooms, rooms.c.id == _RECORD.room_id)
         .where(charges.c.account_id == account_id, *_within(charges.c.joined_at, period))
-        .where(*_within(_RECORD.joined_at, period))
+        .where(*_within(_RECORD.joined_at, period), effective.stay(_RECORD))
         .order_by(_RECORD.joined_at, _RECORD.id)
     )
 
@@ -48,6 +49,7 @@ def _unrated(account_id: UUID, period: Period) -> Select[Any]:
         .select_from(minute_records)
         .outerjoin(charges, _PAID)
         .where(_RECORD.account_id == account_id, charges.c.id.is_(None), *_within(_RECORD.joined_at, period))
+        .where(effective.stay(_RECORD))
     )
 
 

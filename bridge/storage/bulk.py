@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Delete, Table, Uuid, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
@@ -15,6 +16,14 @@ async def add(connection: AsyncConnection, table: Table, rows: Sequence[Row]) ->
     """Insert rows, all with the same columns; those that are there already stay as they are."""
     if rows:
         await connection.execute(_adding(table, tuple(rows[0])), _columns(rows))
+
+
+async def added(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> set[UUID]:
+    """The same; the ids of those that were not there."""
+    if not rows:
+        return set()
+    statement = _adding(table, tuple(rows[0])).returning(table.c.id)
+    return set((await connection.execute(statement, _columns(rows))).scalars())
 
 
 async def put(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain import rating
+from bridge.domain.minutes import Evidence, Reason
 from bridge.domain.rating import TariffVersion
-from bridge.storage import bulk, locks
+from bridge.storage import bulk, effective, locks
 from bridge.storage.bulk import Row
 from bridge.storage.tables import accounts, charges, minute_records, sub_accounts, tariff_versions
 
@@ -36,7 +37,8 @@ class _Owner:
 async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tuple[str, Row]]:
     """Write the charges of minute records under the tariffs in force when they began; those that have one keep it.
 
-    Nothing is written for a record of a time before any tariff of its account. What is returned are the records that
+    Nothing is written for a record of a time before any tariff of its account, nor for one that says there was no stay.
+    What is returned are the records that
     a person has to look at, and why: `unassigned_stay`, since no sub-account of its account owns it, and
     `charge_too_large`, which only a switch with a wrong clock can bring about.
     """
@@ -47,6 +49,8 @@ async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tu
     versions = await tariffs(connection, {owner.account_id for owner in owners.values()})
     rows, strange = [], []
     for record in records:
+        if record["left_reason"] == Reason.NOT_IN_JOURNAL:
+            continue
         owner = owners.get(record["sub_account_id"])
         if owner is None or owner.account_id != record["account_id"]:
             strange.append(("unassigned_stay", record))
@@ -63,11 +67,10 @@ async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tu
 async def charge_waiting(connection: AsyncConnection, account_id: UUID, since: datetime) -> None:
     """Charge the account's closed stays from an instant on that have no charge yet."""
     at = minute_records.c
-    paid = (charges.c.minute_record_id == at.id) & (charges.c.joined_at == at.joined_at)
     waiting = (
         select(minute_records)
-        .outerjoin(charges, paid)
-        .where(at.account_id == account_id, at.joined_at >= since, charges.c.id.is_(None))
+        .outerjoin(charges, effective.charged(at))
+        .where(at.account_id == account_id, at.joined_at >= since, charges.c.id.is_(None), effective.stay(at))
         .order_by(at.joined_at, at.id)
         .limit(CHUNK)
     )
@@ -113,11 +116,13 @@ def _version(row: RowMapping) -> TariffVersion:
         row["first_increment_s"],
         row["next_increment_s"],
         row["decimals"],
+        row["bill_estimated"],
     )
 
 
 def _row(record: Row, owner: _Owner, version: TariffVersion) -> dict[str, Any]:
-    cost = rating.charge(record["duration_us"], version)
+    bound_us = record["error_bound_us"] if record["evidence"] == Evidence.ESTIMATED else 0
+    cost = rating.charge(record["duration_us"], version, bound_us)
     return {
         "id": uuid5(_CHARGES, str(record["id"])),
         "node": record["node"],

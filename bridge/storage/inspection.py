@@ -21,8 +21,12 @@ class Committed:
 async def committed(connection: AsyncConnection, node: str) -> Committed | None:
     """The place that `node` was committed up to, None when it never was."""
     at = journal_positions.c
-    found = (await connection.execute(select(at.file, at.byte_offset, at.last_us).where(at.node == node))).one_or_none()
-    return None if found is None else Committed(Position(found.file, found.byte_offset), found.last_us)
+    found = (await connection.execute(select(at.file, at.byte_offset, at.pulse).where(at.node == node))).one_or_none()
+    return (
+        None
+        if found is None
+        else Committed(Position(found.file, found.byte_offset), int(found.pulse.get("alive_us", 0)))
+    )
 
 
 async def strange(connection: AsyncConnection, node: str, since: datetime) -> dict[str, int]:

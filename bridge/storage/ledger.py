@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -140,14 +141,25 @@ async def _move(connection: AsyncConnection, node: str, before: Position | None,
 async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     await bulk.put(connection, open_calls, batch.open_calls)
     await bulk.put(connection, open_stays, batch.open_stays)
+    await close_again(connection, [stay["id"] for stay in batch.open_stays])
     await bulk.remove(connection, open_calls, [call["id"] for call in batch.calls])
     await bulk.remove(connection, open_stays, [record["id"] for record in batch.records])
     await bulk.add(connection, calls, batch.calls)
-    await bulk.add(connection, minute_records, batch.records)
-    strange = await charging.charge(connection, batch.records)
-    await bulk.add(connection, incidents, batch.incidents + [_incident(kind, record) for kind, record in strange])
+    new = await bulk.added(connection, minute_records, batch.records)
+    # One that was there already has its charge, or was corrected meanwhile.
+    strange = await charging.charge(connection, [record for record in batch.records if record["id"] in new])
+    await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
 
 
-def _incident(kind: str, record: Row) -> dict[str, Any]:
+async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
+    """A stay that was opened by reading its lines again, and has its record already, is not open beside that."""
+    if put:
+        at, over = open_stays.c, minute_records.c
+        recorded = and_(over.id == at.id, over.joined_at == at.joined_at)
+        await connection.execute(delete(open_stays).where(at.id.in_(put), recorded))
+
+
+def told(kind: str, record: Row) -> dict[str, Any]:
+    """The incident of a minute record that a person has to look at."""
     seen = Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])
     return ledger_rows.incident(record["node"], record["boot"], seen)

@@ -18,6 +18,7 @@ from bridge.domain.minutes import (
     OpenCall,
     OpenStay,
     Outcome,
+    clean,
     instant,
     microseconds,
 )
@@ -179,10 +180,3 @@ def uuid_or_none(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text else None
-
-
-def clean(text: str) -> str:
-    """Text as Postgres can hold it: it knows no NUL, and a lone surrogate is no character."""
-    if text.isprintable():
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

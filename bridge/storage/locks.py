@@ -13,12 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 MIGRATION: Final = 0x627269646701
 CODES: Final = 0x627269646702
 NODE: Final = 0x627269646703
+CORRECTIONS: Final = 0x627269646704
 _TARIFFS: Final = 0x6272
 
 
 async def writing_codes(connection: AsyncConnection) -> None:
     """All that makes or revokes passcodes takes turns, until the transaction ends."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CODES})
+
+
+async def correcting(connection: AsyncConnection) -> None:
+    """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
 
 
 async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Subquery,
     Table,
     Text,
+    Uuid,
     and_,
     cast,
     func,
@@ -24,7 +25,7 @@ from sqlalchemy.engine import RowMapping
 
 from bridge.domain.minutes import Stay
 from bridge.domain.period import Period
-from bridge.storage import bills
+from bridge.storage import bills, effective
 from bridge.storage.database import Database
 from bridge.storage.tables import charges, minute_records, open_stays, sub_accounts
 from bridge.usecases.ports import BilledPeriod, StayFilter
@@ -53,7 +54,8 @@ class PostgresMinutes:
         # page before anything is joined to it.
         sides = [_going(going.subquery())]
         if wanted.open is not True:
-            sides.append(_closed(_page(minute_records, wanted, limit, after).subquery()))
+            over = _page(minute_records, wanted, limit, after).where(effective.record(minute_records.c))
+            sides.append(_closed(over.subquery()))
         both = sides[0].union_all(*sides[1:]).subquery()
         statement = select(both).order_by(both.c.joined_at, both.c.id).limit(limit)
         async with self._database.transaction() as connection:
@@ -83,18 +85,18 @@ def _page(table: Table, wanted: StayFilter, limit: int, after: tuple[datetime, U
 
 
 def _closed(page: Subquery) -> Select[Any]:
-    paid = and_(charges.c.minute_record_id == page.c.id, charges.c.joined_at == page.c.joined_at)
     return (
         select(
             *(page.c[name] for name in _TOLD),
             page.c.duration_us,
             page.c.left_reason,
+            page.c.corrects,
             func.coalesce(charges.c.user_id, sub_accounts.c.user_id).label("user_id"),
             charges.c.billed_seconds,
             charges.c.amount,
             charges.c.currency,
         )
-        .outerjoin(charges, paid)
+        .outerjoin(charges, effective.charged(page.c))
         .outerjoin(sub_accounts, _owner(page))
     )
 
@@ -105,6 +107,7 @@ def _going(page: Subquery) -> Select[Any]:
         *(page.c[name] for name in _TOLD),
         cast(lasted, BigInteger).label("duration_us"),
         cast(null(), Text).label("left_reason"),
+        cast(null(), Uuid).label("corrects"),
         sub_accounts.c.user_id,
         cast(null(), BigInteger).label("billed_seconds"),
         cast(null(), Numeric(18, 6)).label("amount"),

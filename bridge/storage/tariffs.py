@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -54,7 +54,9 @@ async def _refuse_to_change_charges(connection: AsyncConnection, version: Tariff
         tariff_versions.c.account_id == version.account_id, starts > version.effective_from
     )
     end: datetime | None = (await connection.execute(next_start)).scalar()
-    ruled = (charges.c.account_id == version.account_id) & (charges.c.joined_at >= version.effective_from)
+    taken_back = charges.alias()
+    kept = charges.c.reverses.is_(None) & ~exists().where(taken_back.c.reverses == charges.c.id)
+    ruled = kept & (charges.c.account_id == version.account_id) & (charges.c.joined_at >= version.effective_from)
     if end is not None:
         ruled &= charges.c.joined_at < end
     latest = (await connection.execute(select(func.max(charges.c.joined_at)).where(ruled))).scalar()

@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bridge.domain import journal_line
 from bridge.domain.errors import Unavailable
-from bridge.domain.journal import Change, Fold
+from bridge.domain.journal import Change, Fold, Incident
 from bridge.usecases.ports import Batch, Journal, Ledger, Position, Resumption
 
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+UNREADABLE: Final = frozenset({"garbage_line", "torn_line"})
 IDLE_COMMIT_S: Final = 5.0
 """The position is committed so often even when nothing changed."""
 
@@ -44,7 +45,14 @@ async def keep_minutes(
     committed_at = time.monotonic()
     lines = 0
     async for batch in journal.read(committed):
-        changes = [change for line in batch.lines for fact in journal_line.read(line) for change in fold.apply(fact)]
+        if batch.again:
+            fold.read_again()
+        changes = [
+            _placed(change, batch, number)
+            for number, line in enumerate(batch.lines)
+            for fact in journal_line.read(line)
+            for change in fold.apply(fact)
+        ]
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
             on_progress(Progress(0, (), committed or batch.position, fold))
@@ -53,6 +61,17 @@ async def keep_minutes(
         committed, committed_at = batch.position, time.monotonic()
         on_progress(Progress(lines, changes, committed, fold))
         lines = 0
+
+
+def _placed(change: Change, batch: Batch, number: int) -> Change:
+    """The change; an incident of an unreadable line says where that stands, as byte and beginning of the file's name.
+
+    The place is a byte early for each newline that is not there: behind the file's last line, and around NUL bytes.
+    """
+    if not isinstance(change, Incident) or change.kind not in UNREADABLE:
+        return change
+    offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines[number:])
+    return replace(change, subject=f"{change.subject} near byte {max(0, offset)} of {batch.position.file[:12]}")
 
 
 async def _resume(ledger: Ledger, node: str, on_unavailable: Callable[[Unavailable], None]) -> Resumption:

@@ -1,6 +1,6 @@
 """What the use cases need of the world. Adapters satisfy these; tests pass small fakes."""
 
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,7 @@ from bridge.domain.period import Period
 from bridge.domain.rating import TariffVersion
 from bridge.domain.switch_life import Pulse
 from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
+from bridge.domain.verification import Difference, Kept
 
 
 # --- Admission ----------------------------------------------------------------------------------------------------
@@ -206,6 +207,44 @@ class Calls(Protocol):
 
         Raises Unavailable.
         """
+
+
+# --- Auditing -----------------------------------------------------------------------------------------------------
+class History(Protocol):
+    """The journal, as far back as it is still there."""
+
+    def lines(self, since_us: int | None, until: Position) -> Iterator[bytes]:
+        """Its lines up to a place, from one before `since_us` (µs since 1970) on, or from the oldest.
+
+        Raises BridgeError when the file of that place is not there, or one cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a node's ledger stands at one instant: the place its journal is committed up to, and all that is open."""
+
+    position: Position | None
+    open: Sequence[Kept]
+
+
+class Books(Protocol):
+    """The ledger of a node, to be audited and mended. Raises Unavailable."""
+
+    async def opening(self, node: str) -> Opening: ...
+
+    async def records(
+        self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
+    ) -> Sequence[Kept]:
+        """Minute records that count and joined in [since, until), in order of (joining, id), after a given pair."""
+
+    async def calls(
+        self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
+    ) -> Sequence[Kept]:
+        """The same of calls that are over."""
+
+    async def mend(self, node: str, found: Sequence[Difference]) -> None:
+        """Mend differences that have no `unmendable`, by new rows and never by changing one, in one transaction."""
 
 
 # --- The live view ------------------------------------------------------------------------------------------------

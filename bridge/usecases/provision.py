@@ -95,6 +95,8 @@ async def add_tariff(
     first_increment_s: int = 60,
     next_increment_s: int = 60,
     decimals: int | None = None,
+    *,
+    bill_estimated: bool = False,
 ) -> TariffVersion:
     """Prices of an account from an instant on; `decimals` defaults to the currency's. Stays that wait for a price are
     rated at once. Raises Invalid, NotFound, Conflict (a version begins at that instant already, or charges made
@@ -111,6 +113,7 @@ async def add_tariff(
         first_increment_s,
         next_increment_s,
         money.minor_decimals(account.currency) if decimals is None else decimals,
+        bill_estimated,
     )
     return await tenants.add_tariff_version(rating.checked(version, account.currency))
 

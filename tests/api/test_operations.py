@@ -97,13 +97,15 @@ async def test_tariffs(api: Api, account: Any) -> None:
     prices = {"per_minute": "0.049", "connect_fee": "0.02", "first_increment_s": 6, "next_increment_s": 1}
     later = await api.post(
         "/v1/tariffs",
-        {"account_id": account["id"], "effective_from": "2026-11-01T00:00:00.5+01:00", **prices, "decimals": 4},
+        {"account_id": account["id"], "effective_from": "2026-11-01T00:00:00.5+01:00", **prices, "decimals": 4}
+        | {"bill_estimated": True},
     )
     assert (later["effective_from"], later["per_minute"]) == ("2026-10-31T23:00:00.500000Z", "0.0490")
     first = await api.post(
         "/v1/tariffs", {"account_id": account["id"], "effective_from": "2020-01-01T00:00:00Z", "per_minute": 1}
     )
     assert (first["per_minute"], first["connect_fee"], first["decimals"]) == ("1.00", "0.00", 2)
+    assert (first["bill_estimated"], later["bill_estimated"]) == (False, True)
     assert await api.all("/v1/tariffs", limit=1, account_id=account["id"]) == [first, later]
     again = {"account_id": account["id"], "effective_from": "2020-01-01T00:00:00Z", "per_minute": "2"}
     await api.refused(409, "POST", "/v1/tariffs", again)

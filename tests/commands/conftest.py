@@ -51,6 +51,12 @@ class Shell:
     async def json(self, *words: str) -> Any:
         return json.loads(await self(*words, "--json"))
 
+    async def json_of(self, status: int, *words: str) -> Any:
+        """What a command says that ends with this status."""
+        outcome = await self.run(*words, "--json")
+        assert (outcome.status, outcome.complained) == (status, ""), outcome
+        return json.loads(outcome.said)
+
     async def refused(self, *words: str) -> str:
         """The one line of a command that must fail."""
         outcome = await self.run(*words)

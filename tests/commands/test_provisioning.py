@@ -66,6 +66,9 @@ async def test_tariffs(bridge: Shell) -> None:
     assert made["effective_from"] == "2026-10-31T23:00:00.000000Z"
     other = await bridge.json(*add, "1", "--effective-from", "2026-12-01T00:00:00Z", "--first-increment", "30")
     assert await bridge.json("tariff", "list", *HALE) == [made, other]
+    assert not made["bill_estimated"]
+    generous = await bridge.json(*add, "0.05", "--effective-from", "2027-03-01", "--bill-estimated")
+    assert generous["bill_estimated"]
     assert "0.0490" in await bridge("tariff", "list", *HALE)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -95,3 +96,11 @@ def test_numbers_that_make_no_tariff_are_named(version: TariffVersion, field: st
     with pytest.raises(Invalid) as refused:
         rating.checked(version, "USD")
     assert refused.value.field == field
+
+
+@given(durations, durations, increments, increments)
+def test_estimated_time_is_billed_only_when_the_tariff_says_so(us: int, bound: int, first: int, then: int) -> None:
+    version = tariff(first=first, following=then)
+    assert rating.charge(us, version, bound) == rating.charge(us, version)
+    generous = replace(version, bill_estimated=True)
+    assert rating.charge(us, generous, bound) == rating.charge(us + bound, version)
