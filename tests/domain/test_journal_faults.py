@@ -105,8 +105,13 @@ def interrupted(chance: random.Random, lines: list[bytes]) -> list[Change]:
 
 # --- The journal has a hard life ----------------------------------------------------------------------------------
 def lose(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """A line or two vanish, or all of some seconds."""
     at = chance.randrange(len(lines))
-    return lines[:at] + lines[at + chance.choice((1, 1, 1, 2, 40)) :]
+    end = at + chance.choice((1, 1, 1, 2))
+    if chance.random() < 0.2:
+        beats = [place for place in range(at, len(lines)) if b'"ALIVE"' in lines[place]]
+        end = beats[2] + 1 if len(beats) > 2 else len(lines)
+    return lines[:at] + lines[end:]
 
 
 def cut_off(chance: random.Random, lines: list[bytes]) -> list[bytes]:
