@@ -193,6 +193,34 @@ async def test_copytruncate_while_it_is_followed_loses_nothing(path: Path) -> No
         assert (await anext(batches)).lines == [THREE.encode()]
 
 
+async def test_a_journal_whose_end_is_cut_off_while_it_is_followed_is_read_on_from_there(path: Path) -> None:
+    lines = [line(number) for number in range(1, 60)]
+    append(path, *lines)
+    async with asyncio.timeout(10), aclosing(_batches(JournalFile(path, 1 << 30), None)) as batches:
+        read: list[bytes] = []
+        async for batch in batches:
+            read += batch.lines
+            if len(read) == len(lines):
+                with path.open("r+b") as file:
+                    file.truncate(path.stat().st_size - 30)
+                append(path, THREE)
+            elif len(read) > len(lines):
+                break
+    assert [found.decode() for found in read] == [*lines, THREE]
+    assert not batch.again
+
+
+async def test_an_older_copy_is_read_from_its_start_and_says_so(path: Path) -> None:
+    append(path, ONE, TWO, THREE)
+    _, position = await read(JournalFile(path, 1 << 30), None, 3)
+    path.unlink()
+    append(path, ONE, TWO)
+    async with asyncio.timeout(10), aclosing(_batches(JournalFile(path, 1 << 30), position)) as batches:
+        batch = await anext(batches)
+    assert [found.decode() for found in batch.lines] == [ONE, TWO]
+    assert batch.again
+
+
 async def test_a_reader_that_is_cancelled_lets_its_file_go(path: Path) -> None:
     append(path, ONE)
     opened = _open_files()

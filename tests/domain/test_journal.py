@@ -215,3 +215,55 @@ def test_garbage_is_told_and_changes_nothing(garbage: bytes) -> None:
 @given(st.lists(st.binary(max_size=300), max_size=20))
 def test_no_bytes_whatever_stop_the_fold(lines: list[bytes]) -> None:
     assert records(fold(lines)) == []
+
+
+def word(event: str, at: int, about: str) -> bytes:
+    return line(event, at, "n-5.0", {"extra": about}, channame="Local/boot@heart-00000007;1")
+
+
+def test_an_absent_caller_is_closed_where_they_were_seen_last() -> None:
+    seen, said = STAY.joined + 20 * SECOND, STAY.joined + 40 * SECOND  # type: ignore[operator]
+    changes = fold(merged(LIVING, STAY.lines()[:5], [word("ABSENT", said, f"{STAY.uniqueid}:{seen}")]))
+    [record] = records(changes)
+    assert (record.left_us, record.error_bound_us) == (seen, said - seen)
+    assert (record.evidence, record.reason) == (Evidence.ESTIMATED, Reason.DROPPED)
+    assert [call.call.uniqueid for call in calls(changes)] == [STAY.uniqueid]
+    assert incidents(changes) == ["stay_without_end"]
+
+
+def test_a_participant_whose_join_was_never_written_joined_by_when_they_were_seen() -> None:
+    seen = STAY.joined + 10 * SECOND  # type: ignore[operator]
+    lines = [found for found in STAY.lines() if found not in (STAY.entering(), STAY.enter())]
+    [record] = records(fold(merged(LIVING, lines, [word("PRESENT", seen, f"{seen}:{STAY.uniqueid}")])))
+    assert (record.stay.identity.joined_us, record.left_us) == (seen, STAY.left)
+    assert record.evidence is Evidence.ESTIMATED
+
+
+def test_beats_that_are_missing_leave_a_stay_in_doubt_until_it_is_seen_again() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    fold(merged([boot(START - 1)], LIVING[:10], LIVING[20:40], [STAY.lines()[1], STAY.enter()]), state)
+    assert state.doubtful == {STAY.uniqueid}
+    seen = START + 18 * SECOND
+    fold([word("PRESENT", seen, f"{seen}:{STAY.uniqueid}"), *LIVING[40:50]], state)
+    assert state.doubtful == frozenset()
+    [record] = records(fold(booting(START + 500 * SECOND, "n-9.0"), state))
+    # Without a word of the clock, the gap may have been a step of it.
+    assert record.left_us == START + 49 * BEAT - 11 * BEAT
+
+
+def test_a_clock_that_goes_forward_is_taken_off_and_a_freeze_is_not() -> None:
+    def beats(first: int, last: int, step: int) -> list[bytes]:
+        made = []
+        for beat in range(first, last):
+            at = START + beat * BEAT
+            made.append(alive(at + step, beat, clock=(START + step, beat * BEAT + 1000)))
+        return made
+
+    for step, frozen in ((100 * SECOND, 0), (0, 40)):
+        state = Fold("n", RTP_TIMEOUT)
+        fold(merged([boot(START - 1)], beats(0, 20, 0), STAY.lines()[:5]), state)
+        fold(beats(20 + frozen, 40 + frozen, step), state)
+        left = START + (40 + frozen) * BEAT + step
+        [record] = records(fold([replace(STAY, left=left).exit(), *replace(STAY, left=left).lines()[6:]], state))
+        assert record.duration_us == left - step - STAY.joined  # type: ignore[operator]
+        assert record.evidence is (Evidence.ESTIMATED if step else Evidence.MEASURED)

@@ -1,0 +1,99 @@
+"""Rooms against the journal, on a switch that is told what to answer."""
+
+import asyncio
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+import pytest
+
+from bridge.domain.presence import ROUNDS, Recorded
+from bridge.usecases import reconcile_rooms
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass
+class Switch:
+    """Who is in rooms, and who is there at all, at each look; what it was told to journal."""
+
+    rooms: list[Set[str]]
+    there: Set[str] = NOBODY
+    words: list[tuple[str, str]] = field(default_factory=list)
+
+    async def participants(self) -> Set[str]:
+        if not self.rooms:
+            await asyncio.Event().wait()
+        return self.rooms.pop(0)
+
+    async def existing(self, channels: Set[str]) -> Set[str]:
+        return channels & self.there
+
+    async def journal(self, word: str, about: str) -> None:
+        self.words.append((word, about))
+
+
+async def compared(switch: Switch, recorded: Recorded | None) -> list[tuple[str, str]]:
+    """What is healed while the switch has answers left."""
+    healed: list[tuple[str, str]] = []
+    working = asyncio.create_task(
+        reconcile_rooms.reconcile_rooms(
+            switch, lambda: recorded, lambda _: None, lambda kind, channel: healed.append((kind, channel))
+        )
+    )
+    async with asyncio.timeout(10):
+        while switch.rooms:
+            await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait([working])
+    return healed
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_rooms, "LOOK_S", 0.0)
+
+
+async def test_a_stay_of_nobody_is_ended_when_it_was_seen_last_and_only_once_that_lasts() -> None:
+    switch = Switch([{"n-1.1"}, *[NOBODY] * ROUNDS])
+    assert await compared(switch, Recorded({"n-1.1"}, NOBODY, NOBODY)) == [("absent", "n-1.1")]
+    [(word, about)] = switch.words
+    channel, seen = about.split(":")
+    assert (word, channel) == ("ABSENT", "n-1.1")
+    assert int(seen) > 0
+
+
+async def test_what_differs_for_a_moment_is_an_event_on_its_way() -> None:
+    switch = Switch([NOBODY] * (ROUNDS - 1))
+    assert await compared(switch, Recorded({"n-1.1"}, NOBODY, NOBODY)) == []
+    assert switch.words == []
+
+
+async def test_a_call_that_is_there_no_more_is_ended_and_one_that_is_waits_on() -> None:
+    switch = Switch([NOBODY] * ROUNDS, there={"n-1.2"})
+    assert await compared(switch, Recorded(NOBODY, {"n-1.1", "n-1.2"}, NOBODY)) == [("gone", "n-1.1")]
+    assert switch.words == [("ABSENT", "n-1.1:0")]
+
+
+async def test_participants_of_whom_the_journal_knows_nothing_are_journaled_in_words_that_fit_a_line() -> None:
+    many = {f"n-1.{number}" for number in range(10)}
+    switch = Switch([many] * ROUNDS)
+    healed = await compared(switch, Recorded(NOBODY, NOBODY, NOBODY))
+    assert {channel for _, channel in healed} == many
+    assert [word for word, _ in switch.words] == ["PRESENT", "PRESENT"]
+    assert {channel for _, about in switch.words for channel in about.split(":")[1:]} == many
+
+
+async def test_those_in_doubt_are_told_at_once_if_they_are_there() -> None:
+    switch = Switch([{"n-1.1"}])
+    known = Recorded({"n-1.1", "n-1.2"}, NOBODY, {"n-1.1", "n-1.2"})
+    assert await compared(switch, known) == []
+    [(word, about)] = switch.words
+    assert (word, about.split(":")[1:]) == ("PRESENT", ["n-1.1"])
+
+
+async def test_a_journal_that_is_behind_is_compared_with_nothing() -> None:
+    switch = Switch([NOBODY] * (2 * ROUNDS))
+    assert await compared(switch, None) == []
+    assert switch.words == []
