@@ -27,7 +27,7 @@ down: $(READY) ## stop what `make up` started; data stay
 test: $(READY) ## all tests, with real Asterisk, real callers and real Postgres
 	@$(BIN)/python -m pytest $(ARGS)
 
-properties: $(READY) ## 100,000 generated journals a property of the fold: about half an hour a core
+properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
 	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/test_journal_faults.py $(ARGS)
 
 lint: $(READY) ## ruff, mypy, import-linter

@@ -1,6 +1,6 @@
 """Whatever happens to a switch and to its journal, no stay is billed longer than it was, and none twice.
 
-A run of some hundred journals each; `make properties` tries 100,000.
+A run of some hundred journals each; `make properties` tries over 100,000 in all.
 """
 
 import random
