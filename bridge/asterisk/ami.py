@@ -135,7 +135,7 @@ async def connected(login: Login) -> AsyncIterator[Ami]:
         except AmiFailed:
             raise AmiRefused(
                 f"AMI at {where} refuses the user {login.user!r}: check BRIDGE_AMI_USER and BRIDGE_AMI_PASSWORD "
-                "against manager.conf"
+                "against manager.conf; one that is just starting knows nobody yet"
             ) from None
         yield ami
     finally:

@@ -22,6 +22,7 @@ APPLICATION: Final = "bridge"
 HEARTBEAT_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 5.0
+STARTING: Final = 503
 
 
 class AriUnreachable(Unavailable):
@@ -66,6 +67,8 @@ class Login:
                 f"ARI at {self.url} refuses the user {self.user!r}: check BRIDGE_ARI_USER and "
                 "BRIDGE_ARI_PASSWORD against ari.conf"
             )
+        if status == STARTING:
+            return AriRefused(f"Asterisk at {self.url} is still starting, or stopping (HTTP {status})")
         return AriRefused(f"what listens at {self.url} is not Asterisk's ARI, or ARI is not loaded (HTTP {status})")
 
 

@@ -254,3 +254,10 @@ async def test_ari_that_fails_at_the_start_is_tried_again_not_fatal(wire: tuple[
         async with ari.connected(login) as session:
             await Calls(lambda _: asyncio.sleep(0, True)).serve(session, lambda: None)
     assert failed.group_contains(AriUnreachable)
+
+
+@pytest.mark.parametrize(
+    ("status", "what"), [(401, "BRIDGE_ARI_PASSWORD"), (503, "still starting"), (404, "is not Asterisk's ARI")]
+)
+def test_what_a_refusal_at_the_door_means(status: int, what: str) -> None:
+    assert what in str(ari.Login("http://127.0.0.1:1", "bridge", "secretsecret").refused(status))
