@@ -15,12 +15,14 @@ REVIVAL = 5 * SECOND
 
 @dataclass(frozen=True)
 class Truth:
-    """One stay as it was: until the caller left, their audio ended, or the switch died."""
+    """One stay as it was: until the caller left, their audio ended, or the switch died. `exit` is when the switch ended
+    it: later than `left` where it waited for audio."""
 
     uniqueid: str
     bridge: str
     joined: int
     left: int
+    exit: int
 
     @property
     def duration(self) -> int:
@@ -140,7 +142,7 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
         if cause == 44 and turn == turns - 1 and at < boot.end:
             leaves = max(joined, at - RTP_TIMEOUT - SECOND)
         if joined < boot.end:
-            truths.append(Truth(uniqueid, bridge["bridge_id"], joined, min(leaves, boot.end)))
+            truths.append(Truth(uniqueid, bridge["bridge_id"], joined, min(leaves, boot.end), min(at, boot.end)))
     at = say("LEFT", at + chance.randint(10, 4000), {"extra": f"{result if turns else ''}:{cause}"}, **stamps)
     at = say("ENDED", at + 10, {"extra": f":{uniqueid}@pbx"}, **stamps)
     at = say("HANGUP", at + 10, {"hangupcause": cause, "hangupsource": source}, **stamps)
