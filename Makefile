@@ -48,7 +48,7 @@ bench-restart: $(READY) ## from the daemon's death to the first caller served, w
 	@$(BIN)/python -m tests.bench.restart $(ARGS)
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
-	@$(BIN)/python -m tests.faults.run --report docs/faults.md $(ARGS)
+	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

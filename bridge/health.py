@@ -49,12 +49,16 @@ class Health:
         self._ledger: tuple[bool, str] = (False, "nothing committed yet")
         self._progress: Progress | None = None
         self._committed_at = time.monotonic()
+        self._alive_us = 0
+        self._backlog_bytes = 0
 
     # --- The ledger -----------------------------------------------------------------------------------------------
     def on_progress(self, progress: Progress) -> None:
         """A batch of the journal was committed."""
         self._ledger = (True, "minutes are committed as they come")
         self._progress = progress
+        # The fold goes on living, and may be ahead of what is committed.
+        self._alive_us = progress.fold.alive_us
         self._committed_at = time.monotonic()
         telemetry.JOURNAL_LINES.inc(progress.lines)
         for change in progress.changes:
@@ -133,17 +137,30 @@ class Health:
         """Set the gauges each second, for ever."""
         while True:
             telemetry.OPEN_STAYS.set(self._parts.rooms.participants)
-            backlog = await asyncio.to_thread(self._parts.journal.backlog, self.committed())
+            place = self.committed()
+            backlog = await asyncio.to_thread(self._parts.journal.backlog, place) if place else 0
+            self._backlog_bytes = backlog
             telemetry.JOURNAL_BACKLOG_BYTES.set(backlog)
-            telemetry.JOURNAL_BACKLOG_SECONDS.set(self._stalled_s())
+            telemetry.JOURNAL_BACKLOG_SECONDS.set(self._behind_s())
             telemetry.DIRECTORY_AGE_SECONDS.set(self._parts.directory.age_s())
             await asyncio.sleep(GAUGES_S)
 
     def _ledger_health(self) -> tuple[bool, str]:
         well, detail = self._ledger
+        behind = f"{self._behind_s():.0f} s and {self._backlog_bytes} bytes of the journal are not committed"
         if well and self._stalled_s() > STALLED_S:
             return False, f"nothing has been read or committed for {self._stalled_s():.0f} s: see ari, and Postgres"
+        if self._behind_s() > STALLED_S:
+            detail += f"; {behind}"
         return well, detail
+
+    def _behind_s(self) -> float:
+        """How old the newest line is that is committed, 0 while it is as new as Asterisk's own pulse. Before anything
+        was committed since the start, how long ago that is."""
+        if self._progress is None:
+            return self._stalled_s()
+        age = time.time() - self._alive_us / SECOND_US if self._alive_us else 0.0
+        return age if age > 2 * PULSE_S else 0.0
 
     def _stalled_s(self) -> float:
         """Seconds since the journal was last read and committed; 0 while it is as fast as Asterisk's own pulse."""

@@ -5,7 +5,7 @@ import sys
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -28,7 +28,9 @@ JOURNAL_BACKLOG_BYTES: Final = Gauge(
     "bridge_journal_backlog_bytes", "Bytes of the journal that are not committed yet.", registry=REGISTRY
 )
 JOURNAL_BACKLOG_SECONDS: Final = Gauge(
-    "bridge_journal_backlog_seconds", "Age of the oldest journal line that is not committed yet.", registry=REGISTRY
+    "bridge_journal_backlog_seconds",
+    "Age of the newest journal line that is committed, 0 while that is the newest there is.",
+    registry=REGISTRY,
 )
 JOURNAL_LINES: Final = Counter("bridge_journal_lines", "Lines of the journal that were folded.", registry=REGISTRY)
 MINUTE_RECORDS: Final = Counter(
@@ -68,7 +70,6 @@ OPEN_STAYS: Final = Gauge("bridge_live_participants", "Participants in rooms now
 DIRECTORY_AGE_SECONDS: Final = Gauge(
     "bridge_directory_age_seconds", "Seconds since the local directory was known to be fresh.", registry=REGISTRY
 )
-COMMIT_SECONDS: Final = Histogram("bridge_ledger_commit_seconds", "Time of one ledger transaction.", registry=REGISTRY)
 
 # Local variables of a frame may be digits that a caller keyed: they are never logged.
 _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

@@ -11,10 +11,12 @@ CONFBRIDGE: Final = "ConfBridge"
 PARTICIPANT: Final = "PJSIP/"
 LEARN_S: Final = 2.0
 NOT_FOUND: Final = 404
+MANY: Final = 8
+"""So many channels are asked for one by one; more of them all at once."""
 
 
 class Occupancy:
-    """The rooms of one node. Nobody is admitted before they are known, or could not be learnt in LEARN_S."""
+    """The rooms of one node. Nobody is greeted before they are known, or could not be learnt in LEARN_S."""
 
     def __init__(self) -> None:
         self._rooms: dict[str, frozenset[str]] = {}
@@ -58,6 +60,7 @@ class AriSwitch:
             raise AriUnreachable(f"ARI answers, but does not list rooms: {error}") from error
         rooms: dict[str, frozenset[str]] = {}
         listed: set[str] = set()
+        await self._learn_names({channel for bridge in bridges for channel in bridge["channels"]})
         for bridge in bridges:
             if bridge.get("creator") == CONFBRIDGE:
                 channels = [channel for channel in bridge["channels"] if await self._is_participant(channel)]
@@ -68,7 +71,21 @@ class AriSwitch:
         return frozenset().union(*rooms.values())
 
     async def existing(self, channels: Set[str]) -> Set[str]:
+        if len(channels) > MANY:
+            return channels & set(await self._names())
         return {channel for channel in channels if await self._exists(channel)}
+
+    async def _learn_names(self, channels: Set[str]) -> None:
+        """Many channels that are not known yet, as after a restart, are asked for at once."""
+        if len(channels - set(self._outside)) > MANY:
+            names = await self._names()
+            self._outside |= {one: names[one].startswith(PARTICIPANT) for one in channels if one in names}
+
+    async def _names(self) -> Mapping[str, str]:
+        try:
+            return {one["id"]: one["name"] for one in await self._ari.request("GET", "channels")}
+        except AriFailed as error:
+            raise AriUnreachable(f"ARI answers, but does not list channels: {error}") from error
 
     async def _exists(self, channel: str) -> bool:
         try:

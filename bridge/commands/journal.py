@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from bridge.usecases.verify_journal import Terms
 journal = typer.Typer(no_args_is_help=True, help="The switch's journal against the ledger.")
 
 SECOND_US: Final = 1_000_000
+LATELY: Final = timedelta(days=31)
 ZONE: Final = "UTC"
 WHEN: Final = "2026-11-23T14:00:00Z, or 2026-11-23 in UTC"
 From = Annotated[str | None, typer.Option("--from", help=f"At or after: {WHEN}. The journal's beginning if left out.")]
@@ -88,8 +90,9 @@ def rebuild(
 
 @journal.command("unassigned")
 def unassigned(since: Since = None, until: Until = None, as_json: Json = False) -> None:
-    """List minute records that no sub-account owns: of rooms that don't exist, or that nobody stamped."""
-    start, end = _instant(since, "from"), _instant(until, "to")
+    """List minute records that no sub-account owns: of rooms that don't exist, or that nobody stamped. Of the last 31
+    days, unless --from says otherwise."""
+    start, end = _instant(since, "from") or datetime.now(UTC) - LATELY, _instant(until, "to")
 
     async def find(product: Product) -> list[Unowned]:
         found: list[Unowned] = []

@@ -36,7 +36,19 @@ from bridge.domain import journal_line as facts
 from bridge.domain import phone
 from bridge.domain.journal_line import Fact, Garbage
 from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Outcome, Reason
-from bridge.domain.switch_life import FREEZE_US, BeatsMissing, Decided, Died, Doubted, Happening, Life, Pulse, WentBack
+from bridge.domain.switch_life import (
+    FREEZE_US,
+    STEP_US,
+    BeatsMissing,
+    Decided,
+    Died,
+    Doubted,
+    Happening,
+    Life,
+    Mistaken,
+    Pulse,
+    WentBack,
+)
 
 SECOND_US: Final = 1_000_000
 BEAT_US: Final = SECOND_US
@@ -47,6 +59,7 @@ LISTENING_US: Final = SECOND_US
 """Asterisk looks for audio in whole seconds: it may notice the end of it so much later than `rtp_timeout` says."""
 REVIVAL_US: Final = 6 * SECOND_US
 """How long a heart may stand still that a step of the clock has stopped."""
+LONGEST: Final = 8
 CAUSE_NO_MEDIA: Final = 44
 CAUSE_NORMAL: Final = 16
 ENDED: Final = 4096
@@ -98,6 +111,7 @@ class Fold:
         self._ended: dict[str, None] = dict.fromkeys(ended)
         self._garbage_told = self._rest_of_start = False
         self._garbage_bytes = 0
+        self._held: list[Fact] = []
 
     @property
     def pulse(self) -> Pulse:
@@ -153,10 +167,12 @@ class Fold:
                 return []
             case facts.Boot():
                 self._whole()
+                self._held.clear()
                 return self._happened(self._life.booted(fact))
             case facts.Alive():
                 self._whole()
-                changes = self._happened(self._life.beat(fact))
+                changes = self._released(fact)
+                changes += self._happened(self._life.beat(fact))
                 self._newcomers.clear()
                 return changes
             case facts.Torn(event="CHAN_START"):
@@ -165,13 +181,25 @@ class Fold:
                 return []
             case _:
                 self._whole()
-        if fact.uniqueid in self._ended or self._life.read_before(fact):
+        if fact.uniqueid in self._ended:
+            return []
+        if self._life.read_before(fact):
+            if fact.at > self._life.line_us - STEP_US:
+                self._held.append(fact)
             return []
         changes = self._happened(self._life.see(fact.at))
         call, stay = self._calls.get(fact.uniqueid), self._stays.get(fact.uniqueid)
         if call is not None or stay is not None:
             self._life.prove(fact.at, call.started_us if call else stay.identity.joined_us if stay else 0)
         return changes + self._taken(fact)
+
+    def _released(self, beat: facts.Alive) -> list[Change]:
+        """What was held back since it might have been read before: a beat that counts on shows that it was not."""
+        held, self._held = self._held, []
+        if not held or not self._life.goes_on(beat):
+            return []
+        self._life.go_on()
+        return [change for fact in held for change in self.apply(fact)]
 
     def _taken(self, fact: Fact) -> list[Change]:
         match fact:
@@ -215,6 +243,8 @@ class Fold:
                     changes += self._change_open(partial(_doubted, gap))
                 case Decided():
                     changes += self._change_open(partial(_decided, happening))
+                case Mistaken(gap):
+                    changes += self._change_open(partial(_doubted, -gap))
                 case WentBack():
                     changes += self._change_open(partial(self._went_back, happening))
                 case BeatsMissing(count):
@@ -449,7 +479,7 @@ class Fold:
             del self._ended[next(iter(self._ended))]
 
     def _explained(self, stay: OpenStay, cause: int | None, source: str) -> MinuteRecord:
-        result, _, told = stay.result.partition(":")
+        result, told, quiet = [*stay.result.split(":"), "", ""][:3]
         if result in _RESULTS:
             return _closed(stay, _RESULTS[result])
         if cause is None and told.isdecimal():
@@ -458,7 +488,8 @@ class Fold:
             return _closed(stay, Reason.HUNG_UP if source == stay.channel else Reason.DROPPED)
         if cause in (CAUSE_NO_MEDIA, None):
             assert stay.left_us is not None
-            end = max(stay.identity.joined_us, stay.left_us - self._rtp_timeout_us - LISTENING_US)
+            quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else self._rtp_timeout_us
+            end = max(stay.identity.joined_us, stay.left_us - quiet_us - LISTENING_US)
             lost = _estimated(stay.left_us - end, replace(stay, left_us=end))
             return _closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
         return _closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
@@ -523,7 +554,7 @@ def _cut(stay: OpenStay, end: int, bound: int) -> OpenStay:
 
 
 def _doubted(gap_us: int, stay: OpenStay) -> OpenStay:
-    return replace(stay, doubt_us=stay.doubt_us + gap_us)
+    return replace(stay, doubt_us=max(0, stay.doubt_us + gap_us))
 
 
 def _decided(decided: Decided, stay: OpenStay) -> OpenStay:

@@ -119,8 +119,9 @@ class Exited(Participation):
 
 @dataclass(frozen=True, slots=True)
 class Left(Fact):
-    """Why, as `RESULT:CAUSE`: ConfBridge's own word (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none) and the
-    Q.850 cause of the hang-up, as far as they are known."""
+    """Why, as `RESULT:CAUSE:QUIET`: ConfBridge's own word (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none)
+    and the Q.850 cause of the hang-up, as far as they are known, and the seconds without audio after which Asterisk
+    would have ended the call."""
 
     why: str
 
@@ -251,12 +252,12 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
         case "ANSWER":
             return Answered(at, uniqueid, fields["channame"], fields["num"], fields["appname"] == "Stasis")
         case "LEFT":
-            return Left(at, uniqueid, extra.get("extra", ""))
+            return Left(at, uniqueid, _text(extra.get("extra", "")))
         case "ENDED":
             outcome, _, call_id = extra["extra"].partition(":")
             return Ended(at, uniqueid, outcome, call_id)
         case "HANGUP":
-            return HungUp(at, uniqueid, int(extra["hangupcause"]), extra.get("hangupsource", ""))
+            return HungUp(at, uniqueid, int(extra["hangupcause"]), _text(extra.get("hangupsource", "")))
         case "CHAN_END" | "LINKEDID_END":
             return Gone(at, uniqueid)
         case _:
@@ -308,6 +309,13 @@ def _participation(fields: dict[str, Any]) -> tuple[str, ...]:
         fields["channame"],
         fields["num"],
     )
+
+
+def _text(value: object) -> str:
+    """Raises TypeError for what is no text."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
 
 
 def _stamped(text: str) -> str:

@@ -83,6 +83,13 @@ class Doubted:
 
 
 @dataclass(frozen=True, slots=True)
+class Mistaken:
+    """There was no gap of so many µs: a line bore a time to come."""
+
+    gap_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """The gaps so far are decided: the clock went forward by `step_us`, 0 for not at all. It did so in a gap, or, if it
     was too little for one, nobody can say when since the daemon's last word."""
@@ -106,7 +113,7 @@ class BeatsMissing:
     count: int
 
 
-Happening = Died | Doubted | Decided | WentBack | BeatsMissing
+Happening = Died | Doubted | Mistaken | Decided | WentBack | BeatsMissing
 
 
 class Life:
@@ -146,8 +153,17 @@ class Life:
 
     # --- Lines --------------------------------------------------------------------------------------------------------
     def read_before(self, fact: Fact) -> bool:
-        """Whether this is read again, and has been taken in already."""
+        """Whether this may be read again; what is newer than all that was read is so only among lines of another boot,
+        and the next beat tells."""
         return bool(self._again) and (self._again != self.boot or fact.at <= self.line_us)
+
+    def goes_on(self, fact: facts.Alive) -> bool:
+        """Whether this beat counts on from the last one, so that nothing before it that is new was read before."""
+        return fact.boot == self.boot and fact.beat > self._beat
+
+    def go_on(self) -> None:
+        """Nothing is read again from here on."""
+        self._again = ""
 
     def read_again(self) -> None:
         """From here on, lines may be read again; the next beat tells."""
@@ -202,6 +218,9 @@ class Life:
         if fact.boot != self.boot:
             yield from self._begin(fact.boot, fact.at)
         self._again = ""
+        if self.alive_us <= fact.at < self.woke_us:
+            yield Mistaken(self.woke_us - self.froze_us)
+            self.line_us, self.froze_us, self.woke_us = self.froze_us, 0, 0
         yield from self.see(fact.at)
         if stepped := bool(self.alive_us) and self.went_back(fact.at):
             yield self._step_back(self.alive_us - fact.at, fact.at, True)

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Uuid, and_, any_, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.journal import ENDED, Change, Incident
-from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, microseconds
+from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, instant, microseconds
 from bridge.domain.switch_life import Pulse
 from bridge.storage import bulk, charging, ledger_rows
 from bridge.storage.bulk import Row
@@ -21,6 +22,10 @@ from bridge.storage.failures import CHECK_VIOLATION, sqlstate
 from bridge.storage.months import Months
 from bridge.storage.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
 from bridge.usecases.ports import Position, Resumption
+
+SECOND_US: Final = 1_000_000
+A_DAY: Final = timedelta(days=1)
+"""A clock that was set back by less leaves no channel of a boot out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,13 @@ class PostgresLedger:
             called = await connection.execute(select(open_calls).where(open_calls.c.node == node))
             stayed = await connection.execute(select(open_stays).where(open_stays.c.node == node))
             boot = position.pulse.get("boot", "") if position else ""
-            # Latest first by their beginning, which is what is indexed.
-            gone = select(calls.c.uniqueid).where(calls.c.node == node, calls.c.boot == boot)
-            gone = gone.order_by(calls.c.started_at.desc()).limit(ENDED)
-            ended = (await connection.execute(gone)).scalars().all() if boot else []
+            ended = await _ended(connection, node, boot) if boot else []
             return Resumption(
                 Position(position.file, position.byte_offset) if position else None,
                 ledger_rows.pulse_of(position.pulse) if position else Pulse(),
                 [ledger_rows.call_of(row) for row in called.mappings()],
                 [ledger_rows.stay_of(row) for row in stayed.mappings()],
-                ended[::-1],
+                ended,
             )
 
     async def commit(
@@ -106,6 +108,19 @@ def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
         [ledger_rows.minute_record(record) for record in records.values()],
         [ledger_rows.incident(node, boot, incident) for incident in seen],
     )
+
+
+async def _ended(connection: AsyncConnection, node: str, boot: str) -> Sequence[str]:
+    """The channels of a boot that ended last, the latest last. A boot's name ends with the time of its beginning."""
+    began = boot.rpartition(":")[2].partition(".")[0]
+    since = instant((int(began) if began.isdecimal() else 0) * SECOND_US) - A_DAY
+    gone = (
+        select(calls.c.uniqueid)
+        .where(calls.c.node == node, calls.c.boot == boot, calls.c.started_at >= since)
+        .order_by(calls.c.started_at.desc())
+        .limit(ENDED)
+    )
+    return (await connection.execute(gone)).scalars().all()[::-1]
 
 
 async def _move(connection: AsyncConnection, node: str, before: Position | None, after: Position, pulse: Pulse) -> bool:
@@ -156,7 +171,8 @@ async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
     if put:
         at, over = open_stays.c, minute_records.c
         recorded = and_(over.id == at.id, over.joined_at == at.joined_at)
-        await connection.execute(delete(open_stays).where(at.id.in_(put), recorded))
+        these = at.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+        await connection.execute(delete(open_stays).where(these, recorded), {"ids": list(put)})
 
 
 def told(kind: str, record: Row) -> dict[str, Any]:

@@ -47,12 +47,12 @@ async def keep_minutes(
     async for batch in journal.read(committed):
         if batch.again:
             fold.read_again()
-        changes = [
-            _placed(change, batch, number)
-            for number, line in enumerate(batch.lines)
-            for fact in journal_line.read(line)
-            for change in fold.apply(fact)
-        ]
+        changes: list[Change] = []
+        offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines)
+        for line in batch.lines:
+            for fact in journal_line.read(line):
+                changes += [_placed(change, offset, batch) for change in fold.apply(fact)]
+            offset += len(line) + 1
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
             on_progress(Progress(0, (), committed or batch.position, fold))
@@ -63,14 +63,13 @@ async def keep_minutes(
         lines = 0
 
 
-def _placed(change: Change, batch: Batch, number: int) -> Change:
+def _placed(change: Change, offset: int, batch: Batch) -> Change:
     """The change; an incident of an unreadable line says where that stands, as byte and beginning of the file's name.
 
     The place is a byte early for each newline that is not there: behind the file's last line, and around NUL bytes.
     """
     if not isinstance(change, Incident) or change.kind not in UNREADABLE:
         return change
-    offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines[number:])
     return replace(change, subject=f"{change.subject} near byte {max(0, offset)} of {batch.position.file[:12]}")
 
 

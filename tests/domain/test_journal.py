@@ -267,3 +267,42 @@ def test_a_clock_that_goes_forward_is_taken_off_and_a_freeze_is_not() -> None:
         [record] = records(fold([replace(STAY, left=left).exit(), *replace(STAY, left=left).lines()[6:]], state))
         assert record.duration_us == left - step - STAY.joined  # type: ignore[operator]
         assert record.evidence is (Evidence.ESTIMATED if step else Evidence.MEASURED)
+
+
+def test_a_line_of_a_time_to_come_leaves_nobody_in_doubt() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    stray = line("APP_END", START + 7000 * SECOND, "n-8.1")
+    lines = merged([boot(START - 1)], LIVING, STAY.lines())
+    place = lines.index(LIVING[40])
+    [record] = records(fold([*lines[:place], stray, *lines[place:]], state))
+    assert (record.duration_us, record.evidence) == (60 * SECOND + 7, Evidence.MEASURED)
+
+
+def test_new_lines_right_behind_old_ones_are_taken_in_once_a_beat_shows_that_they_are_new() -> None:
+    before = CallLines("n-1.7", START - 90 * SECOND, START - 80 * SECOND, START - 70 * SECOND)
+    old = [boot(START - 100 * SECOND, "n-0.0"), alive(START - 99 * SECOND, 0, "n-0.0"), *before.lines()]
+    lines = merged([boot(START - 1)], LIVING, STAY.lines())
+    place = lines.index(STAY.enter())
+    [first, record] = records(fold([*old, *lines[:place], *old, *lines[place:]]))
+    assert first.stay.identity.uniqueid == "n-1.7"
+    assert (record.duration_us, record.evidence) == (60 * SECOND + 7, Evidence.MEASURED)
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, True])
+def test_a_field_of_a_wrong_type_stops_nothing(value: object) -> None:
+    for event in ("LEFT", "CALLED", "ENDED"):
+        found = fold(
+            [*STAY.lines()[:5], line(event, STAY.left + 1, STAY.uniqueid, {"extra": value}), *STAY.lines()[5:]]
+        )  # type: ignore[operator]
+        assert len(records(found)) == 1
+    broken = line("HANGUP", STAY.left + 1, STAY.uniqueid, {"hangupcause": 16, "hangupsource": value})  # type: ignore[operator]
+    assert len(records(fold([*STAY.lines()[:5], broken]))) == 1
+
+
+def test_the_switch_itself_says_how_long_it_waited_for_audio() -> None:
+    left = START + 400 * SECOND
+    held = replace(STAY, left=left, cause=44, source="")
+    lines = [found for found in held.lines() if b'"LEFT"' not in found[:40]]
+    told = line("LEFT", left + 300, STAY.uniqueid, {"extra": "HANGUP:44:300"})
+    [record] = records(fold(merged(living(405), lines, [told])))
+    assert record.left_us == left - 301 * SECOND

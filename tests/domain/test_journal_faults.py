@@ -101,7 +101,7 @@ def interrupted(chance: random.Random, lines: list[bytes]) -> list[Change]:
     cut = chance.randint(0, len(lines))
     first = Fold("n", RTP_TIMEOUT)
     before = fold(lines[:cut], first)
-    second = Fold("n", RTP_TIMEOUT, first.pulse, first.calls, first.stays)
+    second = Fold("n", RTP_TIMEOUT, first.pulse, first.calls, first.stays, tuple(first._ended))
     assert second.pulse == first.pulse
     return [*before, *fold(lines[cut:], second)]
 
