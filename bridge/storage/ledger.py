@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Uuid, and_, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge import telemetry
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.journal import ENDED, Change, Incident
 from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, instant, microseconds
@@ -22,6 +24,8 @@ from bridge.storage.failures import CHECK_VIOLATION, sqlstate
 from bridge.storage.months import Months
 from bridge.storage.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
 from bridge.usecases.ports import Position, Resumption
+
+log = structlog.get_logger()
 
 SECOND_US: Final = 1_000_000
 A_DAY: Final = timedelta(days=1)
@@ -163,6 +167,9 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     new = await bulk.added(connection, minute_records, batch.records)
     # One that was there already has its charge, or was corrected meanwhile.
     strange = await charging.charge(connection, [record for record in batch.records if record["id"] in new])
+    for kind, record in strange:
+        telemetry.INCIDENTS.labels(kind=kind).inc()
+        log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
     await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
 
 
