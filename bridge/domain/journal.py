@@ -19,12 +19,14 @@ Stays
   seen in the room, and bounds a join that was never written.
 
 The switch's life (switch_life)
-- A boot ends all that was open at the last proof of life of the boot before, or before the first garbage since the
-  join, which may hide an exit; estimated.
+- A boot ends all that was open at the last proof of life of the boot before, or, where a whole ending may be hidden
+  since they were last known to be there, before that; estimated.
 - An exit right after a freeze is stamped late: the stay ends where the freeze began, estimated.
 - Until it is known whether a gap was a freeze or a step of the clock, a stay that ends is charged without it. Steps
-  forward are taken off the stays that were open; a step back makes them shorter by itself.
-- A channel that has ended never comes back.
+  forward are taken off the stays that were open. A step back makes them shorter by itself; what it was at least is put
+  back for those who were there at the beat before.
+- What is read again changes nothing, and a channel that has ended never comes back. New lines right behind old ones
+  are held back until a beat shows that they are new.
 """
 
 from collections.abc import Callable, Iterable
