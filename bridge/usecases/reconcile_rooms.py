@@ -14,6 +14,8 @@ from bridge.domain.presence import Differences, Recorded
 from bridge.usecases.ports import Switch
 
 LOOK_S: Final = 5.0
+DOUBT_S: Final = 0.5
+"""Those whom a hole of the journal leaves in doubt are looked for so soon: the switch may die any moment."""
 IN_A_WORD: Final = 8
 """A line of the journal holds the names of so many channels twice."""
 
@@ -47,7 +49,20 @@ async def reconcile_rooms(
             for channel in (unseen := presence.lasting(differences.unseen)):
                 on_healing("unseen", channel)
             await _tell_present(switch, asked_us, [*unseen, *sorted(known.doubtful & present)])
-        await asyncio.sleep(LOOK_S)
+        await _rest(switch, recorded)
+
+
+async def _rest(switch: Switch, recorded: Callable[[], Recorded | None]) -> None:
+    """Until the next comparison, except for those in doubt."""
+    end = time.monotonic() + LOOK_S
+    while True:
+        await asyncio.sleep(min(DOUBT_S, LOOK_S))
+        if time.monotonic() >= end:
+            return
+        known = recorded()
+        if known is not None and known.doubtful:
+            asked_us = time.time_ns() // 1000
+            await _tell_present(switch, asked_us, sorted(known.doubtful & await switch.participants()))
 
 
 async def _tell_present(switch: Switch, asked_us: int, channels: Iterable[str]) -> None:

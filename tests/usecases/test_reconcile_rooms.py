@@ -97,3 +97,11 @@ async def test_a_journal_that_is_behind_is_compared_with_nothing() -> None:
     switch = Switch([NOBODY] * (2 * ROUNDS))
     assert await compared(switch, None) == []
     assert switch.words == []
+
+
+async def test_those_in_doubt_are_not_left_so_until_the_next_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_rooms, "LOOK_S", 3600.0)
+    monkeypatch.setattr(reconcile_rooms, "DOUBT_S", 0.0)
+    switch = Switch([{"n-1.1"}] * 3)
+    await compared(switch, Recorded({"n-1.1"}, NOBODY, {"n-1.1"}))
+    assert [word for word, _ in switch.words] == ["PRESENT"] * 3
