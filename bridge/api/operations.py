@@ -2,20 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
 
 from bridge.api.services import Call
+from bridge.domain.access import Scope
 
 Handler = Callable[[Call], Awaitable[BaseModel | None]]
-
-
-class Scope(StrEnum):
-    """What a key must be good for."""
-
-    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +17,8 @@ class Operation:
     """One method on one path.
 
     `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is None for 204.
-    `refusals` are the statuses, beyond those that every operation has, it may answer with.
+    `refusals` are the statuses, beyond those that every operation has, it may answer with. `scope` is the narrowest
+    that may ask; whose a path's parameter is, is looked up before the handler is called.
     """
 
     name: str

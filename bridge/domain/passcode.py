@@ -25,6 +25,7 @@ class Role(StrEnum):
 
     HOST = "host"
     GUEST = "guest"
+    LISTENER = "listener"
 
 
 def digest(digits: str, key: bytes) -> bytes:

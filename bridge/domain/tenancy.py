@@ -1,6 +1,7 @@
 """Accounts, sub-accounts, rooms and access numbers: who pays, who uses, and what is dialled."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -22,6 +23,22 @@ class Kind(StrEnum):
     CLIENT = "client"
 
 
+class State(StrEnum):
+    """Of an account or a sub-account. Only an active one's callers are admitted; a closed one stays closed."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Space(StrEnum):
+    """Where an account's passcodes can be dialled: on shared numbers (and its own), or only on numbers dedicated to
+    it, where its codes are a set by themselves and may be shorter."""
+
+    SHARED = "shared"
+    OWN = "own"
+
+
 class NumberKind(StrEnum):
     """How an access number is reached, which decides what it costs."""
 
@@ -34,19 +51,30 @@ class NumberKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays. `currency` is ISO 4217, `time_zone` an IANA name: it bounds the billing months."""
+    """Who pays. `currency` is ISO 4217, `time_zone` an IANA name: it bounds the billing months.
+
+    `max_callers` may be in all its rooms at a time, any number when None. `version` counts changes.
+    """
 
     id: UUID
     name: str
     currency: str
     time_zone: str
-    state: str
+    state: State
     created_at: datetime
+    code_space: Space = Space.SHARED
+    max_callers: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Passcode:
-    """Digits that open a room in a role. `digits` only where they may be revealed, else None."""
+    """Digits that open a room in a role. `digits` and `pin` only where they may be revealed, else None.
+
+    It admits from `valid_from` up to `valid_until`, `max_uses` times; None bounds nothing. With `has_pin` its caller has
+    to key the PIN as well. `replaces` is the passcode it was rotated from.
+    """
 
     id: UUID
     room_id: UUID
@@ -54,6 +82,17 @@ class Passcode:
     state: str
     created_at: datetime
     digits: str | None = None
+    label: str = ""
+    chosen: bool = False
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    max_uses: int | None = None
+    uses: int = 0
+    has_pin: bool = False
+    pin: str | None = None
+    replaces: UUID | None = None
+    revoked_at: datetime | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +103,9 @@ class Room:
     sub_account_id: UUID
     name: str
     passcodes: tuple[Passcode, ...] = ()
+    state: str = "active"
+    max_participants: int | None = None
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +117,62 @@ class SubAccount:
     user_id: str
     name: str
     kind: Kind
-    state: str
+    state: State
     created_at: datetime
     rooms: tuple[Room, ...] = ()
+    cost_centre: str = ""
+    max_callers: int | None = None
+    trust_callers: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class AccessNumber:
-    """A DID that callers dial: digits only, no plus sign."""
+    """A DID that callers dial: digits only, no plus sign. `account_id` is None for one that all accounts share.
+
+    `language` is one of Asterisk's sound sets; `greeting` the name of a sound there, empty for the usual one.
+    """
 
     id: UUID
     number: str
     kind: NumberKind
     created_at: datetime
+    account_id: UUID | None = None
+    language: str = "en"
+    greeting: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCaller:
+    """A caller number that a sub-account knows by name. With `skips_code`, and where the sub-account trusts callers, it
+    enters the room as host without a code: caller numbers can be forged."""
+
+    id: UUID
+    account_id: UUID
+    sub_account_id: UUID
+    room_id: UUID
+    number: str
+    name: str
+    skips_code: bool
+    created_at: datetime
+    removed_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCode:
+    """A billing reference of an account, or of one of its sub-accounts alone: digits that can be keyed, and a name."""
+
+    id: UUID
+    account_id: UUID
+    sub_account_id: UUID | None
+    code: str
+    name: str
+    state: str
+    created_at: datetime
+    version: int = 1
 
 
 def time_zone(name: str) -> str:

@@ -8,20 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.passcode import Role
 from bridge.domain.tenancy import Passcode
 from bridge.storage import locks
-from bridge.storage.tables import passcode_lengths, passcodes
+from bridge.storage.tables import SHARED, passcode_lengths, passcodes
 from bridge.usecases.ports import CodeSpace, CodeTaken, NewCode
 
 
 async def space(connection: AsyncConnection) -> CodeSpace:
-    """The live codes: how many, and their lengths."""
-    rows = (await connection.execute(select(passcode_lengths).where(passcode_lengths.c.live > 0))).all()
+    """The live codes: how many, and the lengths there ever were."""
+    rows = (await connection.execute(select(passcode_lengths).where(passcode_lengths.c.space == SHARED))).all()
     return CodeSpace(sum(row.live for row in rows), frozenset(row.length for row in rows))
 
 
 async def add(connection: AsyncConnection, account_id: UUID, room_id: UUID, code: NewCode) -> Passcode:
     """A new live passcode. Raises CodeTaken when it or a beginning of it is live, or a live one may begin with it."""
     await locks.writing_codes(connection)
-    longest = select(func.max(passcode_lengths.c.length)).where(passcode_lengths.c.live > 0)
+    longest = select(func.max(passcode_lengths.c.length)).where(passcode_lengths.c.space == SHARED)
     if code.length < ((await connection.execute(longest)).scalar() or 0):
         raise CodeTaken("longer passcodes are in use by now")
     live = select(passcodes.c.id).where(passcodes.c.state == "live", passcodes.c.digest.in_(code.prefixes))

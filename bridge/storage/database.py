@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Final, Self
 
 import asyncpg
@@ -23,6 +24,9 @@ _SESSION: Final = {
     "tcp_keepalives_count": "4",
     "idle_in_transaction_session_timeout": "60s",
 }
+
+
+_JOINED: ContextVar[AsyncConnection | None] = ContextVar("joined transaction", default=None)
 
 
 class Database:
@@ -50,15 +54,38 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits when the block ends, and is rolled back when it raises."""
+        """A transaction that commits when the block ends, and is rolled back when it raises.
+
+        Within `together` it is a part of that one: rolled back by itself, committed with the whole.
+        """
+        whole = _JOINED.get()
+        with translated(self.url):
+            if whole is None:
+                async with self._engine.begin() as connection:
+                    yield connection
+            else:
+                async with whole.begin_nested():
+                    yield whole
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """One transaction around all those of this task, until the block ends: all of them commit, or none."""
         with translated(self.url):
             async with self._engine.begin() as connection:
-                yield connection
+                token = _JOINED.set(connection)
+                try:
+                    yield
+                finally:
+                    _JOINED.reset(token)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads, everything as of one instant."""
+        """A transaction that only reads, everything as of one instant (within `together`, as that one sees it)."""
+        whole = _JOINED.get()
         with translated(self.url):
+            if whole is not None:
+                yield whole
+                return
             async with self._engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with connection.begin():

@@ -15,7 +15,7 @@ MOST_CHANGES: Final = 20_000
 CHUNK: Final = 1000
 
 _MARK: Final = """
-SELECT database_id, number, (SELECT coalesce(max(length), 0) FROM passcode_lengths WHERE live > 0) AS longest
+SELECT database_id, number, (SELECT coalesce(max(length), 0) FROM passcode_lengths) AS longest
 FROM directory_state
 """
 # An entry is packed as directory_file.entry_of takes it apart.
@@ -49,12 +49,12 @@ async def news(connection: AsyncConnection, since: int, until: int) -> News | No
     """The changes (since, until]; None when they are too many, or not all kept: then all must be read."""
     if not 0 < until - since <= MOST_CHANGES:
         return None
-    statement = text("SELECT digest, access_number FROM directory_changes WHERE number > :since AND number <= :until")
+    statement = text("SELECT kind, key FROM directory_changes WHERE number > :since AND number <= :until")
     changes = (await connection.execute(statement, {"since": since, "until": until})).all()
-    if len(changes) != until - since or (None, None) in {tuple(change) for change in changes}:
+    if len(changes) != until - since or not {change.kind for change in changes} <= {"code", "number"}:
         return None
-    digests = {change.digest for change in changes if change.digest is not None}
-    numbers = {change.access_number for change in changes if change.access_number is not None}
+    digests = {change.key for change in changes if change.kind == "code"}
+    numbers = {change.key.decode() for change in changes if change.kind == "number"}
     codes = await entries(connection, list(digests)) if digests else {}
     rows = await connection.execute(text(f"{_NUMBERS} WHERE number = ANY(:numbers)"), {"numbers": list(numbers)})
     known = set(rows.scalars())

@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from bridge.domain import statement
-from bridge.domain.admission import Entry
+from bridge.domain.admission import Barred, DialledNumber, Entry, RoomOwner
 from bridge.domain.carrier import OwnCall
 from bridge.domain.errors import Conflict
 from bridge.domain.journal import Change
@@ -22,19 +22,36 @@ from bridge.domain.verification import Difference, Kept
 
 # --- Admission ----------------------------------------------------------------------------------------------------
 class Directory(Protocol):
-    """Live passcodes and access numbers, answered from this machine in microseconds."""
+    """Live passcodes, access numbers and known callers, answered from this machine in microseconds."""
 
-    def find(self, digits: str) -> Entry | None:
-        """The live passcode that `digits` are, whole. Any other digits find nothing."""
+    def number(self, dialled: str) -> DialledNumber | None:
+        """The access number that was dialled (digits only), None when it is not one of ours."""
 
-    async def confirm(self, digits: str) -> Entry | None:
+    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        """The live passcode that `digits` are, whole, on that number. Any other digits find nothing."""
+
+    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
         """One look-up in Postgres, while the directory may lag behind it; None at once when it does not."""
 
-    def longest(self) -> int:
-        """The length of the longest live code, 0 when there is none."""
+    def longest(self, number: DialledNumber) -> int:
+        """The length of the longest code that can be keyed there, 0 when there is none."""
 
-    def serves(self, number: str) -> bool:
-        """Whether an access number (digits only) is one of ours."""
+    def pin_matches(self, entry: Entry, digits: str) -> bool:
+        """Whether `digits` are the PIN that belongs to the entry."""
+
+    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+        """The one room that a caller's number opens by itself, as host; None when no sub-account, or more than one that
+        can be reached there, trusts it so."""
+
+    def knows(self, caller: str) -> bool:
+        """Whether any sub-account knows this caller's number."""
+
+    def owner(self, room_id: str) -> RoomOwner | None:
+        """To whom a room belongs, None for one that is not known."""
+
+    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+        """Use up one of the limited uses of a passcode, so that no restart forgets it; False when none is left. Always
+        True where uses are not limited. Using it up for the same call again takes nothing."""
 
 
 # --- Minutes ------------------------------------------------------------------------------------------------------

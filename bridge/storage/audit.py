@@ -1,0 +1,62 @@
+"""The audit log: who changed what, and who saw a secret, in the transaction of the change itself."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.domain.access import CLI, Owner, Principal
+from bridge.storage.tables import audit_log
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where: an IP address, or a name of the operating system."""
+
+    principal: Principal
+    remote: str
+
+
+_ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
+_NOBODY_ELSE: Final = Actor(CLI, "")
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """All that this task does within the block is done by `actor`."""
+    token = _ACTOR.set(actor)
+    try:
+        yield
+    finally:
+        _ACTOR.reset(token)
+
+
+async def note(
+    connection: AsyncConnection,
+    action: str,
+    subject: str,
+    subject_id: UUID | None,
+    owner: Owner,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down what is done in this transaction: an action such as `passcode.revoked` on a subject such as
+    `passcode`. `detail` is kept as JSON; no secret belongs there."""
+    actor = _ACTOR.get() or _NOBODY_ELSE
+    values = {
+        "id": uuid4(),
+        "actor": actor.principal.id,
+        "scope": actor.principal.scope.value,
+        "remote": actor.remote,
+        "action": action,
+        "subject": subject,
+        "subject_id": subject_id,
+        "account_id": owner.account_id,
+        "sub_account_id": owner.sub_account_id,
+        "detail": dict(detail or {}),
+    }
+    await connection.execute(insert(audit_log).values(values))
