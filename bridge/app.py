@@ -92,7 +92,7 @@ class _Daemon:
         self._chosen = chosen
         self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
         self._patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
-        self._keys = keys.derive(chosen.passcode_key.get_secret_value())
+        self._keys = keys.derive(*chosen.passcode_secrets)
         self._database = Database(chosen.database_url.get_secret_value())
         self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
         self._journal = JournalFile(

@@ -59,6 +59,17 @@ class Settings(DatabaseSettings):
         description="64 or more hex digits. Passcodes are looked up and sealed under keys derived from it; it is "
         "nowhere in the database. Whoever loses it has to issue every passcode anew.",
     )
+    passcode_keys_old: Secret[Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64,}(,[0-9a-fA-F]{64,})*)?$")]] = Field(
+        Secret(""),
+        description="Earlier values of BRIDGE_PASSCODE_KEY, with commas between them, that passcodes may still be kept "
+        "under: until `bridge key renew-passcodes` has renewed them all.",
+    )
+
+    @property
+    def passcode_secrets(self) -> list[str]:
+        """The present secret of passcodes, then the earlier ones."""
+        older = self.passcode_keys_old.get_secret_value()
+        return [self.passcode_key.get_secret_value(), *filter(None, older.split(","))]
 
 
 class DaemonSettings(Settings):

@@ -32,3 +32,5 @@ class Operation:
     query: type[BaseModel] | None = None
     refusals: tuple[int, ...] = ()
     scope: Scope = Scope.OPERATOR
+    versioned: bool = False
+    bulk: bool = False

@@ -1,16 +1,18 @@
 """What handlers are given: the parts of the product they speak to, and the request, validated."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
 from prometheus_client import CollectorRegistry
 
+from bridge.domain.access import Principal
 from bridge.domain.errors import Unavailable
-from bridge.usecases.ports import Minutes, Rooms, Tenants
+from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
 from bridge.usecases.provision import Keys
 
 log = structlog.get_logger()
@@ -27,13 +29,18 @@ class Freshness(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so."""
+    """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so.
+
+    `together` makes one transaction of all that is done within it.
+    """
 
     tenants: Tenants
     minutes: Minutes
     keys: Keys
     freshness: Freshness
     rooms: Rooms
+    callers: Callers
+    together: Callable[[], AbstractAsyncContextManager[None]]
     operator_key: str
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
     registry: CollectorRegistry
@@ -50,9 +57,15 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One validated request."""
+    """One validated request. `expected` is the version that If-Match names, None without it.
+
+    What a handler puts into `afterwards` is done once its change is committed and this node knows it.
+    """
 
     services: Services
+    principal: Principal
     ids: Mapping[str, UUID]
     body: Any
     query: Any
+    expected: int | None = None
+    afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)

@@ -51,7 +51,7 @@ class Product:
     @property
     def keys(self) -> Keys:
         """The keys of passcodes; a command that makes or shows none needs no BRIDGE_PASSCODE_KEY."""
-        return keys.derive(settings.load(settings.Settings).passcode_key.get_secret_value())
+        return keys.derive(*settings.load(settings.Settings).passcode_secrets)
 
 
 def run(work: Callable[[Product], Awaitable[Done]]) -> Done:

@@ -28,9 +28,17 @@ class Role(StrEnum):
     LISTENER = "listener"
 
 
-def digest(digits: str, key: bytes) -> bytes:
-    """The look-up key of a code: HMAC-SHA-256 under a key that is not in the database (RFC 2104)."""
-    return hmac.digest(key, digits.encode("ascii"), hashlib.sha256)
+def digest(digits: str, key: bytes, space: bytes = b"") -> bytes:
+    """The look-up key of a code: HMAC-SHA-256 under a key that is not in the database (RFC 2104).
+
+    `space` is empty for codes of shared numbers, else the 16 bytes of the account whose codes are a set by themselves.
+    """
+    return hmac.digest(key, space + digits.encode("ascii"), hashlib.sha256)
+
+
+def pin_digest(pin: str, key: bytes, passcode_id: bytes) -> bytes:
+    """What a PIN is recognised by: the same with the 16 bytes of its passcode's id."""
+    return hmac.digest(key, b"pin" + passcode_id + pin.encode("ascii"), hashlib.sha256)
 
 
 def shortest_allowed(live_codes: int) -> int:

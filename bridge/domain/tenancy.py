@@ -72,8 +72,8 @@ class Account:
 class Passcode:
     """Digits that open a room in a role. `digits` and `pin` only where they may be revealed, else None.
 
-    It admits from `valid_from` up to `valid_until`, `max_uses` times; None bounds nothing. With `has_pin` its caller has
-    to key the PIN as well. `replaces` is the passcode it was rotated from.
+    It admits from `valid_from` up to `valid_until`, `max_uses` times; None bounds nothing. With `has_pin` its caller
+    has to key the PIN as well. `replaces` is the passcode it was rotated from.
     """
 
     id: UUID

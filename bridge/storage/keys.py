@@ -1,6 +1,8 @@
 """The keys of passcodes, derived from the one secret that operators keep (RFC 5869), and sealing under one of them."""
 
+import contextlib
 import os
+from hashlib import sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -15,28 +17,28 @@ _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 
 
-def derive(secret: str) -> Keys:
-    """The keys that belong to a secret of hex digits, always the same.
+def derive(secret: str, *older: str) -> Keys:
+    """The keys that belong to a secret of hex digits, always the same, and to those it took the place of.
 
-    A sealed code is a version byte, a random nonce of 12 bytes, and the digits under AES-256-GCM. `unseal` raises
-    BridgeError for what was sealed under another secret, or altered.
+    A sealed code is a version byte, a random nonce of 12 bytes, and the digits under AES-256-GCM of the first secret.
+    `unseal` opens what was sealed under any of them; it raises BridgeError for all else, altered ones too.
     """
-    master = bytes.fromhex(secret)
-    cipher = AESGCM(_derived(master, b"bridge passcode seal"))
+    ciphers = [AESGCM(_derived(each, b"bridge passcode seal")) for each in (secret, *older)]
+    lookups = [_derived(each, b"bridge passcode lookup") for each in (secret, *older)]
 
     def seal(digits: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + cipher.encrypt(nonce, digits.encode("ascii"), _VERSION)
+        return _VERSION + nonce + ciphers[0].encrypt(nonce, digits.encode(), _VERSION)
 
     def unseal(sealed: bytes) -> str:
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        try:
-            return cipher.decrypt(nonce, body, sealed[:1]).decode("ascii")
-        except (InvalidTag, ValueError) as error:
-            raise BridgeError("this passcode was sealed under another BRIDGE_PASSCODE_KEY") from error
+        for cipher in ciphers:
+            with contextlib.suppress(InvalidTag, ValueError):
+                return cipher.decrypt(nonce, body, sealed[:1]).decode()
+        raise BridgeError("this was sealed under another BRIDGE_PASSCODE_KEY")
 
-    return Keys(_derived(master, b"bridge passcode lookup"), seal, unseal)
+    return Keys(lookups[0], seal, unseal, tuple(lookups[1:]), sha256(lookups[0]).hexdigest()[:16])
 
 
-def _derived(master: bytes, purpose: bytes) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(master)
+def _derived(secret: str, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(bytes.fromhex(secret))

@@ -54,6 +54,23 @@ class Directory(Protocol):
         True where uses are not limited. Using it up for the same call again takes nothing."""
 
 
+class Callers(Protocol):
+    """Those who are inside rooms of this node."""
+
+    async def end(
+        self,
+        *,
+        account_id: UUID | None = None,
+        sub_account_id: UUID | None = None,
+        room_id: UUID | None = None,
+        passcode_id: UUID | None = None,
+    ) -> int:
+        """Hang up on all who are in a room of that owner, in that room, or came in by that passcode; how many.
+
+        Raises Unavailable when the switch cannot be asked.
+        """
+
+
 # --- Minutes ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Position:

@@ -25,11 +25,21 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What passcodes are looked up and sealed under. `seal` and `unseal` are authenticated encryption."""
+    """What passcodes are looked up and sealed under. `seal` and `unseal` are authenticated encryption.
+
+    `older` are look-up keys that codes may still be kept under until all are renewed; `id` names the present one.
+    """
 
     lookup: bytes
     seal: Callable[[str], bytes]
     unseal: Callable[[bytes], str]
+    older: tuple[bytes, ...] = ()
+    id: str = ""
+
+    @property
+    def lookups(self) -> tuple[bytes, ...]:
+        """All keys that a live code may be kept under, the present one first."""
+        return (self.lookup, *self.older)
 
 
 async def create_account(tenants: Tenants, name: str, currency: str, time_zone: str) -> Account:
