@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge.domain.access import Principal
 from bridge.domain.errors import Unavailable
-from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
+from bridge.usecases.ports import Attempts, Blocks, Callers, Minutes, Rooms, Tenants
 from bridge.usecases.provision import Keys
 
 log = structlog.get_logger()
@@ -40,6 +40,8 @@ class Services:
     freshness: Freshness
     rooms: Rooms
     callers: Callers
+    attempts: Attempts
+    blocks: Blocks
     together: Callable[[], AbstractAsyncContextManager[None]]
     operator_key: str
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
