@@ -1,8 +1,9 @@
-"""The local directory of passcodes and access numbers: answers from this machine, kept fresh from Postgres."""
+"""The local directory of passcodes, numbers and known callers: answers from this machine, kept fresh from Postgres."""
 
 import asyncio
+import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,17 @@ from typing import Any, Final, TypeVar
 import lmdb
 import structlog
 
-from bridge.domain import passcode
-from bridge.domain.admission import Entry
+from bridge.domain import passcode, phone
+from bridge.domain.admission import Barred, DialledNumber, Entry, RoomOwner
 from bridge.domain.errors import Unavailable
-from bridge.storage import directory_source, nodes
+from bridge.domain.tenancy import Space
+from bridge.storage import directory_rows, directory_source, nodes
 from bridge.storage.database import Database
-from bridge.storage.directory_file import DirectoryFile, Mark, Writing, entry_of
-from bridge.storage.directory_source import Everything, News
+from bridge.storage.directory_file import DirectoryFile, Mark, Replacement
+from bridge.storage.directory_rows import Found
+from bridge.storage.directory_source import CHUNK, Everything, News
+from bridge.storage.directory_uses import Use, UsesFile
+from bridge.usecases.provision import Keys
 
 log = structlog.get_logger()
 
@@ -30,16 +35,29 @@ ONLY_NUMBERS: Final = -1
 Result = TypeVar("Result")
 
 
-class LocalDirectory:
-    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it."""
+def _wall_clock_us() -> int:
+    return time.time_ns() // 1000
 
-    def __init__(self, database: Database, state_dir: Path, lookup_key: bytes, node: str) -> None:
+
+class LocalDirectory:
+    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it.
+
+    `now_us` is the wall clock, in µs since 1970: windows of validity are held against it.
+    """
+
+    def __init__(
+        self, database: Database, state_dir: Path, keys: Keys, node: str, now_us: Callable[[], int] = _wall_clock_us
+    ) -> None:
         self._database = database
-        self._key = lookup_key
+        self._keys = keys.lookups
         self._node = node
-        self._file = DirectoryFile(state_dir / "directory.lmdb", lookup_key)
+        self._now_us = now_us
+        self._file = DirectoryFile(state_dir / "directory.lmdb", self._keys)
+        self._uses = UsesFile(state_dir / "uses.lmdb")
+        # Rows of limited uses that only `confirm` has seen, and the changes they are as of.
+        self._confirmed: dict[bytes, tuple[bytes | None, int]] = {}
         self._charge = nodes.Charge(node)
-        # LMDB wants a writing to end in the thread that began it.
+        # The file's writings are long, one at a time, and not the event loop's.
         self._writer = ThreadPoolExecutor(1, "directory")
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
@@ -52,25 +70,78 @@ class LocalDirectory:
         self._trouble = "not read from Postgres yet"
 
     # --- Answers --------------------------------------------------------------------------------------------------
-    def find(self, digits: str) -> Entry | None:
-        return self._file.find(passcode.digest(digits, self._key))
+    def number(self, dialled: str) -> DialledNumber | None:
+        rows = self._file.number(dialled)
+        return rows and directory_rows.number_of(dialled, *rows)
 
-    def longest(self) -> int:
-        return self._file.mark.longest if self._file.mark else 0
+    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        return self._answer(self._file.code(self._digests(digits, number)), number)
 
-    def serves(self, number: str) -> bool:
-        return self._file.serves(number)
-
-    async def confirm(self, digits: str) -> Entry | None:
+    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
         if self.fresh:
             return None
-        digest = passcode.digest(digits, self._key)
         try:
             async with asyncio.timeout(CONFIRM_S), self._database.transaction() as connection:
-                found = await directory_source.entries(connection, [digest])
+                found = await directory_source.code(connection, list(self._digests(digits, number)))
         except (Unavailable, TimeoutError):
             return None
-        return entry_of(found[digest]) if found else None
+        if found and found.uses:
+            self._confirmed[found.passcode_id] = found.uses, found.change
+        return self._answer(found, number)
+
+    def longest(self, number: DialledNumber) -> int:
+        return self._file.longest(_space(number) or directory_rows.SHARED)
+
+    def pin_matches(self, entry: Entry, digits: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.pin is None or passcode_id is None:
+            return False
+        return any(
+            [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._keys]
+        )
+
+    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+        entries = [
+            entry
+            for row, owned in self._file.callers(_caller(caller)) or ()
+            if (entry := directory_rows.trusted(row, owned, number))
+        ]
+        return entries[0] if len(entries) == 1 else None
+
+    def knows(self, caller: str) -> bool:
+        return self._file.callers(_caller(caller)) is not None
+
+    def owner(self, room_id: str) -> RoomOwner | None:
+        key = directory_rows.id_of(room_id)
+        owned = self._file.owned(key) if key else None
+        return owned and directory_rows.owner(owned)
+
+    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.uses_left is None or passcode_id is None:
+            return True
+        use = Use(passcode_id, uniqueid, self._now_us())
+        if self._uses.has(use):
+            return True
+        row, change = self._file.uses(passcode_id)
+        if row is None:
+            row, change = self._confirmed.get(passcode_id, (None, 0))
+        left = directory_rows.uses_left(row, self._uses.lacking(passcode_id, change)) if row else entry.uses_left
+        if left <= 0:
+            return False
+        await self._uses.take(use)
+        self._news.set()
+        return True
+
+    def _digests(self, digits: str, number: DialledNumber) -> Iterator[bytes]:
+        space = _space(number)
+        return (passcode.digest(digits, key, space) for key in self._keys)
+
+    def _answer(self, found: Found | None, number: DialledNumber) -> Entry | Barred | None:
+        if found is None:
+            return None
+        here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
+        return directory_rows.answer(found, here, number, self._now_us())
 
     # --- Its own state --------------------------------------------------------------------------------------------
     @property
@@ -79,7 +150,7 @@ class LocalDirectory:
         return self._hears and self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
 
     @property
-    def number(self) -> int | None:
+    def change(self) -> int | None:
         """The number of the last change it knows; None before it was ever filled."""
         mark = self._file.mark
         return mark.number if mark and mark.number != ONLY_NUMBERS else None
@@ -97,11 +168,11 @@ class LocalDirectory:
 
     def health(self) -> tuple[bool, str]:
         """Whether it can serve callers, and what is to be said of it."""
-        if self.number is None:
+        if self.change is None:
             return False, f"not filled yet: {self._trouble}"
         if self._hears and self.age_s() <= LAG_S:
-            return True, f"fresh, at change {self.number}"
-        return True, f"serves what it knew {self.age_s():.0f} s ago, at change {self.number}: {self._trouble}"
+            return True, f"fresh, at change {self.change}"
+        return True, f"serves what it knew {self.age_s():.0f} s ago, at change {self.change}: {self._trouble}"
 
     # --- Keeping it fresh -----------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -128,9 +199,10 @@ class LocalDirectory:
             self._news.set()
 
     async def close(self) -> None:
-        """Let go of the file. `run` must have ended."""
+        """Let go of the files. `run` must have ended."""
         await self._on_writer(self._file.close)
         self._writer.shutdown()
+        await self._uses.close()
 
     async def _follow(self) -> None:
         async with self._database.connection(nodes.application(self._node)) as connection:
@@ -160,11 +232,13 @@ class LocalDirectory:
                 return
             self._rounds += 1
             began = time.monotonic()
+            # First: what the directory learns next counts all that was told so far.
+            await self._tell_uses()
             async with self._database.snapshot() as connection:
                 theirs, ours = await directory_source.mark(connection), self._file.mark
                 known = ours is not None and ours.database_id == theirs.database_id
                 if known and ours == theirs:
-                    news: News | None = News({}, {})
+                    news: News | None = {}
                 elif ours is not None and known and ours.number != ONLY_NUMBERS:
                     news = await directory_source.news(connection, ours.number, theirs.number)
                 else:
@@ -172,20 +246,21 @@ class LocalDirectory:
             if news is None:
                 await self._refill()
             elif ours != theirs:
-                await self._on_writer(self._apply, news, theirs)
+                await self._on_writer(self._file.write, news, theirs)
+            self._uses.settle(theirs.number)
+            self._confirmed.clear()
             self._fresh_at = began
             self._round_done = self._rounds
 
-    def _apply(self, news: News, mark: Mark) -> None:
-        writing = self._file.begin()
-        try:
-            for digest, entry in news.codes.items():
-                writing.put_code(digest, entry)
-            writing.put_numbers(news.numbers)
-            self._file.end(writing, mark)
-        except BaseException:
-            writing.abort()
-            raise
+    async def _tell_uses(self) -> None:
+        untold = self._uses.untold
+        for start in range(0, len(untold), CHUNK):
+            part = untold[start : start + CHUNK]
+            async with self._database.transaction() as connection:
+                change = await directory_source.tell(connection, part)
+            if change is None:
+                return
+            await self._uses.told(part, change)
 
     async def _refill(self) -> None:
         """Read everything, in chunks, while what is known goes on serving. Access numbers come first, by themselves,
@@ -195,27 +270,30 @@ class LocalDirectory:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             everything = Everything(connection)
-            mark, numbers = await everything.mark(), dict.fromkeys(await everything.numbers(), True)
-            if self._file.mark is None:
-                first = Mark(mark.database_id, ONLY_NUMBERS, mark.longest)
-                await self._on_writer(self._apply, News({}, numbers), first)
-            async with self._rewriting(mark) as writing:
-                await self._on_writer(writing.clear)
-                await self._on_writer(writing.put_numbers, numbers)
-                async for codes in everything.codes():
-                    await self._on_writer(writing.add_codes, codes)
-        log.info("directory_filled", number=mark.number, longest=mark.longest)
+            mark, ours = await everything.mark(), self._file.mark
+            if ours is None:
+                await self._on_writer(
+                    self._file.write, await everything.of_numbers(), Mark(mark.database_id, ONLY_NUMBERS)
+                )
+            elif ours.database_id != mark.database_id or ours.number > mark.number:
+                # Another database, or an older state of this one.
+                self._uses.tell_again()
+                self._news.set()
+            async with self._replacement() as replacement:
+                async for table, rows in everything.rows():
+                    await self._on_writer(replacement.add, table, rows)
+                await self._on_writer(replacement.finish, self._file.packed(mark))
+                self._file.replace(replacement, mark)
+        log.info("directory_filled", number=mark.number)
 
     @asynccontextmanager
-    async def _rewriting(self, mark: Mark) -> AsyncIterator[Writing]:
-        begun = self._writer.submit(self._file.begin)
+    async def _replacement(self) -> AsyncIterator[Replacement]:
+        begun = self._writer.submit(self._file.replacement)
         try:
-            writing = await asyncio.wrap_future(begun)
-            yield writing
-            await self._on_writer(self._file.end, writing, mark)
+            yield await asyncio.wrap_future(begun)
         except BaseException:
             if not begun.cancelled():
-                self._writer.submit(lambda: begun.result().abort())
+                self._writer.submit(lambda: begun.result().drop())
             raise
 
     async def _prune(self) -> None:
@@ -223,6 +301,17 @@ class LocalDirectory:
             self._pruned_at = time.monotonic()
             async with self._database.transaction() as connection:
                 await directory_source.prune(connection)
+            await self._uses.prune(self._file.mark.number if self._file.mark else ONLY_NUMBERS, self._now_us())
 
     async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
+
+
+def _space(number: DialledNumber) -> bytes:
+    """The set of codes that can be keyed on a number, as passcode.digest takes it: empty for the shared one."""
+    own = number.account_id if number.space is Space.OWN else None
+    return bytes.fromhex(own.replace("-", "")) if own else b""
+
+
+def _caller(number: str) -> str:
+    return phone.clean(number).lstrip("+")
