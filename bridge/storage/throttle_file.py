@@ -103,7 +103,7 @@ class ThrottleFile:
         with env.begin(write=True) as writing:
             store = env.open_db(b"throttles", writing)
             for key, throttle in throttles.items():
-                _put(writing, store, _name(key), throttle and _packed(throttle))
+                _put(writing, store, _name(key), None if throttle is None else _packed(throttle))
             store = env.open_db(b"regulars", writing)
             for number, at in regulars.items():
                 _put(writing, store, number.encode(), None if at is None else _REGULAR.pack(at))
@@ -135,7 +135,7 @@ class ThrottleFile:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
         except (lmdb.Error, OSError) as error:
             raise Unavailable(
-                f"{self._path} can't be used ({error}): is its disk full, or not ours to write?"
+                f"{self._path} can't be used ({error}): has its disk room, and may we write there?"
             ) from error
 
 
