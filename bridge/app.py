@@ -30,8 +30,11 @@ from bridge.health import Health, Parts
 from bridge.lockout import Lockout, Terms
 from bridge.meter import Meter
 from bridge.settings import DaemonSettings
-from bridge.storage import keys
+from bridge.storage import audit, keys
+from bridge.storage.answers import PostgresAnswers
+from bridge.storage.api_keys import PostgresApiKeys
 from bridge.storage.attempts import PostgresAttempts
+from bridge.storage.audit import PostgresAuditLog
 from bridge.storage.blocks import AuditedBlocks
 from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
@@ -39,6 +42,7 @@ from bridge.storage.directory import LocalDirectory
 from bridge.storage.insiders import PostgresInsiders
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import Door, admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
@@ -223,7 +227,12 @@ class _Daemon:
                 callers=self._callers,
                 attempts=self._attempts,
                 blocks=AuditedBlocks(self._lockout.guard, self._database),
+                api_keys=PostgresApiKeys(self._database),
+                ownership=PostgresOwnership(self._database),
+                answers=PostgresAnswers(self._database, self._keys),
+                audit_log=PostgresAuditLog(self._database),
                 together=self._database.together,
+                acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
                 operator_key=chosen.operator_key.get_secret_value(),
                 readiness=self._health.readiness,
                 registry=telemetry.REGISTRY,

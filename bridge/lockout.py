@@ -17,9 +17,9 @@ from bridge.domain.throttle import INSTALLATION, Key, Kind, Policy
 from bridge.domain.throttles import Throttles
 from bridge.storage.throttle_file import ThrottleFile
 from bridge.usecases import keep_throttles
+from bridge.usecases.admission_ports import Attempts
 from bridge.usecases.guard_entry import Guard
 from bridge.usecases.keep_throttles import Told
-from bridge.usecases.ports import Attempts
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from bridge.api.services import Call
 from bridge.api.wire import Answer, GivenTime, Page, Time, rfc3339
 from bridge.domain.access import Scope
 from bridge.domain.attempt import Attempt, Refusal
-from bridge.usecases.ports import AttemptFilter
+from bridge.usecases.admission_ports import AttemptFilter
 
 
 class AttemptAnswer(Answer):
@@ -47,12 +47,9 @@ class AttemptsQuery(Paged):
 
 async def read_page(call: Call) -> BaseModel:
     query: AttemptsQuery = call.query
-    asker = call.principal
-    # Who has an account sees what concerns it, whatever is asked for.
-    if asker.account_id is not None and query.account_id not in (None, asker.account_id):
-        return Page[AttemptAnswer](items=[])
     wanted = AttemptFilter(
-        asker.account_id or query.account_id,
+        # An account's key sees what concerns the account, and may name no other.
+        call.principal.account_id or query.account_id,
         query.caller,
         query.access_number,
         query.reason,

@@ -5,7 +5,9 @@ from typing import Final
 from bridge.api import (
     access_numbers,
     accounts,
+    api_keys,
     attempts,
+    audit_log,
     blocks,
     conferences,
     minutes,
@@ -27,4 +29,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *conferences.OPERATIONS,
     *attempts.OPERATIONS,
     *blocks.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *audit_log.OPERATIONS,
 )

@@ -10,7 +10,7 @@ from bridge.asterisk.ari import Ari, AriFailed, AriUnreachable
 from bridge.domain.errors import Unavailable
 from bridge.domain.minutes import CAUSE_DISCONNECTED
 from bridge.domain.seats import Seats
-from bridge.usecases.ports import Insiders
+from bridge.usecases.admission_ports import Insiders
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from bridge.domain.attempt import Attempt, Refusal
 from bridge.storage import bulk
 from bridge.storage.database import Database
 from bridge.storage.tables import admission_attempts
-from bridge.usecases.ports import AttemptFilter
+from bridge.usecases.admission_ports import AttemptFilter
 
 DELETED_AT_ONCE: Final = 10_000
 _TOLD: Final = (

@@ -22,7 +22,7 @@ from bridge.domain.attempt import Attempt, Refusal
 from bridge.domain.errors import Unavailable
 from bridge.domain.minutes import microseconds
 from bridge.domain.throttle import Key, Kind, Throttle
-from bridge.usecases.ports import Remembered
+from bridge.usecases.admission_ports import Remembered
 
 log = structlog.get_logger()
 

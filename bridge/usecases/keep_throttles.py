@@ -12,8 +12,8 @@ import structlog
 
 from bridge.domain.errors import Unavailable
 from bridge.domain.throttle import Key
+from bridge.usecases.admission_ports import Attempts, ThrottleStore
 from bridge.usecases.guard_entry import Guard
-from bridge.usecases.ports import Attempts, ThrottleStore
 
 log = structlog.get_logger()
 

@@ -23,9 +23,9 @@ from bridge.storage.insiders import PostgresInsiders
 from bridge.storage.tables import audit_log, open_stays
 from bridge.storage.throttle_file import ThrottleFile
 from bridge.usecases import keep_throttles
+from bridge.usecases.admission_ports import AttemptFilter
 from bridge.usecases.guard_entry import Guard
 from bridge.usecases.keep_throttles import Told
-from bridge.usecases.ports import AttemptFilter
 
 from .conftest import stay_of
 from .test_throttle_file import AT, attempt
@@ -79,8 +79,8 @@ class Away(PostgresAttempts):
 
 
 def guard(knows: Callable[[str], bool] = lambda _: False) -> Guard:
-    policy = Policy(1800, 3, 1, 1, 16, 9.5, 300, alarm_at=5)
-    return Guard("node1", Throttles(dict.fromkeys(Kind, policy)), knows)
+    own, shared = Policy(1800, 3, 1, 1, 16, 9.5, 300), Policy(1800, 3, 1, 1, 16, alarm_at=5)
+    return Guard("node1", Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own}), knows)
 
 
 async def nobody(*_: object) -> None:
