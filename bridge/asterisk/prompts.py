@@ -12,6 +12,7 @@ SOUNDS: Final[Mapping[Prompt, tuple[str, ...]]] = {
     Prompt.PASSCODE: ("conf-getpin",),
     Prompt.PASSCODE_AGAIN: ("please-try-again", "conf-getpin"),
     Prompt.PIN: ("confbridge-pin",),
+    Prompt.WAIT: ("one-moment-please",),
     Prompt.WRONG: ("conf-invalidpin",),
     Prompt.NOTHING_KEYED: ("im-sorry",),
     Prompt.REFUSED: ("confbridge-pin-bad", "goodbye"),

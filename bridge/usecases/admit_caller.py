@@ -24,6 +24,8 @@ from bridge.usecases.ports import Directory
 Barrier = Callable[[], Awaitable[str | None]]
 """Why this node must not admit anyone now, if so. Asked at the greeting, and once more at the door of the room."""
 PIN_LONGEST: Final = 10
+TELLING_S: Final = 3.0
+"""Who waits so long for an answer is asked to."""
 
 
 class CallerGone(BridgeError):
@@ -37,6 +39,7 @@ class Prompt(StrEnum):
     PASSCODE = "passcode"
     PASSCODE_AGAIN = "passcode_again"
     PIN = "pin"
+    WAIT = "wait"
     WRONG = "wrong"
     NOTHING_KEYED = "nothing_keyed"
     REFUSED = "refused"
@@ -259,6 +262,8 @@ class _Dialogue:
         if refusal is not None:
             # Counted before the wait: many calls at once would wait no longer than one.
             self._note(refusal, entry)
+        if delay_s >= TELLING_S:
+            await self.caller.say(Prompt.WAIT)
         if delay_s:
             await asyncio.sleep(delay_s)
         return refusal
