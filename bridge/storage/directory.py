@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -82,7 +82,7 @@ class LocalDirectory:
             return None
         try:
             async with asyncio.timeout(CONFIRM_S), self._database.transaction() as connection:
-                found = await directory_source.code(connection, list(self._digests(digits, number)))
+                found = await directory_source.code(connection, self._digests(digits, number))
         except (Unavailable, TimeoutError):
             return None
         if found and found.uses:
@@ -133,9 +133,9 @@ class LocalDirectory:
         self._news.set()
         return True
 
-    def _digests(self, digits: str, number: DialledNumber) -> Iterator[bytes]:
+    def _digests(self, digits: str, number: DialledNumber) -> list[bytes]:
         space = _space(number)
-        return (passcode.digest(digits, key, space) for key in self._keys)
+        return [passcode.digest(digits, key, space) for key in self._keys]
 
     def _answer(self, found: Found | None, number: DialledNumber) -> Entry | Barred | None:
         if found is None:
@@ -283,7 +283,7 @@ class LocalDirectory:
                 async for table, rows in everything.rows():
                     await self._on_writer(replacement.add, table, rows)
                 await self._on_writer(replacement.finish, self._file.packed(mark))
-                self._file.replace(replacement, mark)
+            await self._on_writer(self._file.replace(replacement, mark))
         log.info("directory_filled", number=mark.number)
 
     @asynccontextmanager
