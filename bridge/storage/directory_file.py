@@ -40,7 +40,7 @@ class Mark:
 
 
 class DirectoryFile:
-    """The open file. What it answers is as of one instant. One thread writes; `replace` belongs to the one that reads."""
+    """The open file. Each answer is as of one instant. One thread writes; `replace` belongs to the one that reads."""
 
     def __init__(self, path: Path, keys: Sequence[bytes]) -> None:
         self._path = path
