@@ -7,7 +7,7 @@ file that is not as expected is thrown away: of another format, made under a key
 import contextlib
 import hashlib
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ class Mark:
 
 
 class DirectoryFile:
-    """The open file. What it answers is as of one instant. One thread writes; `replace` belongs to those that read."""
+    """The open file. Each answer is as of one instant. One thread writes; `replace` belongs to the one that reads."""
 
     def __init__(self, path: Path, keys: Sequence[bytes]) -> None:
         self._path = path
@@ -62,8 +62,8 @@ class DirectoryFile:
             if owned is None:
                 return None
             if len(code) <= directory_rows.PLAIN_CODE_BYTES:
-                return Found(code, owned, None, 0)
-            return Found(code, owned, reading.get(code[:ID_BYTES], db=self._uses), self._change(reading))
+                return Found(code, *owned, None, 0)
+            return Found(code, *owned, reading.get(code[:ID_BYTES], db=self._uses), self._change(reading))
 
     def uses(self, passcode_id: bytes) -> tuple[bytes | None, int]:
         """The row of a passcode's uses, and the number of the change it is as of."""
@@ -117,13 +117,15 @@ class DirectoryFile:
         """A new file beside this one, to be filled and then to take its place."""
         return Replacement(self._path.with_name(f"{self._path.name}.new"))
 
-    def replace(self, by: "Replacement", mark: Mark) -> None:
-        """Go on with another file, which was finished: nobody may read meanwhile."""
-        self._env.close()
+    def replace(self, by: "Replacement", mark: Mark) -> Callable[[], None]:
+        """Go on with another file, which was finished. What is given back lets go of the former one, which takes a
+        while, in any thread."""
+        former = self._env
         _lock_of(self._path).unlink(missing_ok=True)
         by.path.replace(self._path)
         self._env, self.mark = _environment(self._path), mark
         self._open_tables()
+        return former.close
 
     def close(self) -> None:
         self._env.close()

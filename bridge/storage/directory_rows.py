@@ -24,8 +24,9 @@ uuid_send(passcodes.id) || uuid_send(passcodes.room_id) || convert_to(left(passc
    ELSE timestamptz_send(coalesce(valid_from, '-infinity')) || timestamptz_send(coalesce(valid_until, 'infinity'))
      || boolsend(max_uses IS NOT NULL) || coalesce(pin_digest, ''::bytea) END
 """
+_CODE: Final = Struct(">16s16sc")
 _BOUNDS: Final = Struct(">qq?")
-PLAIN_CODE_BYTES: Final = 2 * ID_BYTES + 1
+PLAIN_CODE_BYTES: Final = _CODE.size
 # Of a passcode with limited uses: how many, and how many Postgres knows to be taken.
 USES: Final = "int4send(max_uses) || int8send(uses)"
 _USES: Final = Struct(">iq")
@@ -58,7 +59,9 @@ _CALLER: Final = Struct(">16s16s16s")
 LENGTH: Final = "int2send(max(length))"
 
 _ROLES: Final[Mapping[bytes, Role]] = {role.value[:1].encode(): role for role in Role}
+_ALL_ACTIVE: Final = b"aaa"
 _CLOSED: Final = b"c"[0]
+_UNLIMITED: Final = Limits()
 
 
 class Owned(NamedTuple):
@@ -70,11 +73,13 @@ class Owned(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A code's row, those of its owners and of its uses (None where they are not limited), and the number of the
-    change that all of them are as of."""
+    """A code's row, its room's and its owners', and that of its uses (None where they are not limited), with the number
+    of the change that all of them are as of."""
 
     code: bytes
-    owned: Owned
+    room: bytes
+    sub_account: bytes
+    account: bytes
     uses: bytes | None
     change: int
 
@@ -89,53 +94,55 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
 
     What closes or suspends its owners goes before the rest, and that it belongs to another number before its bounds.
     """
-    code = found.code
-    owners = _owners(found.owned)
-    if owners.own_space and number.space is not Space.OWN:
+    code, room, sub_account, account, uses, _ = found
+    passcode_id, room_id, role = _CODE.unpack_from(code)
+    sub_account_id, room_state, in_room = _ROOM.unpack(room)
+    account_id, sub_account_state, _, of_sub_account = _SUB_ACCOUNT.unpack(sub_account)
+    account_state, own_space, of_account = _ACCOUNT.unpack(account)
+    if own_space and number.space is not Space.OWN:
         return None
-    begin, end, limited, pin = -(1 << 63), (1 << 63) - 1, False, b""
-    if len(code) > PLAIN_CODE_BYTES:
-        begin, end, limited = _BOUNDS.unpack_from(code, PLAIN_CODE_BYTES)
-        pin = code[PLAIN_CODE_BYTES + _BOUNDS.size :]
-    left = None
-    if limited and found.uses is not None:
-        left = uses_left(found.uses, taken_here)
+    bounded = len(code) > PLAIN_CODE_BYTES
+    begin, end, limited = _BOUNDS.unpack_from(code, PLAIN_CODE_BYTES) if bounded else (0, 0, False)
+    left = (uses_left(uses, taken_here) if uses else 0) if limited else None
     entry = Entry(
-        text_of(code[:ID_BYTES]),
-        owners.account_id,
-        owners.sub_account_id,
-        text_of(code[ID_BYTES : 2 * ID_BYTES]),
-        _ROLES[code[2 * ID_BYTES : PLAIN_CODE_BYTES]],
-        owners.limits,
-        pin or None,
+        text_of(passcode_id),
+        text_of(account_id),
+        text_of(sub_account_id),
+        text_of(room_id),
+        _ROLES[role],
+        _limits(in_room, of_sub_account, of_account),
+        (code[PLAIN_CODE_BYTES + _BOUNDS.size :] or None) if bounded else None,
         left,
     )
-    now = now_us - EPOCH_2000_US
-    if owners.states != b"aaa":
-        bar = Bar.CLOSED if _CLOSED in owners.states else Bar.SUSPENDED
-    elif number.account_id not in (None, owners.account_id):
-        bar = Bar.OTHER_NUMBER
-    elif now < begin:
-        bar = Bar.NOT_YET_VALID
-    elif now >= end:
-        bar = Bar.EXPIRED
-    elif left == 0:
-        bar = Bar.USED_UP
-    else:
-        return entry
-    return Barred(entry, bar)
+    states = room_state + sub_account_state + account_state
+    if states != _ALL_ACTIVE:
+        return Barred(entry, Bar.CLOSED if _CLOSED in states else Bar.SUSPENDED)
+    if number.account_id is not None and number.account_id != entry.account_id:
+        return Barred(entry, Bar.OTHER_NUMBER)
+    if bounded:
+        now = now_us - EPOCH_2000_US
+        if now < begin:
+            return Barred(entry, Bar.NOT_YET_VALID)
+        if now >= end:
+            return Barred(entry, Bar.EXPIRED)
+        if left == 0:
+            return Barred(entry, Bar.USED_UP)
+    return entry
 
 
 def trusted(caller: bytes, owned: Owned, number: DialledNumber) -> Entry | None:
     """Whom a known caller's row admits as host, without a code, if its owners let it."""
-    known_id, sub_account_id, room_id = _CALLER.unpack(caller)
-    owners = _owners(owned)
-    reached = owners.account_id == number.account_id or (number.account_id is None and not owners.own_space)
-    if not (reached and owners.trusts and owners.states == b"aaa" and owned.room[:ID_BYTES] == sub_account_id):
+    known_id, knower_id, room_id = _CALLER.unpack(caller)
+    sub_account_id, room_state, in_room = _ROOM.unpack(owned.room)
+    account_id, sub_account_state, trusts, of_sub_account = _SUB_ACCOUNT.unpack(owned.sub_account)
+    account_state, own_space, of_account = _ACCOUNT.unpack(owned.account)
+    account = text_of(account_id)
+    reached = account == number.account_id or (number.account_id is None and not own_space)
+    active = room_state + sub_account_state + account_state == _ALL_ACTIVE
+    if not (reached and trusts and active and knower_id == sub_account_id):
         return None
-    return Entry(
-        text_of(known_id), owners.account_id, owners.sub_account_id, text_of(room_id), Role.HOST, owners.limits
-    )
+    limits = _limits(in_room, of_sub_account, of_account)
+    return Entry(text_of(known_id), account, text_of(sub_account_id), text_of(room_id), Role.HOST, limits)
 
 
 def callers(row: bytes) -> list[tuple[bytes, bytes]]:
@@ -179,26 +186,7 @@ def text_of(id_bytes: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-class _Owners(NamedTuple):
-    """`states` are the first letters of those of room, sub-account and account."""
-
-    account_id: str
-    sub_account_id: str
-    states: bytes
-    limits: Limits
-    trusts: bool
-    own_space: bool
-
-
-def _owners(owned: Owned) -> _Owners:
-    sub_account_id, room_state, in_room = _ROOM.unpack(owned.room)
-    account_id, sub_account_state, trusts, of_sub_account = _SUB_ACCOUNT.unpack(owned.sub_account)
-    account_state, own_space, of_account = _ACCOUNT.unpack(owned.account)
-    return _Owners(
-        text_of(account_id),
-        text_of(sub_account_id),
-        room_state + sub_account_state + account_state,
-        Limits(in_room or None, of_sub_account or None, of_account or None),
-        trusts,
-        own_space,
-    )
+def _limits(in_room: int, of_sub_account: int, of_account: int) -> Limits:
+    if in_room or of_sub_account or of_account:
+        return Limits(in_room or None, of_sub_account or None, of_account or None)
+    return _UNLIMITED

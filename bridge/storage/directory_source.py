@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.storage import directory_rows, locks
 from bridge.storage.directory_file import TABLES, Mark
-from bridge.storage.directory_rows import Found, Owned
+from bridge.storage.directory_rows import Found
 from bridge.storage.directory_uses import Use
 from bridge.storage.tables import passcode_uses, passcodes
 
@@ -141,7 +141,7 @@ async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found |
     row = (await connection.execute(text(_CONFIRM), {"digests": digests})).first()
     if row is None:
         return None
-    return Found(row.code, Owned(row.room, row.sub_account, row.account), row.uses, row.change)
+    return Found(row.code, row.room, row.sub_account, row.account, row.uses, row.change)
 
 
 class Everything:
@@ -151,6 +151,8 @@ class Everything:
         self._connection = connection
 
     async def mark(self) -> Mark:
+        # All rows in order of their keys: sorting them takes a quarter of the time of finding each by an index.
+        await self._connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL work_mem = '64MB'")
         row = await self._connection.fetchrow(_MARK)
         return Mark(row["database_id"], row["number"])
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bridge.sandbox.postgres import Postgres
 from bridge.storage import migration
 from bridge.storage.database import Database
 from bridge.storage.directory_file import DirectoryFile, Mark
+from bridge.storage.directory_source import Everything
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases import provision
 from bridge.usecases.provision import Keys
@@ -338,6 +339,34 @@ async def test_codes_by_the_thousand(
         assert directory.longest(SHARED) == 10
 
 
+async def test_a_refill_that_is_broken_off_leaves_all_as_it_was(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_way = asyncio.Event()
+
+    async def rows(_: Everything) -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
+        yield "accounts", [(bytes(16), b"a" + bytes(5))]
+        half_way.set()
+        await asyncio.Event().wait()
+
+    async with alone(database, state_dir, secrets) as directory:
+        await directory.catch_up()
+        await execute(database, "DELETE FROM directory_changes")
+        await execute(database, "UPDATE passcodes SET state = 'revoked' WHERE role = 'guest'")
+        await execute(database, "DELETE FROM directory_changes")
+        with monkeypatch.context() as patch:
+            patch.setattr(Everything, "rows", rows)
+            refilling = asyncio.create_task(directory.catch_up())
+            await half_way.wait()
+            refilling.cancel()
+            await asyncio.wait([refilling])
+        assert admits(directory, digits_of(sub_account, 1))
+        await directory.catch_up()
+        assert admits(directory, digits_of(sub_account, 0))
+        assert not admits(directory, digits_of(sub_account, 1))
+    assert sorted(path.name for path in state_dir.glob("directory*")) == ["directory.lmdb", "directory.lmdb-lock"]
+
+
 async def test_it_outlives_a_restart_of_postgres(tmp_path: Path, state_dir: Path, secrets: Keys) -> None:
     server = await asyncio.to_thread(_started, tmp_path)
     try:
@@ -384,7 +413,7 @@ async def test_a_second_node_on_the_database_says_why_it_refuses(
 async def test_a_node_takes_over_when_the_other_has_gone(
     database: Database, tmp_path: Path, secrets: Keys, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.storage.directory.PING_S", 0.05)
+    monkeypatch.setattr("bridge.storage.directory_following.PING_S", 0.05)
     folders = [tmp_path / name for name in ("a", "b")]
     for folder in folders:
         folder.mkdir()
