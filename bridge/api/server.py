@@ -1,5 +1,6 @@
 """REST on aiohttp: the key first, then routing, validation, the handler, and problems for all that goes wrong."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -15,11 +16,11 @@ IDLE_S: Final = 15.0
 SHUTDOWN_S: Final = 2.0
 
 
-def application(services: Services) -> web.Application:
+def application(services: Services, operations: Sequence[Operation] = table.OPERATIONS) -> web.Application:
     """The whole of REST, to be run by aiohttp."""
     around = [middlewares.observed, middlewares.told, middlewares.keyed(services.operator_key, services.api_keys)]
     app = web.Application(client_max_size=intake.BULK_MAX, middlewares=around)
-    for operation in table.OPERATIONS:
+    for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     probes.add(app, services)
     return app
@@ -27,7 +28,12 @@ def application(services: Services) -> web.Application:
 
 def runner(services: Services) -> web.AppRunner:
     """The same with its time-outs. A client that takes longer than IDLE_S to send a request's head is cut off."""
-    return web.AppRunner(application(services), access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=SHUTDOWN_S)
+    return runner_of(application(services))
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """How an application is run. A client that goes away ends nothing that it began."""
+    return web.AppRunner(app, access_log=None, keepalive_timeout=IDLE_S, shutdown_timeout=SHUTDOWN_S)
 
 
 def _route(operation: Operation, services: Services) -> Handler:

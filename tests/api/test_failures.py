@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import structlog
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
 from bridge.api import execution, intake
 from bridge.api import server as rest
@@ -18,7 +18,7 @@ from bridge.domain.tenancy import Account
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.ports import Tenants
 
-from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, World, services
+from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
 
 SECRET = "postgresql://bridge:hunter2@db"
 
@@ -50,7 +50,7 @@ async def broken(
     tenants: BrokenTenants, world: World, health: Any, directory: Directory, rooms: LiveRooms
 ) -> AsyncIterator[Api]:
     app = rest.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(Served(app)) as client:
         yield Api(client)
 
 
