@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from bridge.domain.access import Principal
 from bridge.domain.errors import Unavailable
-from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
+from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
+from bridge.usecases.tenants import Tenants
 
 log = structlog.get_logger()
 
