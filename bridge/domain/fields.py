@@ -49,10 +49,10 @@ def _up_to(field: str, most: int) -> Callable[[int | None], int | None]:
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": wording.name,
-    "user_id": lambda given: wording.text("user_id", given, wording.USER_ID_MAX),
-    "cost_centre": lambda given: wording.text("cost_centre", given, COST_CENTRE_MAX, 0),
+    "user_id": lambda given: wording.line("user_id", given, wording.USER_ID_MAX),
+    "cost_centre": lambda given: wording.line("cost_centre", given, COST_CENTRE_MAX, 0),
     "labels": wording.labels,
-    "label": lambda given: wording.text("label", given, LABEL_MAX, 0),
+    "label": lambda given: wording.line("label", given, LABEL_MAX, 0),
     "currency": money.currency,
     "time_zone": tenancy.time_zone,
     "number": phone.number,

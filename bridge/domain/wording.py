@@ -17,7 +17,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
-def text(field: str, given: str, most: int, least: int = 1) -> str:
+def line(field: str, given: str, most: int = NAME_MAX, least: int = 1) -> str:
     """`given` in Unicode's composed form, without spaces around it. Raises Invalid."""
     clean = unicodedata.normalize("NFC", given).strip()
     if not least <= len(clean) <= most or _UNPRINTABLE.search(clean):
@@ -27,7 +27,7 @@ def text(field: str, given: str, most: int, least: int = 1) -> str:
 
 def name(given: str, field: str = "name") -> str:
     """What something is called. Raises Invalid."""
-    return text(field, given, NAME_MAX)
+    return line(field, given)
 
 
 def labels(given: Mapping[str, str]) -> dict[str, str]:
@@ -37,7 +37,7 @@ def labels(given: Mapping[str, str]) -> dict[str, str]:
     for key in given:
         if len(key) > LABEL_KEY_MAX or not _KEY.fullmatch(key):
             raise Invalid("labels", f"a key has 1 to {LABEL_KEY_MAX} characters of a-z, 0-9, _, . and -")
-    return {key: text("labels", value, LABEL_VALUE_MAX) for key, value in given.items()}
+    return {key: line("labels", value, LABEL_VALUE_MAX) for key, value in given.items()}
 
 
 def at_most(field: str, given: int | None, most: int) -> int | None:
