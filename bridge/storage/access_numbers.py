@@ -31,7 +31,7 @@ class AccessNumbers(Part):
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
-                raise Conflict(f"access number {number} is there already") from error
+                raise Conflict(f"access number {number} is there already", "number") from error
             made = _access_number(result.mappings().one())
             detail = {"number": number, **versions.detail(rest)}
             await audit.note(

@@ -44,7 +44,9 @@ class KnownCallers(Part):
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
-                raise Conflict("number: the sub-account knows it already; change that known caller") from error
+                raise Conflict(
+                    "number: the sub-account knows it already; change that known caller", "number"
+                ) from error
             made = _known_caller(result.mappings().one())
             await _note(connection, "created", made, {"skips_code": skips_code})
             return made

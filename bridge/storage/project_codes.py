@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, union_all
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
@@ -36,7 +36,7 @@ class ProjectCodes(Part):
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
-                raise Conflict(f"project code {code} is there already, perhaps closed") from error
+                raise Conflict(f"project code {code} is there already, perhaps closed", "code") from error
             made = _project_code(result.mappings().one())
             owner, detail = Owner(account_id, sub_account_id), {"code": code}
             await audit.note(connection, "project_code.created", "project_code", made.id, owner, detail)
@@ -56,15 +56,25 @@ class ProjectCodes(Part):
         after: Place | None = None,
         account_id: UUID | None = None,
         sub_account_id: UUID | None = None,
+        usable_by: UUID | None = None,
     ) -> list[ProjectCode]:
+        at = project_codes.c
         statement = select(project_codes)
         if account_id is not None:
-            statement = statement.where(project_codes.c.account_id == account_id)
+            statement = statement.where(at.account_id == account_id)
         if sub_account_id is not None:
-            statement = statement.where(project_codes.c.sub_account_id == sub_account_id)
+            statement = statement.where(at.sub_account_id == sub_account_id)
+        found = page(statement, project_codes, limit, after)
+        if usable_by is not None and sub_account_id is None:
+            # Either kind comes in order from an index of its own.
+            sides = [
+                page(statement.where(owned), project_codes, limit, after)
+                for owned in (at.sub_account_id == usable_by, at.sub_account_id.is_(None))
+            ]
+            both = union_all(*(select(side.subquery()) for side in sides)).subquery()
+            found = select(both).order_by(both.c.created_at, both.c.id).limit(limit)
         async with self._database.snapshot() as connection:
-            result = await connection.execute(page(statement, project_codes, limit, after))
-            return [_project_code(row) for row in result.mappings()]
+            return [_project_code(row) for row in (await connection.execute(found)).mappings()]
 
     async def change_project_code(
         self, project_code_id: UUID, changes: Changes, expected: int | None = None

@@ -177,7 +177,7 @@ async def _changed(connection: AsyncConnection, row: RowMapping, changes: Change
     except IntegrityError as error:
         if sqlstate(error) != UNIQUE_VIOLATION:
             raise
-        raise Conflict(f"user_id {changes['user_id']!r} is taken in this account") from error
+        raise Conflict(f"user_id {changes['user_id']!r} is taken in this account", "user_id") from error
 
 
 async def _with_rooms(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[SubAccount]:

@@ -259,6 +259,7 @@ project_codes: Final = Table(
     Index(None, "account_id", "created_at", "id"),
     Index(None, "created_at", "id"),
     Index(None, "sub_account_id", "created_at", "id"),
+    Index(None, "account_id", "sub_account_id", "created_at", "id"),
 )
 
 # account_id is null for a number that all accounts share.

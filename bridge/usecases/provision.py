@@ -53,7 +53,7 @@ async def create_sub_account(
         return (await _create(tenants, keys, account_id, [given]))[0]
     except InvalidRows as error:
         [(_, field, reason)] = error.rows
-        raise Conflict(f"{field} {reason}") from error
+        raise Conflict(f"{field} {reason}", field) from error
 
 
 async def create_sub_accounts(

@@ -271,8 +271,9 @@ class ProjectCodes(Protocol):
         after: Place | None = None,
         account_id: UUID | None = None,
         sub_account_id: UUID | None = None,
+        usable_by: UUID | None = None,
     ) -> list[ProjectCode]:
-        """All, those of an account, or those of a sub-account alone."""
+        """All, those of an account, those of a sub-account alone, or those of an account that one may use."""
 
     async def change_project_code(
         self, project_code_id: UUID, changes: Changes, expected: int | None = None

@@ -355,6 +355,11 @@ def _tables() -> None:
     op.create_index(
         op.f("project_codes_sub_account_id_created_at_id_idx"), "project_codes", ["sub_account_id", "created_at", "id"]
     )
+    op.create_index(
+        op.f("project_codes_account_id_sub_account_id_created_at_id_idx"),
+        "project_codes",
+        ["account_id", "sub_account_id", "created_at", "id"],
+    )
     op.create_table(
         "sub_account_labels",
         sa.Column("sub_account_id", sa.Uuid(), nullable=False),

@@ -26,7 +26,8 @@ from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
-from bridge.usecases.ports import LiveConference, Minutes, Position, Tenants
+from bridge.usecases.ports import LiveConference, Minutes, Position
+from bridge.usecases.tenants import Tenants
 from tests.storage.conftest import migrated, server, url
 
 __all__ = ["migrated", "server", "url"]  # fixtures
