@@ -12,7 +12,7 @@ import pytest
 from provisioned import dedicate, passcode_of, put, trust
 from watching import closed, journal, until
 
-from bridge.sandbox import callers, callers_media
+from bridge.sandbox import callers, callers_media, company
 from bridge.sandbox.callers import Call, Caller, Key
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
@@ -98,8 +98,6 @@ async def test_a_trusted_caller_is_the_host_without_a_code(sandbox: Sandbox, api
 async def test_on_a_dedicated_number_the_codes_of_others_are_wrong(
     sandbox: Sandbox, api: Rest, firm: Company, request: pytest.FixtureRequest
 ) -> None:
-    from bridge.sandbox import company
-
     other = await company.found(api, f"another firm {request.node.name}")
     number = "18005550177"
     await dedicate(sandbox, api, other, number)
