@@ -210,10 +210,18 @@ class Callers:
         return 0
 
 
-def guard() -> Guard:
+class Lockout:
     """Nobody has guessed yet."""
-    own, shared = Policy(1800, 3, 1, 1.0, 16.0, 9.5, 300), Policy(120, 20, 10, 1.0, 8.0)
-    return Guard("node1", Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own}), lambda _: False)
+
+    def __init__(self) -> None:
+        own, shared = Policy(1800, 3, 1, 1.0, 16.0, 9.5, 300), Policy(120, 20, 10, 1.0, 8.0)
+        throttles = Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own})
+        self.guard = Guard("node1", throttles, lambda _: False)
+
+
+@pytest.fixture
+def lockout() -> Lockout:
+    return Lockout()
 
 
 def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any) -> Services:
@@ -227,7 +235,7 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "rooms": rooms,
         "callers": Callers(),
         "attempts": PostgresAttempts(database),
-        "blocks": AuditedBlocks(guard(), database),
+        "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
         "ownership": PostgresOwnership(database),
         "answers": PostgresAnswers(database, KEYS),
@@ -249,8 +257,9 @@ class Served(TestServer):
 
 
 @pytest.fixture
-async def api(world: World, directory: Directory, rooms: LiveRooms) -> AsyncIterator[Api]:
-    async with TestClient(Served(rest.application(services(world, directory, rooms)))) as client:
+async def api(world: World, directory: Directory, rooms: LiveRooms, lockout: Lockout) -> AsyncIterator[Api]:
+    given = services(world, directory, rooms, blocks=AuditedBlocks(lockout.guard, world.database))
+    async with TestClient(Served(rest.application(given))) as client:
         yield Api(client)
 
 
