@@ -94,7 +94,7 @@ class _Daemon:
         self._patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
         self._keys = keys.derive(*chosen.passcode_secrets)
         self._database = Database(chosen.database_url.get_secret_value())
-        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
+        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys, chosen.node)
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
         )

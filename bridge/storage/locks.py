@@ -22,6 +22,11 @@ async def writing_codes(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CODES})
 
 
+async def writes_codes(connection: AsyncConnection) -> bool:
+    """The same if it is this one's turn already; else False, at once."""
+    return bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": CODES})).scalar())
+
+
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
