@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from aiohttp import web
 
 from bridge import telemetry
 from bridge.api import server
@@ -27,12 +26,16 @@ from bridge.domain.metering import Limits
 from bridge.health import Health, Parts
 from bridge.meter import Meter
 from bridge.settings import DaemonSettings
-from bridge.storage import keys
+from bridge.storage import audit, keys
+from bridge.storage.answers import PostgresAnswers
+from bridge.storage.api_keys import PostgresApiKeys
+from bridge.storage.audit import PostgresAuditLog
 from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
 from bridge.storage.directory import LocalDirectory
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
@@ -83,6 +86,13 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+class _Nobody:
+    """Until callers can be ended: there are none."""
+
+    async def end(self, **_: object) -> int:
+        return 0
 
 
 class _Daemon:
@@ -186,29 +196,31 @@ class _Daemon:
     @contextlib.asynccontextmanager
     async def _api(self) -> AsyncIterator[None]:
         chosen = self._chosen
-        runner = server.runner(
-            server.Services(
-                tenants=PostgresTenants(self._database),
-                minutes=PostgresMinutes(self._database),
-                keys=self._keys,
-                freshness=self._directory,
-                rooms=self._rooms,
-                operator_key=chosen.operator_key.get_secret_value(),
-                readiness=self._health.readiness,
-                registry=telemetry.REGISTRY,
-            )
+        services = server.Services(
+            tenants=PostgresTenants(self._database),
+            minutes=PostgresMinutes(self._database),
+            keys=self._keys,
+            freshness=self._directory,
+            rooms=self._rooms,
+            callers=_Nobody(),
+            api_keys=PostgresApiKeys(self._database),
+            ownership=PostgresOwnership(self._database),
+            answers=PostgresAnswers(self._database, self._keys),
+            audit_log=PostgresAuditLog(self._database),
+            together=self._database.together,
+            acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
+            operator_key=chosen.operator_key.get_secret_value(),
+            readiness=self._health.readiness,
+            registry=telemetry.REGISTRY,
         )
-        await runner.setup()
         host, port = chosen.api_address.rsplit(":", 1)
-        try:
-            await web.TCPSite(runner, host, int(port)).start()
-        except OSError as error:
-            raise BridgeError(
-                f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
-                "BRIDGE_API_ADDRESS to an address of this machine"
-            ) from error
-        log.info("serving", address=chosen.api_address)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(server.serving(services, host, int(port)))
+            except OSError as error:
+                raise BridgeError(
+                    f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
+                    "BRIDGE_API_ADDRESS to an address of this machine"
+                ) from error
+            log.info("serving", address=chosen.api_address)
             yield
-        finally:
-            await runner.cleanup()
