@@ -6,7 +6,9 @@ from bridge.api import (
     access_numbers,
     accounts,
     api_keys,
+    attempts,
     audit_log,
+    blocks,
     conferences,
     known_callers,
     minutes,
@@ -31,6 +33,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *minutes.OPERATIONS,
     *statements.OPERATIONS,
     *conferences.OPERATIONS,
+    *attempts.OPERATIONS,
+    *blocks.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit_log.OPERATIONS,
 )
