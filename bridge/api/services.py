@@ -14,8 +14,10 @@ from bridge.domain.access import Owner, Principal
 from bridge.domain.admission import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
 from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
-from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
+from bridge.usecases.admission_ports import Attempts, Blocks
+from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
+from bridge.usecases.tenants import Tenants
 
 log = structlog.get_logger()
 
@@ -47,6 +49,8 @@ class Services:
     freshness: Freshness
     rooms: Rooms
     callers: Callers
+    attempts: Attempts
+    blocks: Blocks
     api_keys: ApiKeys
     ownership: Ownership
     answers: Answers

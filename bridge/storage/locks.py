@@ -1,6 +1,6 @@
 """The advisory locks of the product in one Postgres database: numbers that mean something to nobody else.
 
-The two-part ones are (class, hash of an account, or of a request).
+The two-part ones are (class, hash of an account, of a space of codes, or of a request).
 """
 
 from collections.abc import Iterable
@@ -10,22 +10,36 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.storage.tables import SHARED
+
 MIGRATION: Final = 0x627269646701
-CODES: Final = 0x627269646702
 NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
 _TARIFFS: Final = 0x6272
 _ANSWERS: Final = 0x6273
+_CODES: Final = 0x6274
 
 
-async def writing_codes(connection: AsyncConnection) -> None:
-    """All that makes or revokes passcodes takes turns, until the transaction ends."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CODES})
+async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> None:
+    """All that makes or revokes passcodes of a space takes turns, until the transaction ends.
+
+    To be taken before any row that local directories are told of is written: who writes one makes all others wait.
+    """
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"), {"class": _CODES, "id": space}
+    )
 
 
-async def writes_codes(connection: AsyncConnection) -> bool:
-    """The same if it is this one's turn already; else False, at once."""
-    return bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": CODES})).scalar())
+async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
+    """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
+    tried = await connection.execute(
+        text(
+            "SELECT bool_and(pg_try_advisory_xact_lock(:class, key)) FROM "
+            "(SELECT DISTINCT hashtext(space::text) AS key FROM passcodes WHERE id = ANY(:ids)) AS keys"
+        ),
+        {"class": _CODES, "ids": list(passcodes)},
+    )
+    return tried.scalar() is not False
 
 
 async def correcting(connection: AsyncConnection) -> None:
