@@ -14,14 +14,11 @@ from bridge.settings import ClientSettings
 Done = TypeVar("Done")
 TIMEOUT_S: Final = 60.0
 PAGE: Final = 500
+UNAVAILABLE: Final = 503
 
 
 class Refused(BridgeError):
-    """What the daemon answered instead of doing it; `status` is HTTP's."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    """What the daemon answered instead of doing it."""
 
 
 class Remote:
@@ -50,7 +47,8 @@ class Remote:
             ) from error
         if response.status < 400:
             return json.loads(text) if text else None
-        raise Refused(response.status, _problem(text, response.status))
+        told = _problem(text, response.status)
+        raise Unavailable(told) if response.status == UNAVAILABLE else Refused(told)
 
     async def everything(self, path: str, query: Mapping[str, str]) -> list[Any]:
         """All items of a list, page by page."""

@@ -64,8 +64,8 @@ NAMED: Final[Mapping[str, tuple[str, str]]] = {
 """Operations whose names don't say their command."""
 
 
-def add(app: typer.Typer) -> None:
-    """Add the commands of all operations to the program."""
+def add(app: typer.Typer) -> dict[str, typer.Typer]:
+    """Add the commands of all operations to the program; its new groups, by resource."""
     groups: dict[str, typer.Typer] = {}
     for operation in table.OPERATIONS:
         noun, verb = named(operation)
@@ -76,6 +76,7 @@ def add(app: typer.Typer) -> None:
             groups[noun] = typer.Typer(no_args_is_help=True, help=resource.help)
             app.add_typer(groups[noun], name=resource.command)
         groups[noun].command(verb)(mirror.command(operation, _show(noun)))
+    return groups
 
 
 def named(operation: Operation) -> tuple[str, str]:
