@@ -12,8 +12,7 @@ from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal_file import JournalFile
 from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import Unavailable
-from bridge.domain.journal import Incident
-from bridge.domain.minutes import MinuteRecord
+from bridge.domain.minutes import Incident, MinuteRecord
 from bridge.domain.presence import Differences, Recorded
 from bridge.meter import Meter
 from bridge.storage.directory import LocalDirectory

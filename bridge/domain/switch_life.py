@@ -26,6 +26,8 @@ FREEZE_US: Final = 700_000
 WAKING_US: Final = SECOND_US
 """After a freeze as long as twice this, or longer; after a shorter one, half of that."""
 STEP_US: Final = 100_000
+REVIVAL_US: Final = 6 * SECOND_US
+"""How long a heart may stand still that a step of the clock has stopped."""
 PAST: Final = 32
 UNKNOWN: Final = "?"
 ENDING_BYTES: Final = 2000

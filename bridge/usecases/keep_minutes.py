@@ -8,7 +8,8 @@ from typing import Final
 
 from bridge.domain import journal_line
 from bridge.domain.errors import Unavailable
-from bridge.domain.journal import Change, Fold, Incident
+from bridge.domain.journal import Fold
+from bridge.domain.minutes import Change, Incident
 from bridge.usecases.ports import Batch, Journal, Ledger, Position, Resumption
 
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)

@@ -10,8 +10,7 @@ from bridge.domain import statement
 from bridge.domain.admission import Entry
 from bridge.domain.carrier import OwnCall
 from bridge.domain.errors import Conflict
-from bridge.domain.journal import Change
-from bridge.domain.minutes import OpenCall, OpenStay, Stay
+from bridge.domain.minutes import Change, OpenCall, OpenStay, Stay
 from bridge.domain.passcode import Role
 from bridge.domain.period import Period
 from bridge.domain.rating import TariffVersion
