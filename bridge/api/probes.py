@@ -1,7 +1,5 @@
 """Outside /v1, open to all: whether the process lives, whether its parts are well, its metrics, its document."""
 
-from importlib.metadata import version
-
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -12,7 +10,7 @@ from bridge.api.services import Services
 
 def add(app: web.Application, services: Services) -> None:
     """Add /healthz, /readyz, /metrics and /openapi.json."""
-    described = orjson.dumps(openapi.document(table.OPERATIONS, version("bridge")))
+    described = orjson.dumps(openapi.document(table.OPERATIONS))
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})

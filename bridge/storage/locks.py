@@ -30,13 +30,16 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
     )
 
 
-async def writes_codes(connection: AsyncConnection, space: UUID = SHARED) -> bool:
-    """The same if it is this one's turn already; else False, at once."""
-    taken = await connection.execute(
-        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
-        {"class": _CODES, "id": space},
+async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
+    """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
+    tried = await connection.execute(
+        text(
+            "SELECT bool_and(pg_try_advisory_xact_lock(:class, key)) FROM "
+            "(SELECT DISTINCT hashtext(space::text) AS key FROM passcodes WHERE id = ANY(:ids)) AS keys"
+        ),
+        {"class": _CODES, "ids": list(passcodes)},
     )
-    return bool(taken.scalar_one())
+    return tried.scalar() is not False
 
 
 async def correcting(connection: AsyncConnection) -> None:

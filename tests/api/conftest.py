@@ -41,7 +41,7 @@ __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests w
 OPERATOR_KEY = "operator-key-of-the-tests"
 KEYS = keys.derive("5eed" * 16)
 NOBODY = "6d1c1b1e-0000-4000-8000-000000000000"
-DOCUMENT = openapi.document(table.OPERATIONS, "1")
+DOCUMENT = openapi.document(table.OPERATIONS)
 FORMATS = FormatChecker(("uuid",))
 
 
