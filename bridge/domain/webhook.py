@@ -14,6 +14,7 @@ from bridge.domain.tenancy import Passcode, SubAccount
 
 MOST: Final = 20
 """Webhooks that an account, and the operator, may have."""
+LABEL_MAX: Final = 200
 EVERY: Final = "*"
 """Among the events of a webhook: all there are, also those that later versions add."""
 GUESSING_LANE: Final = "guessing"
@@ -146,3 +147,11 @@ def wanted(events: Sequence[str]) -> tuple[str, ...]:
         names = ", ".join(KINDS)
         raise Invalid("events", f"give one or more of {names}; or {EVERY!r} alone, for all of them")
     return tuple(kind.value for kind in KINDS if kind in events)
+
+
+def labelled(text: str) -> str:
+    """What an owner calls a webhook; it may be empty. Raises Invalid."""
+    stripped = text.strip()
+    if len(stripped) > LABEL_MAX or not stripped.isprintable():
+        raise Invalid("label", f"at most {LABEL_MAX} characters, without control characters")
+    return stripped

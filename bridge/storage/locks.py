@@ -14,6 +14,7 @@ MIGRATION: Final = 0x627269646701
 CODES: Final = 0x627269646702
 NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
+WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
 
 
@@ -25,6 +26,11 @@ async def writing_codes(connection: AsyncConnection) -> None:
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
+
+
+async def adding_webhooks(connection: AsyncConnection) -> None:
+    """All that adds webhooks takes turns, until the transaction ends: they are counted."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WEBHOOKS})
 
 
 async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
