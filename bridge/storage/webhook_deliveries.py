@@ -44,8 +44,8 @@ WITH due AS MATERIALIZED (
 UPDATE webhook_deliveries AS delivery
 SET attempts = attempts + CAST(is_first AS int),
     next_at = CASE
-        WHEN is_first THEN clock_timestamp() + :lease
-        WHEN first_at < clock_timestamp() + :lease THEN clock_timestamp() + :look
+        WHEN is_first THEN clock_timestamp() + CAST(:lease AS interval)
+        WHEN first_at < clock_timestamp() + CAST(:lease AS interval) THEN clock_timestamp() + CAST(:look AS interval)
         ELSE first_at
     END
 FROM placed, webhooks
@@ -56,7 +56,7 @@ RETURNING delivery.id, webhook_id, event_id, event, lane, url, secret, CAST(payl
 LOOK: Final = timedelta(seconds=0.5)
 _SETTLE: Final = text("""
 UPDATE webhook_deliveries
-SET state = :state, status = :status, error = :error, next_at = clock_timestamp() + :wait,
+SET state = :state, status = :status, error = :error, next_at = clock_timestamp() + CAST(:wait AS interval),
     delivered_at = CASE WHEN :state = 'delivered' THEN clock_timestamp() END
 WHERE id = :id AND state = 'pending' AND attempts = :attempts
 RETURNING id
@@ -81,11 +81,11 @@ _EXPIRE: Final = text("""
 UPDATE webhook_deliveries AS delivery SET state = 'failed', error = 'the webhook was paused for too long'
 FROM webhooks
 WHERE webhooks.id = webhook_id AND webhooks.state = 'paused' AND delivery.state = 'pending'
-    AND delivery.created_at < clock_timestamp() - :patience
+    AND delivery.created_at < clock_timestamp() - CAST(:patience AS interval)
 """)
-_PRUNE: Final = text(
-    "DELETE FROM webhook_deliveries WHERE created_at < clock_timestamp() - :kept AND state <> 'pending'"
-)
+_PRUNE: Final = text("""
+DELETE FROM webhook_deliveries WHERE created_at < clock_timestamp() - CAST(:kept AS interval) AND state <> 'pending'
+""")
 
 
 @dataclass(frozen=True, slots=True)
