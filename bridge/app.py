@@ -27,12 +27,16 @@ from bridge.domain.metering import Limits
 from bridge.health import Health, Parts
 from bridge.meter import Meter
 from bridge.settings import DaemonSettings
-from bridge.storage import keys
+from bridge.storage import audit, keys
+from bridge.storage.answers import PostgresAnswers
+from bridge.storage.api_keys import PostgresApiKeys
+from bridge.storage.audit import PostgresAuditLog
 from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
 from bridge.storage.directory import LocalDirectory
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
+from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.admit_caller import admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
@@ -83,6 +87,13 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+class _Nobody:
+    """Until callers can be ended: there are none."""
+
+    async def end(self, **_: object) -> int:
+        return 0
 
 
 class _Daemon:
@@ -193,6 +204,13 @@ class _Daemon:
                 keys=self._keys,
                 freshness=self._directory,
                 rooms=self._rooms,
+                callers=_Nobody(),
+                api_keys=PostgresApiKeys(self._database),
+                ownership=PostgresOwnership(self._database),
+                answers=PostgresAnswers(self._database, self._keys),
+                audit_log=PostgresAuditLog(self._database),
+                together=self._database.together,
+                acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
                 operator_key=chosen.operator_key.get_secret_value(),
                 readiness=self._health.readiness,
                 registry=telemetry.REGISTRY,

@@ -33,7 +33,6 @@ class AccessNumberAnswer(Answer):
 async def create(call: Call) -> BaseModel:
     body: NewAccessNumber = call.body
     made = await provision.add_access_number(call.services.tenants, body.number, body.kind)
-    await call.services.refresh()
     return AccessNumberAnswer.of(made)
 
 

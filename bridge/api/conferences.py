@@ -1,6 +1,7 @@
 """/v1/conferences: who is in which room now, as AMI tells it."""
 
 from typing import Final
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -9,6 +10,7 @@ from bridge.api.operations import Operation
 from bridge.api.paging import Paged
 from bridge.api.services import Call
 from bridge.api.wire import Answer, Page, Time, rfc3339
+from bridge.domain.access import Owner, Scope
 from bridge.usecases.ports import LiveConference
 
 
@@ -32,15 +34,22 @@ class LiveConferenceAnswer(Answer):
 
 
 async def read_page(call: Call) -> BaseModel:
-    live = call.services.rooms.live()
+    live = [room for room in call.services.rooms.live() if _is_theirs(call, room)]
     page, cursor = paging.slice_of(live, call.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
     items = [LiveConferenceAnswer.of(conference) for conference in page]
     return Page[LiveConferenceAnswer](items=items, next_cursor=cursor)
 
 
+def _is_theirs(call: Call, room: LiveConference) -> bool:
+    if call.principal.scope is Scope.OPERATOR:
+        return True
+    owner = call.services.freshness.owner(room.room_id)
+    return owner is not None and call.principal.sees(Owner(UUID(owner.account_id), UUID(owner.sub_account_id)))
+
+
 OPERATIONS: Final = (
     Operation(
         "list_conferences", "GET", "/v1/conferences", "List the conferences that are going on, in order of their start",
-        read_page, Page[LiveConferenceAnswer], query=Paged,
+        read_page, Page[LiveConferenceAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
     ),
 )  # fmt: skip

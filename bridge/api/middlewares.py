@@ -1,6 +1,5 @@
 """Around every request: a line in the log, problems for all that goes wrong, and the key before anything else."""
 
-import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
@@ -10,13 +9,16 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bridge.api import intake, problems
+from bridge.api import problems
 from bridge.api.problems import Problem
+from bridge.domain import api_key
+from bridge.domain.access import OPERATOR, Principal
 from bridge.domain.errors import BridgeError
+from bridge.usecases.access_ports import ApiKeys
 
 log = structlog.get_logger()
 
-HANDLER_S: Final = 30.0
+PRINCIPAL: Final = web.RequestKey("principal", Principal)
 UNLOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,45 +43,50 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
 async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Whatever goes wrong becomes a problem document."""
     try:
-        async with asyncio.timeout(HANDLER_S):
-            return await handler(request)
+        return await handler(request)
     except Problem as problem:
-        return problem.response()
+        return problem.answered().response()
     except BridgeError as error:
         refusal = problems.of(error)
         if refusal.status == 500:
             log.exception("request_failed", method=request.method, route=_pattern(request))
-        return refusal.response()
+        return refusal.answered().response()
     except web.HTTPException as error:
-        response = Problem(error.status, error.reason, _HTTP.get(error.status, error.reason)).response()
+        response = Problem(error.status, error.reason, _HTTP.get(error.status, error.reason)).answered().response()
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
     except TimeoutError:
-        return Problem(503, "Not available now", f"there was no answer within {HANDLER_S:.0f} s; try again").response()
+        return Problem(503, "Not available now", "there was no answer in time; try again").answered().response()
     except Exception:
         log.exception("request_failed", method=request.method, route=_pattern(request))
-        return problems.of(BridgeError()).response()
+        return problems.of(BridgeError()).answered().response()
 
 
 _HTTP: Final = {
     404: "there is no such path; /openapi.json lists all",
     405: "this path does not take that method; Allow names those it takes",
-    413: f"a body has at most {intake.BODY_MAX} bytes",
 }
 
 
-def keyed(operator_key: str) -> Middleware:
-    """All of /v1, what is not there included, is for who has the key."""
+def keyed(operator_key: str, api_keys: ApiKeys) -> Middleware:
+    """All of /v1, what is not there included, is for who has a key. The operator's own needs no database."""
     expected = operator_key.encode()
+
+    async def principal(given: str) -> Principal | None:
+        if hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected):
+            return OPERATOR
+        digest = api_key.digest(given)
+        return None if digest is None else await api_keys.principal(digest)
 
     @web.middleware
     async def keyed(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/v1" or request.path.startswith("/v1/"):
             scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-            given = key.strip().encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, expected) or scheme.lower() != "bearer":
+            asking = await principal(key.strip()) if scheme.lower() == "bearer" else None
+            if asking is None:
                 raise Problem(401, "Unauthorized", "send a valid key as Authorization: Bearer KEY")
+            request[PRINCIPAL] = asking
         return await handler(request)
 
     return keyed

@@ -11,6 +11,7 @@ from bridge.api.paging import Paged
 from bridge.api.services import Call
 from bridge.api.wire import Amount, Answer, GivenTime, Micros, Page, Time, plain, rfc3339
 from bridge.domain import money
+from bridge.domain.access import Owner, Scope
 from bridge.domain.minutes import Stay
 from bridge.usecases.ports import StayFilter
 
@@ -63,9 +64,10 @@ class MinutesQuery(Paged):
 
 async def read_page(call: Call) -> BaseModel:
     query: MinutesQuery = call.query
+    whose = call.principal.confined(Owner(query.account_id, query.sub_account_id))
     wanted = StayFilter(
-        query.account_id,
-        query.sub_account_id,
+        whose.account_id,
+        whose.sub_account_id,
         query.room_id,
         query.conference_id,
         query.caller,
@@ -81,6 +83,6 @@ async def read_page(call: Call) -> BaseModel:
 OPERATIONS: Final = (
     Operation(
         "list_minutes", "GET", "/v1/minutes", "List stays, open and closed, in order of joining", read_page,
-        Page[MinuteAnswer], query=MinutesQuery,
+        Page[MinuteAnswer], query=MinutesQuery, scope=Scope.SUB_ACCOUNT,
     ),
 )  # fmt: skip

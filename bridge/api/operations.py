@@ -19,6 +19,11 @@ class Operation:
     `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is None for 204.
     `refusals` are the statuses, beyond those that every operation has, it may answer with. `scope` is the narrowest
     that may ask; whose a path's parameter is, is looked up before the handler is called.
+
+    What is `versioned` counts its changes in a field `version`. Where it is read or changed, the answer bears that
+    number as ETag; a change is given the number in If-Match as `Call.expected`, and raises Stale when it is another.
+    The body of a `bulk` operation has the one field `items`, a list of one model. It may come as text/csv as well, and
+    is large; the handler does all of it or nothing, and raises InvalidRows to name the rows that are in the way.
     """
 
     name: str
@@ -34,3 +39,8 @@ class Operation:
     scope: Scope = Scope.OPERATOR
     versioned: bool = False
     bulk: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is carried out as one transaction, by keys that may do more than read."""
+        return self.method != "GET"

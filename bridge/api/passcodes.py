@@ -37,7 +37,6 @@ async def create(call: Call) -> BaseModel:
     body: NewPasscode = call.body
     services = call.services
     made = await provision.add_passcode(services.tenants, services.keys, call.ids["room_id"], body.role, body.digits)
-    await services.refresh()
     return PasscodeAnswer.of(made)
 
 
@@ -54,7 +53,6 @@ async def read(call: Call) -> BaseModel:
 
 async def revoke(call: Call) -> None:
     await call.services.tenants.revoke_passcode(call.ids["passcode_id"])
-    await call.services.refresh()
 
 
 OPERATIONS: Final = (

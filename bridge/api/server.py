@@ -4,11 +4,10 @@ from typing import Final
 
 from aiohttp import web
 
-from bridge.api import intake, middlewares, probes, problems, table
+from bridge.api import execution, intake, middlewares, probes, table
 from bridge.api.middlewares import Handler
 from bridge.api.operations import Operation
-from bridge.api.services import Call, Services
-from bridge.domain.errors import Invalid
+from bridge.api.services import Services
 
 __all__ = ["Services", "application", "runner"]
 
@@ -18,8 +17,8 @@ SHUTDOWN_S: Final = 2.0
 
 def application(services: Services) -> web.Application:
     """The whole of REST, to be run by aiohttp."""
-    around = [middlewares.observed, middlewares.told, middlewares.keyed(services.operator_key)]
-    app = web.Application(client_max_size=intake.BODY_MAX, middlewares=around)
+    around = [middlewares.observed, middlewares.told, middlewares.keyed(services.operator_key, services.api_keys)]
+    app = web.Application(client_max_size=intake.BULK_MAX, middlewares=around)
     for operation in table.OPERATIONS:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     probes.add(app, services)
@@ -33,19 +32,7 @@ def runner(services: Services) -> web.AppRunner:
 
 def _route(operation: Operation, services: Services) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        query = intake.query(request, operation.query)
-        call = Call(services, intake.ids(request), await intake.body(request, operation.body), query)
-        try:
-            answer = await operation.handler(call)
-        except Invalid as error:
-            raise problems.of(error, in_query=operation.body is None) from error
-        if answer is None:
-            return web.Response(status=operation.status)
-        return web.Response(
-            status=operation.status,
-            text=answer.model_dump_json(by_alias=True),
-            content_type="application/json",
-            headers={"Cache-Control": "no-store"},
-        )
+        answered = await execution.execute(operation, services, request[middlewares.PRINCIPAL], request)
+        return answered.response()
 
     return handle

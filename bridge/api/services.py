@@ -1,8 +1,8 @@
 """What handlers are given: the parts of the product they speak to, and the request, validated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -10,14 +10,17 @@ from uuid import UUID
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bridge.domain.access import Principal
-from bridge.domain.errors import Unavailable
+from bridge.domain.access import Owner, Principal
+from bridge.domain.admission import RoomOwner
+from bridge.domain.errors import BridgeError, Invalid, Unavailable
+from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
 from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
 from bridge.usecases.provision import Keys
 
 log = structlog.get_logger()
 
 CATCH_UP_S: Final = 5.0
+FOLLOW_UP_S: Final = 5.0
 
 
 class Freshness(Protocol):
@@ -26,12 +29,16 @@ class Freshness(Protocol):
     async def catch_up(self) -> None:
         """Apply all that is committed, so that this node knows it before the answer goes out."""
 
+    def owner(self, room_id: str) -> RoomOwner | None:
+        """To whom a room belongs, None for one that is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so.
 
-    `together` makes one transaction of all that is done within it.
+    `together` makes one transaction of all that is done within it (within another, a part of that one), `acting` says
+    who does it, and from which address, to the audit log.
     """
 
     tenants: Tenants
@@ -40,7 +47,12 @@ class Services:
     freshness: Freshness
     rooms: Rooms
     callers: Callers
+    api_keys: ApiKeys
+    ownership: Ownership
+    answers: Answers
+    audit_log: AuditLog
     together: Callable[[], AbstractAsyncContextManager[None]]
+    acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
     registry: CollectorRegistry
@@ -53,6 +65,15 @@ class Services:
                 await self.freshness.catch_up()
         except (TimeoutError, Unavailable) as error:
             log.warning("directory_behind", error=str(error) or "it took too long", mend="it follows by itself")
+
+    async def follow_up(self, afterwards: Iterable[Callable[[], Awaitable[object]]]) -> None:
+        """Do what a committed change brings with it. The change stands even where this fails."""
+        for each in afterwards:
+            try:
+                async with asyncio.timeout(FOLLOW_UP_S):
+                    await each()
+            except (TimeoutError, BridgeError) as error:
+                log.warning("follow_up_failed", error=str(error) or "it took too long", mend="do it again by hand")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +90,11 @@ class Call:
     query: Any
     expected: int | None = None
     afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+
+    @property
+    def account_id(self) -> UUID:
+        """The account that the query names, or the key's own. Raises Invalid when it is neither."""
+        account_id = self.principal.confined(Owner(self.query.account_id)).account_id
+        if account_id is None:
+            raise Invalid("account_id", "name an account")
+        return account_id

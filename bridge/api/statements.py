@@ -11,6 +11,7 @@ from bridge.api.paging import Paged
 from bridge.api.services import Call
 from bridge.api.wire import Amount, Answer, Micros, Page, Time, plain
 from bridge.domain import money, statement
+from bridge.domain.access import Scope
 from bridge.domain.statement import Statement
 from bridge.usecases.issue_statement import issue_statement
 
@@ -95,14 +96,14 @@ class StatementAnswer(Answer):
 
 
 class StatementQuery(Paged):
-    account_id: UUID
+    account_id: UUID | None = Field(None, description="the key's own, if left out; the operator has to name one")
     period: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$", examples=["2026-11"])
     detail: bool = Field(True, description="open each line down to conferences and participants")
 
 
 async def read_page(call: Call) -> BaseModel:
     query: StatementQuery = call.query
-    bill = await issue_statement(call.services.tenants, call.services.minutes, query.account_id, query.period)
+    bill = await issue_statement(call.services.tenants, call.services.minutes, call.account_id, query.period)
     page, cursor = paging.slice_of([bill], query, lambda found: found.period.name)
     items = [StatementAnswer.of(found, query.detail) for found in page]
     return Page[StatementAnswer](items=items, next_cursor=cursor)
@@ -153,6 +154,6 @@ def _participant(stay: statement.BilledStay, coins: int) -> ParticipantCharge:
 OPERATIONS: Final = (
     Operation(
         "list_statements", "GET", "/v1/statements", "The bill of one account for one month", read_page,
-        Page[StatementAnswer], query=StatementQuery, refusals=(404,),
+        Page[StatementAnswer], query=StatementQuery, refusals=(404,), scope=Scope.ACCOUNT,
     ),
 )  # fmt: skip

@@ -53,7 +53,6 @@ async def create(call: Call) -> BaseModel:
     made = await provision.create_sub_account(
         services.tenants, services.keys, call.ids["account_id"], body.user_id, body.name, body.kind
     )
-    await services.refresh()
     return SubAccountAnswer.of(made)
 
 

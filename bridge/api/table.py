@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from bridge.api import access_numbers, accounts, conferences, minutes, passcodes, statements, sub_accounts, tariffs
+from bridge.api import (
+    access_numbers,
+    accounts,
+    api_keys,
+    audit_log,
+    conferences,
+    minutes,
+    passcodes,
+    statements,
+    sub_accounts,
+    tariffs,
+)
 from bridge.api.operations import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -14,4 +25,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *minutes.OPERATIONS,
     *statements.OPERATIONS,
     *conferences.OPERATIONS,
+    *api_keys.OPERATIONS,
+    *audit_log.OPERATIONS,
 )

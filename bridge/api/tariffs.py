@@ -12,6 +12,7 @@ from bridge.api.paging import Paged
 from bridge.api.services import Call
 from bridge.api.wire import Amount, Answer, GivenTime, Page, Price, Request, Time, plain, rfc3339
 from bridge.domain import money
+from bridge.domain.access import Scope
 from bridge.domain.rating import TariffVersion
 from bridge.usecases import provision
 
@@ -58,7 +59,7 @@ class TariffAnswer(Answer):
 
 
 class TariffQuery(Paged):
-    account_id: UUID
+    account_id: UUID | None = Field(None, description="the key's own, if left out; the operator has to name one")
 
 
 async def create(call: Call) -> BaseModel:
@@ -78,7 +79,7 @@ async def create(call: Call) -> BaseModel:
 
 
 async def read_page(call: Call) -> BaseModel:
-    found = await call.services.tenants.tariff_versions(call.query.account_id)
+    found = await call.services.tenants.tariff_versions(call.account_id)
     page, cursor = paging.slice_of(found, call.query, lambda version: rfc3339(version.effective_from))
     return Page[TariffAnswer](items=[TariffAnswer.of(version) for version in page], next_cursor=cursor)
 
@@ -90,6 +91,6 @@ OPERATIONS: Final = (
     ),
     Operation(
         "list_tariffs", "GET", "/v1/tariffs", "List the tariff versions of an account", read_page,
-        Page[TariffAnswer], query=TariffQuery, refusals=(404,),
+        Page[TariffAnswer], query=TariffQuery, refusals=(404,), scope=Scope.ACCOUNT,
     ),
 )  # fmt: skip

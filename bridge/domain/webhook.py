@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from bridge.domain import wording
 from bridge.domain.access import Owner
 from bridge.domain.errors import Invalid
 from bridge.domain.tenancy import Passcode, SubAccount
 
 MOST: Final = 20
 """Webhooks that an account, and the operator, may have."""
-LABEL_MAX: Final = 200
 EVERY: Final = "*"
 """Among the events of a webhook: all there are, also those that later versions add."""
 GUESSING_LANE: Final = "guessing"
@@ -151,7 +151,4 @@ def wanted(events: Sequence[str]) -> tuple[str, ...]:
 
 def labelled(text: str) -> str:
     """What an owner calls a webhook; it may be empty. Raises Invalid."""
-    stripped = text.strip()
-    if len(stripped) > LABEL_MAX or not stripped.isprintable():
-        raise Invalid("label", f"at most {LABEL_MAX} characters, without control characters")
-    return stripped
+    return wording.line("label", text) if text.strip() else ""

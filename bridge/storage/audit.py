@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain import webhook
@@ -16,7 +16,10 @@ from bridge.domain.access import CLI, Owner, Principal
 from bridge.domain.tenancy import Passcode, SubAccount
 from bridge.domain.webhook import Kind
 from bridge.storage import webhook_outbox
+from bridge.storage.database import Database
+from bridge.storage.pages import page
 from bridge.storage.tables import audit_log
+from bridge.usecases.access_ports import Deed, DeedFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +75,25 @@ async def note(
     if told is not None:
         event = webhook.of_owner(uuid4(), Kind(action), datetime.now(UTC), owner, told)
         await webhook_outbox.emit(connection, [event])
+
+
+class PostgresAuditLog:
+    """Implements access_ports.AuditLog."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def deeds(self, wanted: DeedFilter, limit: int, after: UUID | None = None) -> list[Deed]:
+        at = audit_log.c
+        statement = select(*(column.label("at") if column is at.created_at else column for column in at))
+        for name in ("account_id", "sub_account_id", "subject", "subject_id", "action", "actor"):
+            value = getattr(wanted, name)
+            if value is not None:
+                statement = statement.where(at[name] == value)
+        if wanted.since is not None:
+            statement = statement.where(at.created_at >= wanted.since)
+        if wanted.until is not None:
+            statement = statement.where(at.created_at < wanted.until)
+        async with self._database.transaction() as connection:
+            found = await connection.execute(page(statement, audit_log, limit, after))
+            return [Deed(**row) for row in found.mappings()]

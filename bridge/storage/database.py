@@ -69,7 +69,14 @@ class Database:
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
-        """One transaction around all those of this task, until the block ends: all of them commit, or none."""
+        """One transaction around all those of this task, until the block ends: all of them commit, or none.
+
+        Within another it is a part of that one, as a transaction is.
+        """
+        if _JOINED.get() is not None:
+            async with self.transaction():
+                yield
+            return
         with translated(self.url):
             async with self._engine.begin() as connection:
                 token = _JOINED.set(connection)

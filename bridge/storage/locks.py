@@ -1,6 +1,6 @@
 """The advisory locks of the product in one Postgres database: numbers that mean something to nobody else.
 
-The two-part ones are (class, hash of an account).
+The two-part ones are (class, hash of an account, or of a request).
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
 WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
+_ANSWERS: Final = 0x6273
 
 
 async def writing_codes(connection: AsyncConnection) -> None:
@@ -50,3 +51,11 @@ async def changing_tariff(connection: AsyncConnection, account: UUID) -> None:
         text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
         {"class": _TARIFFS, "id": account},
     )
+
+
+async def answering(connection: AsyncConnection, request: str) -> bool:
+    """Nobody else answers a request of that name until the transaction ends; False when somebody does so now."""
+    taken = await connection.execute(
+        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:request))"), {"class": _ANSWERS, "request": request}
+    )
+    return bool(taken.scalar_one())

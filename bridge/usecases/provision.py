@@ -1,6 +1,5 @@
 """Provisioning: accounts, sub-accounts with a working room, passcodes, access numbers, tariffs."""
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +8,15 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID, uuid4
 
-from bridge.domain import money, passcode, phone, rating, tenancy
+from bridge.domain import money, passcode, phone, rating, tenancy, wording
 from bridge.domain.errors import Conflict, Invalid
 from bridge.domain.passcode import Role
 from bridge.domain.rating import TariffVersion
 from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
 from bridge.usecases.ports import CodeSpace, CodeTaken, NewCode, Tenants
 
-NAME_MAX: Final = 200
 USER_ID_MAX: Final = 64
 GENERATION_TRIES: Final = 20
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What moves a terminal's cursor, breaks a line or turns the direction of writing around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class Keys:
 
 async def create_account(tenants: Tenants, name: str, currency: str, time_zone: str) -> Account:
     """A new account. Raises Invalid."""
-    return await tenants.add_account(_name(name), money.currency(currency), tenancy.time_zone(time_zone))
+    return await tenants.add_account(wording.line("name", name), money.currency(currency), tenancy.time_zone(time_zone))
 
 
 async def create_sub_account(
@@ -54,8 +50,8 @@ async def create_sub_account(
 
     Raises Invalid, NotFound (the account), Conflict (the user id is taken).
     """
-    user_id = _text("user_id", user_id, USER_ID_MAX)
-    name = _name(name)
+    user_id = wording.line("user_id", user_id, USER_ID_MAX)
+    name = wording.line("name", name)
     for _ in range(GENERATION_TRIES):
         space = await tenants.code_space()
         host = _generate(keys, space, Role.HOST)
@@ -143,14 +139,3 @@ def _code(keys: Keys, role: Role, digits: str) -> NewCode:
         tuple(passcode.digest(digits[:length], keys.lookup) for length in range(1, len(digits) + 1)),
         digits,
     )
-
-
-def _name(name: str) -> str:
-    return _text("name", name, NAME_MAX)
-
-
-def _text(field: str, text: str, most: int) -> str:
-    stripped = text.strip()
-    if not 1 <= len(stripped) <= most or _UNPRINTABLE.search(stripped):
-        raise Invalid(field, f"1 to {most} characters, without control characters")
-    return stripped

@@ -41,8 +41,8 @@ def test_every_operation_is_in_it_once() -> None:
     assert len({one.name for one in table.OPERATIONS}) == len(table.OPERATIONS) == len(described)
 
 
-async def test_it_is_what_is_served(quick: Api) -> None:
-    async with quick.client.get("/openapi.json") as answer:
+async def test_it_is_what_is_served(api: Api) -> None:
+    async with api.client.get("/openapi.json") as answer:
         served = await answer.json()
     assert served["openapi"].startswith("3.1")
     assert {**served, "info": None} == {**DOCUMENT, "info": None}
@@ -56,22 +56,22 @@ def _bodies(model: Any) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("operation", [one for one in table.OPERATIONS if one.body], ids=lambda one: one.name)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_any_body_is_answered(quick: Api, operation: Any, data: st.DataObject) -> None:
+async def test_any_body_is_answered(api: Api, operation: Any, data: st.DataObject) -> None:
     body = data.draw(_bodies(operation.body))
     path = operation.path.replace("{account_id}", NOBODY).replace("{room_id}", NOBODY)
-    answer = await quick("POST", path, data=json.dumps(body), headers={"Content-Type": "application/json"})
+    answer = await api("POST", path, data=json.dumps(body), headers={"Content-Type": "application/json"})
     assert answer.status in {201, 400, 404, 409, 422}
 
 
 @pytest.mark.parametrize("operation", [one for one in table.OPERATIONS if one.query], ids=lambda one: one.name)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_any_query_is_answered(quick: Api, operation: Any, data: st.DataObject) -> None:
+async def test_any_query_is_answered(api: Api, operation: Any, data: st.DataObject) -> None:
     names = [field.alias or name for name, field in operation.query.model_fields.items()]
     values = PLAUSIBLE.filter(lambda value: value is not None).map(str) | st.text()
     query = data.draw(st.dictionaries(st.sampled_from(names) | st.text(max_size=4), values, max_size=4))
     path = operation.path
     for name in ("account_id", "room_id", "sub_account_id"):
         path = path.replace(f"{{{name}}}", NOBODY)
-    answer = await quick("GET", path, params=query)
+    answer = await api("GET", path, params=query)
     assert answer.status in {200, 404, 422}

@@ -11,26 +11,24 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from bridge.api import intake, middlewares
+from bridge.api import execution, intake
 from bridge.api import server as rest
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.tenancy import Account
+from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.ports import Tenants
 
 from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, World, services
-from .memory import MemoryTenants
 
 SECRET = "postgresql://bridge:hunter2@db"
 
 
-class BrokenTenants(MemoryTenants):
+class BrokenTenants(PostgresTenants):
     """Fails as it is told."""
 
-    def __init__(self, how: Exception | None) -> None:
-        super().__init__()
-        self.how = how
+    how: Exception | None = RuntimeError(SECRET)
 
-    async def account(self, account_id: UUID) -> Account:
+    async def accounts(self, limit: int, after: UUID | None = None) -> list[Account]:
         if self.how is None:
             await asyncio.sleep(60)
             raise AssertionError
@@ -43,21 +41,20 @@ def health() -> dict[str, tuple[bool, str]]:
 
 
 @pytest.fixture
-def tenants() -> Tenants:
-    return BrokenTenants(RuntimeError(SECRET))
+def tenants(world: World) -> Tenants:
+    return BrokenTenants(world.database)
 
 
 @pytest.fixture
 async def broken(
-    tenants: BrokenTenants, in_memory: World, health: Any, directory: Directory, rooms: LiveRooms
+    tenants: BrokenTenants, world: World, health: Any, directory: Directory, rooms: LiveRooms
 ) -> AsyncIterator[Api]:
-    world = World(tenants, in_memory.minutes, in_memory.keep)
-    app = rest.application(services(world, directory, rooms, readiness=lambda: health))
+    app = rest.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
     async with TestClient(TestServer(app)) as client:
         yield Api(client)
 
 
-PATH = "/v1/accounts/6d1c1b1e-0000-4000-8000-000000000000"
+PATH = "/v1/accounts"
 
 
 async def test_postgres_away_means_later(broken: Api, tenants: BrokenTenants) -> None:
@@ -82,27 +79,27 @@ async def test_what_nobody_foresaw_is_logged_once_and_not_told(
 async def test_a_handler_that_hangs_is_given_up(
     broken: Api, tenants: BrokenTenants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(middlewares, "HANDLER_S", 0.1)
+    monkeypatch.setattr(execution, "HANDLER_S", 0.1)
     tenants.how = None
     problem = await broken.refused(503, "GET", PATH)
     assert "try again" in problem["detail"]
 
 
-async def test_a_change_stands_even_if_this_node_cannot_learn_of_it(quick: Api, directory: Directory) -> None:
-    account = await quick.post("/v1/accounts", {"name": "x", "currency": "USD", "time_zone": "UTC"})
+async def test_a_change_stands_even_if_this_node_cannot_learn_of_it(api: Api, directory: Directory) -> None:
+    account = await api.post("/v1/accounts", {"name": "x", "currency": "USD", "time_zone": "UTC"})
     directory.fails = Unavailable("Postgres was lost just now")
-    made = await quick.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1", "name": "x"})
+    made = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1", "name": "x"})
     assert made["rooms"][0]["passcodes"][0]["digits"]
 
 
-async def test_the_log_has_one_line_a_request_and_no_secret(quick: Api) -> None:
+async def test_the_log_has_one_line_a_request_and_no_secret(api: Api) -> None:
     with structlog.testing.capture_logs() as lines:
-        account = await quick.post("/v1/accounts", {"name": "Zebulon", "currency": "USD", "time_zone": "UTC"})
+        account = await api.post("/v1/accounts", {"name": "Zebulon", "currency": "USD", "time_zone": "UTC"})
         path = f"/v1/accounts/{account['id']}/sub-accounts"
-        made = await quick.post(path, {"user_id": "1", "name": "Quentin"})
-        await quick.get("/v1/minutes", caller="4930123456")
-        await quick.refused(404, "GET", "/v1/nothing")
-        await quick.client.get("/healthz")
+        made = await api.post(path, {"user_id": "1", "name": "Quentin"})
+        await api.get("/v1/minutes", caller="4930123456")
+        await api.refused(404, "GET", "/v1/nothing")
+        await api.client.get("/healthz")
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("POST", "/v1/accounts", 201),
         ("POST", "/v1/accounts/{account_id}/sub-accounts", 201),
@@ -129,12 +126,12 @@ async def test_probes_are_open_to_all(broken: Api, health: dict[str, tuple[bool,
 
 @pytest.fixture
 async def listening(
-    in_memory: World, directory: Directory, rooms: LiveRooms, monkeypatch: pytest.MonkeyPatch
+    world: World, directory: Directory, rooms: LiveRooms, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[int]:
     """The port of the API as the daemon runs it, with short patience."""
     monkeypatch.setattr(rest, "IDLE_S", 0.3)
     monkeypatch.setattr(intake, "BODY_S", 0.3)
-    runner = rest.runner(services(in_memory, directory, rooms))
+    runner = rest.runner(services(world, directory, rooms))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
