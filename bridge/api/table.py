@@ -13,6 +13,7 @@ from bridge.api import (
     statements,
     sub_accounts,
     tariffs,
+    webhooks,
 )
 from bridge.api.operations import Operation
 
@@ -27,4 +28,5 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *conferences.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit_log.OPERATIONS,
+    *webhooks.OPERATIONS,
 )
