@@ -11,7 +11,7 @@ from uuid import UUID
 from bridge.domain import wording
 from bridge.domain.access import Owner
 from bridge.domain.errors import Invalid
-from bridge.domain.tenancy import Passcode, SubAccount
+from bridge.domain.tenancy import Passcode, State, SubAccount
 
 MOST: Final = 20
 """Webhooks that an account, and the operator, may have."""
@@ -134,6 +134,29 @@ def of_owner(event_id: UUID, kind: Kind, created_at: datetime, owner: Owner, sub
     """An event of provisioning. What concerns one sub-account is told in its order."""
     lane = owner.sub_account_id or owner.account_id
     return Event(event_id, kind, created_at, owner.account_id, str(lane), subject)
+
+
+def kind_of_change(before: State, after: State) -> Kind:
+    """What it is when a sub-account that was in a state is changed, and is in another or the same."""
+    match before, after:
+        case State.CLOSED, _:
+            return Kind.SUB_ACCOUNT_UPDATED
+        case _, State.CLOSED:
+            return Kind.SUB_ACCOUNT_CLOSED
+        case State.ACTIVE, State.SUSPENDED:
+            return Kind.SUB_ACCOUNT_SUSPENDED
+        case State.SUSPENDED, State.ACTIVE:
+            return Kind.SUB_ACCOUNT_RESUMED
+        case _:
+            return Kind.SUB_ACCOUNT_UPDATED
+
+
+def guessing(event_id: UUID, at: datetime, access_number: str | None, level: float, *, begun: bool) -> Event:
+    """That guessing has begun or ended, on an access number or (None) in the installation as a whole; `level` is that
+    of recent failures. It is the operator's business alone."""
+    kind = Kind.GUESSING_DETECTED if begun else Kind.GUESSING_ENDED
+    subject = {"access_number": access_number, "failures": round(level)}
+    return Event(event_id, kind, at, None, GUESSING_LANE, subject)
 
 
 def wanted(events: Sequence[str]) -> tuple[str, ...]:

@@ -4,18 +4,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.domain import webhook
 from bridge.domain.access import CLI, Owner, Principal
-from bridge.domain.tenancy import Passcode, SubAccount
-from bridge.domain.webhook import Kind
-from bridge.storage import webhook_outbox
 from bridge.storage.database import Database
 from bridge.storage.pages import page
 from bridge.storage.tables import audit_log
@@ -51,13 +46,9 @@ async def note(
     subject_id: UUID | None,
     owner: Owner,
     detail: Mapping[str, Any] | None = None,
-    told: SubAccount | Passcode | None = None,
 ) -> None:
     """Write down what is done in this transaction: an action such as `passcode.revoked` on a subject such as
-    `passcode`. `detail` is kept as JSON; no secret belongs there.
-
-    Webhooks hear of it when there is an event named as the action is, and `told` is the subject as it is now.
-    """
+    `passcode`. `detail` is kept as JSON; no secret belongs there."""
     actor = _ACTOR.get() or _NOBODY_ELSE
     values = {
         "id": uuid4(),
@@ -72,9 +63,6 @@ async def note(
         "detail": dict(detail or {}),
     }
     await connection.execute(insert(audit_log).values(values))
-    if told is not None:
-        event = webhook.of_owner(uuid4(), Kind(action), datetime.now(UTC), owner, told)
-        await webhook_outbox.emit(connection, [event])
 
 
 class PostgresAuditLog:

@@ -1,16 +1,17 @@
 """Events are committed with what they tell of, or not at all; who hears of them, and what."""
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from bridge.domain.access import Owner
-from bridge.domain.tenancy import Account, SubAccount
+from bridge.domain.tenancy import Account, State, SubAccount
 from bridge.domain.webhook import Event, Kind
-from bridge.storage import audit, webhook_outbox
+from bridge.storage import provisioning_events, webhook_outbox
 from bridge.storage.database import Database
 from bridge.storage.tenants import PostgresTenants
 from bridge.storage.webhook_outbox import PostgresOutbox
@@ -66,10 +67,9 @@ async def test_what_is_rolled_back_is_told_to_nobody(
     hook, _ = await subscribe(database, secrets, account.id)
 
     async def change(fails: bool) -> None:
-        owner = Owner(account.id, sub_account.id)
         async with database.together(), database.transaction() as connection:
             await connection.execute(text("UPDATE sub_accounts SET name = 'New'"))
-            await audit.note(connection, "sub_account.updated", "sub_account", sub_account.id, owner, told=sub_account)
+            await provisioning_events.sub_account_changed(connection, State.ACTIVE, sub_account)
             if fails:
                 raise RuntimeError
 
@@ -82,23 +82,50 @@ async def test_what_is_rolled_back_is_told_to_nobody(
     assert told["data"]["id"] == str(sub_account.id)
 
 
-async def test_a_note_tells_no_digits(
+async def test_a_sub_account_is_told_with_its_codes_and_no_digits(
     database: Database, secrets: Keys, account: Account, sub_account: SubAccount
 ) -> None:
     hook, _ = await subscribe(database, secrets, account.id)
-    code = sub_account.rooms[0].passcodes[0]
-    assert code.digits
+    host, guest = sub_account.rooms[0].passcodes
+    assert host.digits
+    assert guest.digits
+    rotated = replace(guest, id=uuid4(), replaces=guest.id)
     async with database.transaction() as connection:
-        owner = Owner(account.id, sub_account.id)
-        await audit.note(connection, "passcode.created", "passcode", code.id, owner, told=code)
-        await audit.note(connection, "sub_account.created", "sub_account", sub_account.id, owner, told=sub_account)
-        await audit.note(connection, "passcode.revealed", "passcode", code.id, owner)
+        await provisioning_events.sub_accounts_created(connection, [sub_account])
+        await provisioning_events.passcodes_created(connection, account.id, sub_account.id, [rotated, host])
+        await provisioning_events.passcodes_revoked(connection, account.id, sub_account.id, [guest])
+        for before, after in ((State.ACTIVE, State.SUSPENDED), (State.SUSPENDED, State.ACTIVE)):
+            await provisioning_events.sub_account_changed(connection, before, replace(sub_account, state=after))
+        closed = replace(sub_account, state=State.CLOSED)
+        await provisioning_events.sub_account_changed(connection, State.SUSPENDED, closed)
     told = await waiting(database, hook)
-    assert types(told) == ["passcode.created", "sub_account.created"]
-    assert told[0]["data"]["id"] == str(code.id)
-    assert told[1]["data"]["rooms"][0]["passcodes"][0]["id"] == str(code.id)
-    for each in sub_account.rooms[0].passcodes:
-        assert str(each.digits) not in str(told)
+    assert types(told) == [
+        *("sub_account.created", "passcode.created", "passcode.created"),
+        *("passcode.rotated", "passcode.created", "passcode.revoked"),
+        *("sub_account.suspended", "sub_account.resumed", "sub_account.closed"),
+    ]
+    assert [one["id"] for one in told[0]["data"]["rooms"][0]["passcodes"]] == [str(host.id), str(guest.id)]
+    assert told[3]["data"]["replaces"] == str(guest.id)
+    assert told[6]["data"]["state"] == "suspended"
+    assert host.digits not in str(told)
+    assert guest.digits not in str(told)
+
+
+async def test_thousands_of_codes_are_told_at_once(
+    database: Database, secrets: Keys, account: Account, sub_account: SubAccount
+) -> None:
+    codes = [replace(sub_account.rooms[0].passcodes[0], id=uuid4()) for _ in range(5000)]
+
+    async def tell() -> float:
+        began = time.monotonic()
+        async with database.transaction() as connection:
+            await provisioning_events.passcodes_created(connection, account.id, sub_account.id, codes)
+        return time.monotonic() - began
+
+    assert await tell() < 0.5
+    hook, _ = await subscribe(database, secrets, account.id, "passcode.created")
+    assert await tell() < 5
+    assert [each["data"]["id"] for each in await waiting(database, hook)] == [str(code.id) for code in codes]
 
 
 async def test_a_webhook_that_is_removed_meanwhile_refuses_nothing(
