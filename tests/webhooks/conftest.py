@@ -25,7 +25,7 @@ class Message:
     body: bytes
 
 
-@dataclass
+@dataclass(repr=False)
 class Receiver:
     """An HTTP server that keeps what it is sent, and answers each path as it was told to, 200 otherwise."""
 
