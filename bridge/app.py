@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from aiohttp import web
 
 from bridge import telemetry
 from bridge.api import server
@@ -203,38 +202,33 @@ class _Daemon:
     @contextlib.asynccontextmanager
     async def _api(self) -> AsyncIterator[None]:
         chosen = self._chosen
-        runner = server.runner(
-            server.Services(
-                tenants=PostgresTenants(self._database),
-                minutes=PostgresMinutes(self._database),
-                keys=self._keys,
-                freshness=self._directory,
-                rooms=self._rooms,
-                callers=_Nobody(),
-                api_keys=PostgresApiKeys(self._database),
-                ownership=PostgresOwnership(self._database),
-                answers=PostgresAnswers(self._database, self._keys),
-                audit_log=PostgresAuditLog(self._database),
-                webhooks=PostgresWebhooks(self._database),
-                private_webhooks=chosen.webhook_private,
-                together=self._database.together,
-                acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
-                operator_key=chosen.operator_key.get_secret_value(),
-                readiness=self._health.readiness,
-                registry=telemetry.REGISTRY,
-            )
+        services = server.Services(
+            tenants=PostgresTenants(self._database),
+            minutes=PostgresMinutes(self._database),
+            keys=self._keys,
+            freshness=self._directory,
+            rooms=self._rooms,
+            callers=_Nobody(),
+            api_keys=PostgresApiKeys(self._database),
+            ownership=PostgresOwnership(self._database),
+            answers=PostgresAnswers(self._database, self._keys),
+            audit_log=PostgresAuditLog(self._database),
+            webhooks=PostgresWebhooks(self._database),
+            private_webhooks=chosen.webhook_private,
+            together=self._database.together,
+            acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
+            operator_key=chosen.operator_key.get_secret_value(),
+            readiness=self._health.readiness,
+            registry=telemetry.REGISTRY,
         )
-        await runner.setup()
         host, port = chosen.api_address.rsplit(":", 1)
-        try:
-            await web.TCPSite(runner, host, int(port)).start()
-        except OSError as error:
-            raise BridgeError(
-                f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
-                "BRIDGE_API_ADDRESS to an address of this machine"
-            ) from error
-        log.info("serving", address=chosen.api_address)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(server.serving(services, host, int(port)))
+            except OSError as error:
+                raise BridgeError(
+                    f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
+                    "BRIDGE_API_ADDRESS to an address of this machine"
+                ) from error
+            log.info("serving", address=chosen.api_address)
             yield
-        finally:
-            await runner.cleanup()

@@ -1,5 +1,6 @@
 """Around every request: a line in the log, problems for all that goes wrong, and the key before anything else."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,9 @@ from bridge.usecases.access_ports import ApiKeys
 
 log = structlog.get_logger()
 
+SENDING_S: Final = 30.0
+BUSY: Final = web.AppKey("busy", set[asyncio.BaseProtocol])
+"""The connections whose requests are being carried out."""
 PRINCIPAL: Final = web.RequestKey("principal", Principal)
 UNLOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,7 +31,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One line a request: the route's pattern, never the query, a key or a body."""
     began = time.monotonic()
-    response = await handler(request)
+    busy = request.app[BUSY]
+    busy.add(request.protocol)
+    try:
+        response = await handler(request)
+        _log(request, response, began)
+        await _send(request, response)
+    finally:
+        busy.discard(request.protocol)
+    return response
+
+
+def _log(request: web.Request, response: web.StreamResponse, began: float) -> None:
     # Versions are nobody's business.
     response.headers["Server"] = "bridge"
     route = _pattern(request)
@@ -36,7 +51,24 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         # Programs poll: reading that went well is told to those who ask for it.
         tell = log.debug if request.method == "GET" and response.status < 400 else log.info
         tell("request", method=request.method, route=route, status=response.status, ms=milliseconds)
-    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse) -> None:
+    """All of an answer, to the last byte: a client that does not read what it asked for is cut off."""
+    if request.transport is None:
+        return
+    request.transport.set_write_buffer_limits(high=0)
+    try:
+        async with asyncio.timeout(SENDING_S):
+            await response.prepare(request)
+            await response.write_eof()
+            await request.writer.drain()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:
+        # It is gone already.
+        pass
 
 
 @web.middleware

@@ -8,17 +8,16 @@ from uuid import UUID
 
 import pytest
 import structlog
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 
-from bridge.api import execution, intake
+from bridge.api import execution
 from bridge.api import server as rest
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.tenancy import Account
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.ports import Tenants
 
-from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, World, services
+from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
 
 SECRET = "postgresql://bridge:hunter2@db"
 
@@ -50,7 +49,7 @@ async def broken(
     tenants: BrokenTenants, world: World, health: Any, directory: Directory, rooms: LiveRooms
 ) -> AsyncIterator[Api]:
     app = rest.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(Served(app)) as client:
         yield Api(client)
 
 
@@ -122,48 +121,3 @@ async def test_probes_are_open_to_all(broken: Api, health: dict[str, tuple[bool,
             "ari": {"ok": True, "detail": "connected"},
             "ami": {"ok": False, "detail": "no AMI at 127.0.0.1:5038"},
         }
-
-
-@pytest.fixture
-async def listening(
-    world: World, directory: Directory, rooms: LiveRooms, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[int]:
-    """The port of the API as the daemon runs it, with short patience."""
-    monkeypatch.setattr(rest, "IDLE_S", 0.3)
-    monkeypatch.setattr(intake, "BODY_S", 0.3)
-    runner = rest.runner(services(world, directory, rooms))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
-
-
-HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()
-
-
-@pytest.mark.parametrize(
-    ("sent", "answer"),
-    [
-        (b"", b""),
-        (b"GET /v1/acc", b""),
-        (HEAD, b""),
-        (HEAD + b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{", b"HTTP/1.1 408"),
-        (HEAD + b"Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n{", b"HTTP/1.1 413"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40, b"HTTP/1."),
-    ],
-)
-async def test_clients_that_stop_half_way_are_cut_off_and_hold_nobody_up(
-    listening: int, sent: bytes, answer: bytes
-) -> None:
-    stuck = [await asyncio.open_connection("127.0.0.1", listening) for _ in range(20)]
-    for _, writer in stuck:
-        writer.write(sent)
-    reader, writer = await asyncio.open_connection("127.0.0.1", listening)
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    async with asyncio.timeout(2):
-        assert (await reader.read()).startswith(b"HTTP/1.1 200")
-    writer.close()
-    for reader, writer in stuck:
-        async with asyncio.timeout(15):
-            assert (await reader.read()).startswith(answer)
-        writer.close()

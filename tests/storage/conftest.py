@@ -44,6 +44,11 @@ async def migrated(server: Postgres) -> Postgres:
 @pytest.fixture
 async def url(migrated: Postgres) -> str:
     """A new database with the schema."""
+    return await fresh(migrated)
+
+
+async def fresh(migrated: Postgres) -> str:
+    """The URL of one more database with the schema."""
     name = f"test_{next(_numbers)}"
     async with Database(migrated.url, pool=0) as database, database.connection("tests") as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
