@@ -41,7 +41,7 @@ SECRET = "5eed" * 16
 
 
 class Hasty:
-    """Deliveries whose waits are a thousandth of what they should be."""
+    """Deliveries whose waits are a thousandth of what they should be, and short at the most."""
 
     def __init__(self, inner: PostgresDeliveries) -> None:
         self._inner = inner
@@ -50,7 +50,7 @@ class Hasty:
         return await self._inner.claim(most, of_one, without)
 
     async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:
-        await self._inner.settle(attempt, reply, None if wait_s is None else wait_s / 1000)
+        await self._inner.settle(attempt, reply, None if wait_s is None else min(wait_s / 1000, 0.2))
 
 
 @contextlib.asynccontextmanager
