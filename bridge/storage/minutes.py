@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Label,
     Numeric,
     Select,
     Subquery,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     tuple_,
 )
@@ -29,7 +31,7 @@ from bridge.domain.minutes import Stay
 from bridge.domain.period import Period
 from bridge.storage import bills, effective
 from bridge.storage.database import Database
-from bridge.storage.tables import charges, minute_records, open_stays, sub_accounts
+from bridge.storage.tables import charges, known_callers, minute_records, open_stays, sub_accounts
 from bridge.usecases.ports import BilledPeriod, StayFilter
 
 SECOND_US: Final = 1_000_000
@@ -60,7 +62,8 @@ class PostgresMinutes:
             over = _page(minute_records, wanted, limit, after).where(effective.record(minute_records.c))
             sides.append(_closed(over.subquery()))
         both = sides[0].union_all(*sides[1:]).subquery()
-        statement = select(both).order_by(both.c.joined_at, both.c.id).limit(limit)
+        page = select(both).order_by(both.c.joined_at, both.c.id).limit(limit).subquery()
+        statement = select(page, _caller_name(page)).order_by(page.c.joined_at, page.c.id)
         async with self._database.transaction() as connection:
             return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
@@ -76,7 +79,8 @@ async def told(connection: AsyncConnection, going: Collection[UUID], over: Mappi
     times = sorted(over.values()) or [_NEVER]
     # Bounds let whole months be left out.
     records = select(minute_records).where(at.id.in_(over), at.joined_at >= times[0], at.joined_at <= times[-1])
-    statement = _going(open_ones.subquery()).union_all(_closed(records.subquery()))
+    both = _going(open_ones.subquery()).union_all(_closed(records.subquery())).subquery()
+    statement = select(both, _caller_name(both))
     return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
 
@@ -127,6 +131,15 @@ def _going(page: Subquery) -> Select[Any]:
         cast(null(), Numeric(18, 6)).label("amount"),
         cast(null(), Text).label("currency"),
     ).outerjoin(sub_accounts, _owner(page))
+
+
+def _caller_name(page: Subquery) -> Label[str]:
+    """What the sub-account called the caller's number when the stay began."""
+    at = known_callers.c
+    number = func.ltrim(page.c.caller, "+")
+    in_force = and_(at.created_at <= page.c.joined_at, or_(at.removed_at.is_(None), at.removed_at > page.c.joined_at))
+    name = select(at.name).where(at.number == number, at.sub_account_id == page.c.sub_account_id, in_force)
+    return name.limit(1).scalar_subquery().label("caller_name")
 
 
 def _owner(page: Subquery) -> ColumnElement[bool]:

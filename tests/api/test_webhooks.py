@@ -121,3 +121,61 @@ async def test_an_operator_may_allow_their_own_network(world: World, directory: 
         made = await Api(client).post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})
         changed = await Api(client)("PATCH", f"/v1/webhooks/{made['id']}", {"url": "http://10.0.0.1/"})
     assert (changed.status, changed.body["url"]) == (200, "http://10.0.0.1/")
+
+
+async def test_what_is_provisioned_is_told_as_rest_tells_it(world: World, api: Api, tenant: Api, account: Any) -> None:
+    hook = await tenant.post("/v1/webhooks", {"url": URL})
+    made = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1001", "name": "Ada Hale"})
+    path, told = f"/v1/sub-accounts/{made['id']}", []
+
+    async def changed(body: Any) -> Any:
+        answer = await tenant("PATCH", path, body)
+        assert answer.status == 200, answer
+        return await tenant.get(path)
+
+    read = [await tenant.get(path), await changed({"cost_centre": "4711"})]
+    read += [await changed({"state": "suspended"}), await changed({"state": "active"})]
+    await changed({"cost_centre": "4711"})
+    [host, guest] = made["rooms"][0]["passcodes"]
+    new = await tenant.post(f"/v1/passcodes/{guest['id']}/rotate", {})
+    listed = await tenant.post(f"/v1/rooms/{made['rooms'][0]['id']}/passcodes", {"role": "listener"})
+    await tenant("DELETE", f"/v1/passcodes/{listed['id']}")
+    await tenant("DELETE", f"/v1/passcodes/{listed['id']}")
+    refused = await tenant("PATCH", path, {"user_id": ""})
+    assert refused.status == 422
+    read.append(await changed({"state": "closed"}))
+    log = await tenant.all(f"/v1/webhooks/{hook['id']}/deliveries", limit=500)
+    told = [one["payload"] for one in reversed(log)]
+    assert [one["type"] for one in told[:6]] == [
+        *("sub_account.created", "passcode.created", "passcode.created"),
+        *("sub_account.updated", "sub_account.suspended", "sub_account.resumed"),
+    ]
+    assert [(one["type"], one["data"]["id"]) for one in told[6:10]] == [
+        ("passcode.rotated", new["id"]),
+        ("passcode.revoked", guest["id"]),
+        ("passcode.created", listed["id"]),
+        ("passcode.revoked", listed["id"]),
+    ]
+    assert sorted((one["type"], one["data"]["id"]) for one in told[10:12]) == sorted(
+        ("passcode.revoked", each["id"]) for each in (host, new)
+    )
+    assert [one["type"] for one in told[12:]] == ["sub_account.closed"]
+    subjects = [one["data"] for one in told if one["type"].startswith("sub_account.")]
+    assert subjects == [without_secrets(one) for one in read]
+    assert told[6]["data"] == without_secrets(await tenant.get(f"/v1/passcodes/{new['id']}")) | {
+        name: told[6]["data"][name] for name in ("state", "version", "revoked_at")
+    }
+    for each in (host, guest, new, listed):
+        assert each["digits"] not in str(told)
+
+
+def without_secrets(answer: Any) -> Any:
+    """What REST answers, less what is told to nobody else."""
+    match answer:
+        case dict():
+            kept = answer.keys() - {"digits", "pin", "warnings"}
+            return {name: without_secrets(answer[name]) for name in kept}
+        case list():
+            return [without_secrets(one) for one in answer]
+        case _:
+            return answer
