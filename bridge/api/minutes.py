@@ -19,7 +19,8 @@ from bridge.usecases.ports import StayFilter
 class MinuteAnswer(Answer):
     """One stay of one participant; `left_at` is null while it lasts.
 
-    `corrects` is the id of the record that this one stands in for, which is not listed any more.
+    `caller_name` is the name of the known caller, as it was when the stay began. `corrects` is the id of the record
+    that this one stands in for, which is not listed any more.
     """
 
     id: UUID
@@ -43,6 +44,7 @@ class MinuteAnswer(Answer):
     evidence: str | None
     error_bound_us: Micros | None
     corrects: UUID | None
+    caller_name: str | None
 
     @classmethod
     def of(cls, stay: Stay) -> "MinuteAnswer":

@@ -86,6 +86,8 @@ def of(error: BridgeError, in_query: bool = False, lines: Sequence[int] | None =
                 case InvalidRows(rows=rows):
                     named = [row_error(lines, row, field, reason) for row, field, reason in rows[:ROWS_MAX]]
                     return Problem(status, title, str(error), named)
+                case Conflict(field=str(field)):
+                    return Problem(status, title, str(error), [FieldError(pointer(field), str(error))])
                 case TooMany(retry_after_s=wait):
                     return Problem(status, title, str(error), headers={"Retry-After": str(wait)})
                 case NotFound():

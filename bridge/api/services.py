@@ -14,8 +14,10 @@ from bridge.domain.access import Owner, Principal
 from bridge.domain.admission import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
 from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
-from bridge.usecases.ports import Callers, Minutes, Rooms, Tenants
+from bridge.usecases.keep_webhooks import Webhooks
+from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
+from bridge.usecases.tenants import Tenants
 
 log = structlog.get_logger()
 
@@ -38,7 +40,7 @@ class Services:
     """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so.
 
     `together` makes one transaction of all that is done within it (within another, a part of that one), `acting` says
-    who does it, and from which address, to the audit log.
+    who does it, and from which address, to the audit log. `private_webhooks` lets webhooks go into one's own network.
     """
 
     tenants: Tenants
@@ -51,9 +53,11 @@ class Services:
     ownership: Ownership
     answers: Answers
     audit_log: AuditLog
+    webhooks: Webhooks
     together: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
+    private_webhooks: bool
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
     registry: CollectorRegistry
 

@@ -1,35 +1,73 @@
-"""/v1/sub-accounts, those of an account, and their rooms: who uses."""
+"""/v1/sub-accounts and those of an account: who uses."""
 
-from typing import Final
+from functools import partial
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from bridge.api import paging
+from bridge.api import listing
+from bridge.api.accounts import Labels, MaxCallers
+from bridge.api.changing import Change, Leaving, kept
+from bridge.api.listing import Made
 from bridge.api.operations import Operation
 from bridge.api.paging import Paged
-from bridge.api.passcodes import PasscodeAnswer
+from bridge.api.rooms import RoomAnswer
 from bridge.api.services import Call
 from bridge.api.wire import Answer, Name, Page, Request, Text, Time
-from bridge.domain.tenancy import Kind, SubAccount
-from bridge.usecases import provision
+from bridge.domain.access import Scope
+from bridge.domain.fields import COST_CENTRE_MAX
+from bridge.domain.tenancy import Kind, State, SubAccount
+from bridge.domain.wording import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
+from bridge.usecases import amend, provision
+from bridge.usecases.provision_passcodes import BULK_MOST
+from bridge.usecases.tenants import SubAccountFilter
+
+UserId = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=USER_ID_MAX,
+        description="the account's own name for it, unique within the account",
+        examples=["e-1007"],
+    ),
+]
+CostCentre = Annotated[Text, Field(max_length=COST_CENTRE_MAX, examples=["4711"])]
+TrustCallers = Annotated[
+    bool,
+    Field(description="whether known callers who skip the code may: caller ID can be forged"),
+]
+FORGEABLE: Final = (
+    "trust_callers: caller ID can be forged, so that whoever knows a number that skips the code can enter as host; "
+    "use a PIN or codes where that matters"
+)
 
 
 class NewSubAccount(Request):
-    user_id: Text = Field(
-        min_length=1,
-        max_length=64,
-        description="the account's own name for it, unique within the account",
-        examples=["e-1007"],
-    )
+    user_id: UserId
     name: Name = Field(examples=["Ada Jensen"])
     kind: Kind = Kind.EMPLOYEE
+    cost_centre: CostCentre = ""
+    max_callers: MaxCallers = None
+    trust_callers: TrustCallers = False
+    labels: Labels = Field(default_factory=dict)
 
 
-class RoomAnswer(Answer):
-    id: UUID
-    name: str
-    passcodes: list[PasscodeAnswer]
+class NewSubAccounts(Request):
+    items: list[NewSubAccount] = Field(min_length=1, max_length=BULK_MOST)
+
+
+class SubAccountChange(Change):
+    """Bills of the past keep the user ID, name and kind that were true then."""
+
+    user_id: UserId = kept()
+    name: Name = kept()
+    kind: Kind = kept()
+    state: State = kept(description="closed is for good, and revokes the passcodes")
+    cost_centre: CostCentre = kept()
+    max_callers: MaxCallers = kept()
+    trust_callers: TrustCallers = kept()
+    labels: Labels = kept()
 
 
 class SubAccountAnswer(Answer):
@@ -38,57 +76,100 @@ class SubAccountAnswer(Answer):
     user_id: str
     name: str
     kind: Kind
-    state: str
+    state: State
     created_at: Time
-    rooms: list[RoomAnswer]
+    cost_centre: str
+    max_callers: int | None
+    trust_callers: bool
+    labels: dict[str, str]
+    version: int
+    warnings: list[str] = Field(default_factory=list)
+    rooms: list[RoomAnswer] = Field(description="the first 50; /v1/sub-accounts/{id}/rooms lists all")
 
     @classmethod
     def of(cls, sub_account: SubAccount) -> "SubAccountAnswer":
-        return cls.model_validate(sub_account, from_attributes=True)
+        told = cls.model_validate(sub_account, from_attributes=True)
+        return told.model_copy(update={"warnings": [FORGEABLE]}) if sub_account.trust_callers else told
+
+
+class SubAccountsQuery(Paged):
+    user_id: str | None = Field(None, max_length=USER_ID_MAX)
+    kind: Kind | None = None
+    state: State | None = None
+    label: str | None = Field(
+        None,
+        max_length=LABEL_KEY_MAX + 1 + LABEL_VALUE_MAX,
+        pattern="^[a-z0-9][a-z0-9_.-]*:",
+        description="those with this label",
+        examples=["office:Oslo"],
+    )
 
 
 async def create(call: Call) -> BaseModel:
-    body: NewSubAccount = call.body
-    services = call.services
-    made = await provision.create_sub_account(
-        services.tenants, services.keys, call.ids["account_id"], body.user_id, body.name, body.kind
-    )
+    given: dict[str, Any] = call.body.model_dump()
+    user_id, name, kind = given.pop("user_id"), given.pop("name"), given.pop("kind")
+    services, account_id = call.services, call.ids["account_id"]
+    made = await provision.create_sub_account(services.tenants, services.keys, account_id, user_id, name, kind, given)
     return SubAccountAnswer.of(made)
 
 
+async def create_many(call: Call) -> BaseModel:
+    services, rows = call.services, [one.model_dump() for one in call.body.items]
+    made = await provision.create_sub_accounts(services.tenants, services.keys, call.ids["account_id"], rows)
+    return await listing.made(SubAccountAnswer, SubAccountAnswer.of, made)
+
+
 async def read_page(call: Call) -> BaseModel:
-    limit, account_id = call.query.limit, call.ids["account_id"]
-    found = await call.services.tenants.sub_accounts(account_id, limit + 1, paging.after_id(call.query.cursor))
-    page, cursor = paging.cut(found, limit, lambda sub_account: str(sub_account.id))
-    return Page[SubAccountAnswer](items=[SubAccountAnswer.of(owner) for owner in page], next_cursor=cursor)
+    query: SubAccountsQuery = call.query
+    key, _, value = (query.label or "").partition(":")
+    wanted = SubAccountFilter(query.user_id, query.kind, query.state, (key, value) if query.label else None)
+    find = partial(call.services.tenants.sub_accounts, call.ids["account_id"], wanted=wanted)
+    return await listing.page(call, SubAccountAnswer, SubAccountAnswer.of, find)
 
 
 async def read(call: Call) -> BaseModel:
     return SubAccountAnswer.of(await call.services.tenants.sub_account(call.ids["sub_account_id"]))
 
 
-async def read_rooms(call: Call) -> BaseModel:
-    owner = SubAccountAnswer.of(await call.services.tenants.sub_account(call.ids["sub_account_id"]))
-    page, cursor = paging.slice_of(owner.rooms, call.query, lambda room: str(room.id))
-    return Page[RoomAnswer](items=list(page), next_cursor=cursor)
+async def change(call: Call) -> BaseModel:
+    sub_account_id, changes = call.ids["sub_account_id"], call.body.given()
+    made = await amend.change_sub_account(call.services.tenants, sub_account_id, changes, call.expected)
+    if call.query.disconnect and made.state is not State.ACTIVE:
+        call.afterwards.append(partial(call.services.callers.end, sub_account_id=sub_account_id))
+    return SubAccountAnswer.of(made)
+
+
+async def remove(call: Call) -> None:
+    await call.services.tenants.remove_sub_account(call.ids["sub_account_id"], call.expected)
 
 
 OPERATIONS: Final = (
     Operation(
         "create_sub_account", "POST", "/v1/accounts/{account_id}/sub-accounts",
         "Create a sub-account with a room, a host and a guest passcode", create,
-        SubAccountAnswer, 201, body=NewSubAccount, refusals=(409,),
+        SubAccountAnswer, 201, body=NewSubAccount, refusals=(409,), scope=Scope.ACCOUNT,
+    ),
+    Operation(
+        "create_sub_accounts", "POST", "/v1/accounts/{account_id}/sub-accounts/bulk",
+        "Create many sub-accounts, each with a room, a host and a guest passcode, or none", create_many,
+        Made[SubAccountAnswer], 201, body=NewSubAccounts, refusals=(409,), scope=Scope.ACCOUNT, bulk=True,
     ),
     Operation(
         "list_sub_accounts", "GET", "/v1/accounts/{account_id}/sub-accounts", "List sub-accounts", read_page,
-        Page[SubAccountAnswer], query=Paged,
+        Page[SubAccountAnswer], query=SubAccountsQuery, scope=Scope.ACCOUNT,
     ),
     Operation(
         "get_sub_account", "GET", "/v1/sub-accounts/{sub_account_id}", "Read a sub-account", read,
-        SubAccountAnswer,
+        SubAccountAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
-        "list_rooms", "GET", "/v1/sub-accounts/{sub_account_id}/rooms", "List the rooms of a sub-account", read_rooms,
-        Page[RoomAnswer], query=Paged,
+        "change_sub_account", "PATCH", "/v1/sub-accounts/{sub_account_id}",
+        "Change, suspend, resume or close a sub-account", change,
+        SubAccountAnswer, body=SubAccountChange, query=Leaving, refusals=(409,), scope=Scope.ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "delete_sub_account", "DELETE", "/v1/sub-accounts/{sub_account_id}",
+        "Delete a sub-account that nobody ever called", remove,
+        None, 204, refusals=(409,), scope=Scope.ACCOUNT, versioned=True,
     ),
 )  # fmt: skip

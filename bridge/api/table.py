@@ -8,23 +8,31 @@ from bridge.api import (
     api_keys,
     audit_log,
     conferences,
+    known_callers,
     minutes,
     passcodes,
+    project_codes,
+    rooms,
     statements,
     sub_accounts,
     tariffs,
+    webhooks,
 )
 from bridge.api.operations import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *accounts.OPERATIONS,
     *sub_accounts.OPERATIONS,
+    *rooms.OPERATIONS,
     *passcodes.OPERATIONS,
+    *known_callers.OPERATIONS,
     *access_numbers.OPERATIONS,
+    *project_codes.OPERATIONS,
     *tariffs.OPERATIONS,
     *minutes.OPERATIONS,
     *statements.OPERATIONS,
     *conferences.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit_log.OPERATIONS,
+    *webhooks.OPERATIONS,
 )

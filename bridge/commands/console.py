@@ -27,6 +27,7 @@ from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.owners import PostgresOwners
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases.provision import Keys
+from bridge.usecases.tenants import Place
 
 Done = TypeVar("Done")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -131,11 +132,11 @@ def span_us(text: str, what: str) -> int:
 
 
 # --- What is printed ----------------------------------------------------------------------------------------------
-async def everything(page: Callable[[int, UUID | None], Awaitable[list[Any]]]) -> list[Any]:
+async def everything(page: Callable[[int, Place | None], Awaitable[list[Any]]]) -> list[Any]:
     """All items of a list that comes in pages."""
     items: list[Any] = []
     while True:
-        found = await page(PAGE, items[-1].id if items else None)
+        found = await page(PAGE, (items[-1].created_at, items[-1].id) if items else None)
         items += found
         if len(found) < PAGE:
             return items

@@ -12,7 +12,14 @@ class NotFound(BridgeError):
 
 
 class Conflict(BridgeError):
-    """The request contradicts what is there already."""
+    """The request contradicts what is there already.
+
+    `field` names the input that does, the way its sender wrote it, where one alone does.
+    """
+
+    def __init__(self, message: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Invalid(BridgeError):

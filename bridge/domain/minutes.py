@@ -146,7 +146,8 @@ class Stay:
     """A stay as the ledger tells it, open or closed, with its charge when it has one.
 
     `amount` is in the account's currency; it and `billed_seconds` are None while the stay is open, or unrated.
-    `corrects` is the id of the record that this one stands in for.
+    `corrects` is the id of the record that this one stands in for. `caller_name` is what the sub-account called the
+    caller's number when the stay began.
     """
 
     id: UUID
@@ -170,6 +171,7 @@ class Stay:
     evidence: str | None
     error_bound_us: int | None
     corrects: UUID | None = None
+    caller_name: str | None = None
 
 
 def instant(us: int) -> datetime:

@@ -7,17 +7,22 @@ enough to look up its own beginnings.
 
 import hashlib
 import hmac
-import itertools
 import math
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 from bridge.domain.errors import Invalid
+from bridge.domain.guessable import is_weak
 
-MAX_LENGTH = 16
-SPARSE_DIGITS = 6
+MAX_LENGTH: Final = 16
+SPARSE_DIGITS: Final = 6
 """A random guess hits one of N live codes with a chance of at most N / 10^(log10 N + 6) = one in a million."""
+OWN_SPARSE_DIGITS: Final = 5
+CHOSEN_MOST: Final = 10
+"""No choice lengthens everybody's codes beyond this."""
+PIN_DIGITS: Final = 6
 
 
 class Role(StrEnum):
@@ -41,29 +46,39 @@ def pin_digest(pin: str, key: bytes, passcode_id: bytes) -> bytes:
     return hmac.digest(key, b"pin" + passcode_id + pin.encode("ascii"), hashlib.sha256)
 
 
-def shortest_allowed(live_codes: int) -> int:
-    """The least length of a new code on a shared number where `live_codes` are in use already."""
-    return max(0, math.ceil(math.log10(live_codes + 1))) + SPARSE_DIGITS
+def shortest_allowed(live_codes: int, own: bool = False) -> int:
+    """The least length of a new code where `live_codes` are in use already: on shared numbers, or with `own` in an
+    account's own space, which others' callers can't reach."""
+    magnitude = math.ceil(math.log10(live_codes + 1))
+    return max(SPARSE_DIGITS, magnitude + (OWN_SPARSE_DIGITS if own else SPARSE_DIGITS))
 
 
-def new_length(live_codes: int, longest_in_use: int) -> int:
+def new_length(live_codes: int, longest_in_use: int, own: bool = False) -> int:
     """The length of a generated code: never shorter than the longest in use, so that no live code can begin with it."""
-    return max(shortest_allowed(live_codes), longest_in_use)
+    return max(shortest_allowed(live_codes, own), longest_in_use)
 
 
-def chosen(digits: str, live_codes: int, longest_in_use: int) -> str:
-    """A code its owner chose, checked against the rules generated ones keep. Raises Invalid.
+def chosen(digits: str, live_codes: int, longest_in_use: int, own: bool = False) -> str:
+    """A code its owner chose, of a length that keeps all codes prefix-free. Raises Invalid.
 
-    Neither message tells whether another owner has the code.
+    Whether it is weak or in use is not told here: both are refused alike.
     """
     if not re.fullmatch(r"[0-9]+", digits):
         raise Invalid("digits", "a passcode is made of the digits 0 to 9")
-    least = new_length(live_codes, longest_in_use)
-    if not least <= len(digits) <= MAX_LENGTH:
-        raise Invalid("digits", f"a passcode has {least} to {MAX_LENGTH} digits on this installation now")
-    if is_weak(digits):
-        raise Invalid("digits", "this passcode is too easy to guess: avoid repeated, counted and mirrored digits")
+    least = new_length(live_codes, longest_in_use, own)
+    most = max(least, CHOSEN_MOST)
+    if not least <= len(digits) <= most:
+        raise Invalid("digits", f"a passcode has {least} to {most} digits on this installation now")
     return digits
+
+
+def chosen_pin(pin: str, passcode: str) -> str:
+    """A PIN its owner chose, to be keyed after `passcode`. Raises Invalid."""
+    if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS},{CHOSEN_MOST}}}", pin):
+        raise Invalid("pin", f"a PIN has {PIN_DIGITS} to {CHOSEN_MOST} digits; write generate to have one made")
+    if is_weak(pin, [passcode]) or pin in passcode:
+        raise Invalid("pin", "this PIN is too easy to guess: choose another, or write generate")
+    return pin
 
 
 def generated(length: int, below: Callable[[int], int]) -> str:
@@ -72,11 +87,3 @@ def generated(length: int, below: Callable[[int], int]) -> str:
         digits = str(below(10**length)).zfill(length)
         if not is_weak(digits):
             return digits
-
-
-def is_weak(digits: str) -> bool:
-    """Whether people would try this code first: one digit repeated, a counting run, or a short block repeated."""
-    steps = {(int(right) - int(left)) % 10 for left, right in itertools.pairwise(digits)}
-    if steps in ({0}, {1}, {9}):
-        return True
-    return any(digits == (digits[:block] * len(digits))[: len(digits)] for block in range(1, len(digits) // 2 + 1))

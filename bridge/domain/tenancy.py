@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -49,6 +50,18 @@ class NumberKind(StrEnum):
     SIP = "sip"
 
 
+class Language(StrEnum):
+    """The languages that Asterisk's own sounds speak."""
+
+    EN = "en"
+    ES = "es"
+    FR = "fr"
+    IT = "it"
+    JA = "ja"
+    RU = "ru"
+    SV = "sv"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who pays. `currency` is ISO 4217, `time_zone` an IANA name: it bounds the billing months.
@@ -66,6 +79,20 @@ class Account:
     max_callers: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What its owner may settle of a passcode. It admits from `valid_from` up to `valid_until`, `max_uses` times; None
+    bounds nothing."""
+
+    label: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    max_uses: int | None = None
+
+
+ANY_TIME: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,7 @@ class Room:
     id: UUID
     sub_account_id: UUID
     name: str
+    created_at: datetime
     passcodes: tuple[Passcode, ...] = ()
     state: str = "active"
     max_participants: int | None = None

@@ -1,16 +1,17 @@
 """The audit log: who changed what, and who saw a secret, in the transaction of the change itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access import CLI, Owner, Principal
+from bridge.storage import bulk
 from bridge.storage.database import Database
 from bridge.storage.pages import page
 from bridge.storage.tables import audit_log
@@ -49,20 +50,33 @@ async def note(
 ) -> None:
     """Write down what is done in this transaction: an action such as `passcode.revoked` on a subject such as
     `passcode`. `detail` is kept as JSON; no secret belongs there."""
+    await notes(connection, action, subject, [(subject_id, owner, dict(detail or {}))])
+
+
+async def notes(
+    connection: AsyncConnection,
+    action: str,
+    subject: str,
+    done: Sequence[tuple[UUID | None, Owner, Mapping[str, Any]]],
+) -> None:
+    """The same of many subjects: (id, whose it is, detail) each."""
     actor = _ACTOR.get() or _NOBODY_ELSE
-    values = {
-        "id": uuid4(),
-        "actor": actor.principal.id,
-        "scope": actor.principal.scope.value,
-        "remote": actor.remote,
-        "action": action,
-        "subject": subject,
-        "subject_id": subject_id,
-        "account_id": owner.account_id,
-        "sub_account_id": owner.sub_account_id,
-        "detail": dict(detail or {}),
-    }
-    await connection.execute(insert(audit_log).values(values))
+    rows = [
+        {
+            "id": uuid4(),
+            "actor": actor.principal.id,
+            "scope": actor.principal.scope.value,
+            "remote": actor.remote,
+            "action": action,
+            "subject": subject,
+            "subject_id": subject_id,
+            "account_id": owner.account_id,
+            "sub_account_id": owner.sub_account_id,
+            "detail": dict(detail),
+        }
+        for subject_id, owner, detail in done
+    ]
+    await bulk.add(connection, audit_log, rows)
 
 
 class PostgresAuditLog:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Delete, Table, Uuid, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
@@ -24,6 +25,15 @@ async def added(connection: AsyncConnection, table: Table, rows: Sequence[Row]) 
         return set()
     statement = _adding(table, tuple(rows[0])).returning(table.c.id)
     return set((await connection.execute(statement, _columns(rows))).scalars())
+
+
+async def inserted(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> Sequence[RowMapping]:
+    """The same; those that were not there, whole and in no order."""
+    if not rows:
+        return []
+    statement = _adding(table, tuple(rows[0])).returning(table)
+    added: Sequence[RowMapping] = (await connection.execute(statement, _columns(rows))).mappings().all()
+    return added
 
 
 async def put(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:

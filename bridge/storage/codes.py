@@ -1,40 +1,179 @@
-"""Live passcodes as a set that stays prefix-free, whoever writes at the same time."""
+"""Live passcodes as sets that stay prefix-free, whoever writes at the same time."""
 
-from uuid import UUID, uuid4
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.domain import passcode
+from bridge.domain.errors import NotFound
 from bridge.domain.passcode import Role
-from bridge.domain.tenancy import Passcode
-from bridge.storage import locks
-from bridge.storage.tables import SHARED, passcode_lengths, passcodes
-from bridge.usecases.ports import CodeSpace, CodeTaken, NewCode
+from bridge.domain.tenancy import Passcode, Space
+from bridge.storage import bulk, locks
+from bridge.storage.tables import SHARED, accounts, passcodes, rooms
+from bridge.usecases.tenants import CodeSpace, CodeTaken, NewCode
+
+LENGTHS: Final = "(SELECT jsonb_object_agg(length, live) FROM passcode_lengths WHERE space = {})"
+_SHARED: Final = text(f"SELECT {LENGTHS.format(':space')} AS lengths")
+_OF_ACCOUNT: Final = text(
+    f"SELECT code_space, {LENGTHS.format('CASE code_space WHEN :own THEN accounts.id ELSE :shared END')} AS lengths "  # noqa: S608  # our own names alone
+    "FROM accounts WHERE id = :id"
+)
+_LIVE: Final = text(
+    f"SELECT {LENGTHS.format(':space')} AS lengths, ARRAY(SELECT digest FROM passcodes WHERE state = 'live' "  # noqa: S608  # the same
+    "AND digest = ANY(CAST(:digests AS bytea[]))) AS live"
+)
 
 
-async def space(connection: AsyncConnection) -> CodeSpace:
-    """The live codes: how many, and the lengths there ever were."""
-    rows = (await connection.execute(select(passcode_lengths).where(passcode_lengths.c.space == SHARED))).all()
-    return CodeSpace(sum(row.live for row in rows), frozenset(row.length for row in rows))
+async def space(connection: AsyncConnection, account_id: UUID | None) -> CodeSpace:
+    """The codes that are dialled together with those of an account, or on shared numbers. Raises NotFound."""
+    if account_id is None:
+        row = (await connection.execute(_SHARED, {"space": SHARED})).one()
+        return of_lengths(row.lengths, None)
+    asked = {"own": Space.OWN.value, "shared": SHARED, "id": account_id}
+    found = (await connection.execute(_OF_ACCOUNT, asked)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no account {account_id}")
+    return of_lengths(found.lengths, account_id if found.code_space == Space.OWN else None)
 
 
-async def add(connection: AsyncConnection, account_id: UUID, room_id: UUID, code: NewCode) -> Passcode:
-    """A new live passcode. Raises CodeTaken when it or a beginning of it is live, or a live one may begin with it."""
-    await locks.writing_codes(connection)
-    longest = select(func.max(passcode_lengths.c.length)).where(passcode_lengths.c.space == SHARED)
-    if code.length < ((await connection.execute(longest)).scalar() or 0):
-        raise CodeTaken("longer passcodes are in use by now")
-    live = select(passcodes.c.id).where(passcodes.c.state == "live", passcodes.c.digest.in_(code.prefixes))
-    if (await connection.execute(live.limit(1))).first() is not None:
-        raise CodeTaken("this passcode, or a beginning of it, is in use")
-    values = {
-        "id": uuid4(),
+def of_lengths(lengths: Mapping[str, int] | None, account_id: UUID | None) -> CodeSpace:
+    """A space out of how many live codes of each length it has."""
+    counted = lengths or {}
+    return CodeSpace(sum(counted.values()), frozenset(map(int, counted)), account_id)
+
+
+def space_id(seen: CodeSpace) -> UUID:
+    """What it is called in the tables."""
+    return seen.account_id or SHARED
+
+
+async def hold(connection: AsyncConnection, seen: CodeSpace) -> None:
+    """Nobody else writes codes of the space until the transaction ends."""
+    await locks.writing_codes(connection, space_id(seen))
+
+
+async def taken(connection: AsyncConnection, seen: CodeSpace, new: Sequence[NewCode]) -> frozenset[int]:
+    """The places of those codes that may not be stored: they, or beginnings of them, are live, or come before in `new`,
+    or are weak. To be asked under `hold`.
+
+    Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes.
+    """
+    digests = {prefix for code in new for prefix in code.prefixes}
+    row = (await connection.execute(_LIVE, {"space": space_id(seen), "digests": list(digests)})).one()
+    now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
+    least = passcode.new_length(now.live + len(new) - 1, now.longest, now.own)
+    if now.lengths != seen.lengths or least > min(code.length for code in new):
+        raise CodeTaken
+    found = set()
+    # A shorter code of the batch is a live one to a longer one of it.
+    for place, code in sorted(enumerate(new), key=lambda each: each[1].length):
+        if code.weak or not live.isdisjoint(code.prefixes):
+            found.add(place)
+        live.add(code.digest)
+    return frozenset(found)
+
+
+async def insert(
+    connection: AsyncConnection, seen: CodeSpace, account_id: UUID, new: Sequence[tuple[UUID, NewCode]]
+) -> list[Passcode]:
+    """Store codes of an account as (room, code), all or nothing. Raises CodeTaken."""
+    rows = [_row(seen, account_id, room_id, code) for room_id, code in new]
+    stored = await bulk.inserted(connection, passcodes, rows)
+    if len(stored) != len(rows):
+        raise CodeTaken
+    created = {row["id"]: row["created_at"] for row in stored}
+    return [
+        Passcode(
+            id=code.id,
+            room_id=room_id,
+            role=code.role,
+            state="live",
+            created_at=created[code.id],
+            digits=code.digits,
+            label=code.terms.label,
+            chosen=code.chosen,
+            valid_from=code.terms.valid_from,
+            valid_until=code.terms.valid_until,
+            max_uses=code.terms.max_uses,
+            has_pin=code.pin is not None,
+            pin=None if code.pin is None else code.pin.digits,
+            replaces=code.replaces,
+        )
+        for room_id, code in new
+    ]
+
+
+def _row(seen: CodeSpace, account_id: UUID, room_id: UUID, code: NewCode) -> dict[str, Any]:
+    return {
+        "id": code.id,
         "account_id": account_id,
         "room_id": room_id,
         "role": code.role.value,
+        "space": space_id(seen),
         "digest": code.digest,
         "length": code.length,
         "sealed": code.sealed,
+        "key_id": code.key_id,
+        "label": code.terms.label,
+        "chosen": code.chosen,
+        "valid_from": code.terms.valid_from,
+        "valid_until": code.terms.valid_until,
+        "max_uses": code.terms.max_uses,
+        "pin_digest": code.pin and code.pin.digest,
+        "pin_sealed": code.pin and code.pin.sealed,
+        "replaces": code.replaces,
     }
-    row = (await connection.execute(insert(passcodes).values(values).returning(passcodes))).one()
-    return Passcode(row.id, row.room_id, Role(row.role), row.state, row.created_at, code.digits)
+
+
+async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> list[Passcode]:
+    """Revoke those that are live, and tell which these were. To be done under `hold`."""
+    revoked = await connection.execute(
+        update(passcodes)
+        .where(passcodes.c.state == "live", those)
+        .values(
+            state="revoked",
+            revoked_at=func.clock_timestamp(),
+            version=passcodes.c.version + 1,
+            updated_at=func.clock_timestamp(),
+        )
+        .returning(passcodes)
+    )
+    return [passcode_of(row) for row in revoked.mappings()]
+
+
+async def hold_of(connection: AsyncConnection, account_id: UUID) -> None:
+    """`hold` for the space that an account's codes are in. Raises NotFound."""
+    kind = (await connection.execute(select(accounts.c.code_space).where(accounts.c.id == account_id))).scalar()
+    if kind is None:
+        raise NotFound(f"there is no account {account_id}")
+    await locks.writing_codes(connection, account_id if kind == Space.OWN else SHARED)
+
+
+def in_rooms_of(sub_account_id: UUID) -> ColumnElement[bool]:
+    """Passcodes of a sub-account."""
+    return passcodes.c.room_id.in_(select(rooms.c.id).where(rooms.c.sub_account_id == sub_account_id))
+
+
+def passcode_of(row: RowMapping) -> Passcode:
+    """A passcode without its digits."""
+    return Passcode(
+        id=row["id"],
+        room_id=row["room_id"],
+        role=Role(row["role"]),
+        state=row["state"],
+        created_at=row["created_at"],
+        label=row["label"],
+        chosen=row["chosen"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+        max_uses=row["max_uses"],
+        uses=row["uses"],
+        has_pin=row["pin_digest"] is not None,
+        replaces=row["replaces"],
+        revoked_at=row["revoked_at"],
+        version=row["version"],
+    )

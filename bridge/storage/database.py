@@ -86,6 +86,16 @@ class Database:
                     _JOINED.reset(token)
 
     @asynccontextmanager
+    async def apart(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction on a connection made for it: what is done there stays, whatever becomes of the one around."""
+        with translated(self.url):
+            engine = create_async_engine(
+                "postgresql+asyncpg://", async_creator=self._connected, hide_parameters=True, poolclass=NullPool
+            )
+            async with engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads, everything as of one instant (within `together`, as that one sees it)."""
         whole = _JOINED.get()

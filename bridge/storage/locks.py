@@ -1,6 +1,6 @@
 """The advisory locks of the product in one Postgres database: numbers that mean something to nobody else.
 
-The two-part ones are (class, hash of an account, or of a request).
+The two-part ones are (class, hash of an account, of a space of codes, or of a request).
 """
 
 from collections.abc import Iterable
@@ -10,22 +10,35 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.storage.tables import SHARED
+
 MIGRATION: Final = 0x627269646701
-CODES: Final = 0x627269646702
 NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
+WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
 _ANSWERS: Final = 0x6273
+_CODES: Final = 0x6274
 
 
-async def writing_codes(connection: AsyncConnection) -> None:
-    """All that makes or revokes passcodes takes turns, until the transaction ends."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CODES})
+async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> None:
+    """All that makes or revokes passcodes of a space takes turns, until the transaction ends.
+
+    To be taken before any row that local directories are told of is written: who writes one makes all others wait.
+    """
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"), {"class": _CODES, "id": space}
+    )
 
 
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
+
+
+async def adding_webhooks(connection: AsyncConnection) -> None:
+    """All that adds webhooks takes turns, until the transaction ends: they are counted."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WEBHOOKS})
 
 
 async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:

@@ -1,12 +1,14 @@
 """Reading the ledger: stays, open and closed."""
 
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Label,
     Numeric,
     Select,
     Subquery,
@@ -18,19 +20,22 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     tuple_,
 )
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.minutes import Stay
 from bridge.domain.period import Period
 from bridge.storage import bills, effective
 from bridge.storage.database import Database
-from bridge.storage.tables import charges, minute_records, open_stays, sub_accounts
+from bridge.storage.tables import charges, known_callers, minute_records, open_stays, sub_accounts
 from bridge.usecases.ports import BilledPeriod, StayFilter
 
 SECOND_US: Final = 1_000_000
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id", "caller")
 _TOLD: Final = (
     *("id", "account_id", "sub_account_id", "room_id", "conference_id", "uniqueid", "role", "caller"),
@@ -57,13 +62,26 @@ class PostgresMinutes:
             over = _page(minute_records, wanted, limit, after).where(effective.record(minute_records.c))
             sides.append(_closed(over.subquery()))
         both = sides[0].union_all(*sides[1:]).subquery()
-        statement = select(both).order_by(both.c.joined_at, both.c.id).limit(limit)
+        page = select(both).order_by(both.c.joined_at, both.c.id).limit(limit).subquery()
+        statement = select(page, _caller_name(page)).order_by(page.c.joined_at, page.c.id)
         async with self._database.transaction() as connection:
             return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
     async def billed(self, account_id: UUID, period: Period) -> BilledPeriod:
         async with self._database.snapshot() as connection:
             return await bills.read(connection, account_id, period)
+
+
+async def told(connection: AsyncConnection, going: Collection[UUID], over: Mapping[UUID, datetime]) -> list[Stay]:
+    """Stays by their ids: open ones, and records (with the times of joining)."""
+    open_ones = select(open_stays).where(open_stays.c.id.in_(going))
+    at = minute_records.c
+    times = sorted(over.values()) or [_NEVER]
+    # Bounds let whole months be left out.
+    records = select(minute_records).where(at.id.in_(over), at.joined_at >= times[0], at.joined_at <= times[-1])
+    both = _going(open_ones.subquery()).union_all(_closed(records.subquery())).subquery()
+    statement = select(both, _caller_name(both))
+    return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
 
 def _page(table: Table, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None) -> Select[Any]:
@@ -113,6 +131,15 @@ def _going(page: Subquery) -> Select[Any]:
         cast(null(), Numeric(18, 6)).label("amount"),
         cast(null(), Text).label("currency"),
     ).outerjoin(sub_accounts, _owner(page))
+
+
+def _caller_name(page: Subquery) -> Label[str]:
+    """What the sub-account called the caller's number when the stay began."""
+    at = known_callers.c
+    number = func.ltrim(page.c.caller, "+")
+    in_force = and_(at.created_at <= page.c.joined_at, or_(at.removed_at.is_(None), at.removed_at > page.c.joined_at))
+    name = select(at.name).where(at.number == number, at.sub_account_id == page.c.sub_account_id, in_force)
+    return name.limit(1).scalar_subquery().label("caller_name")
 
 
 def _owner(page: Subquery) -> ColumnElement[bool]:

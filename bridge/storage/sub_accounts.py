@@ -1,49 +1,70 @@
-"""Sub-accounts, with their rooms and the live passcodes of these."""
+"""Sub-accounts, with the first of their rooms and of the live passcodes of these."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import Select, delete, literal, select, union_all
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.domain.errors import Conflict, NotFound
-from bridge.domain.tenancy import Kind, Passcode, Room, SubAccount
-from bridge.storage import accounts, codes
-from bridge.storage.database import Database
+from bridge.domain.access import Owner
+from bridge.domain.errors import Conflict, InvalidRows, NotFound
+from bridge.domain.tenancy import Kind, Room, State, SubAccount
+from bridge.storage import accounts, audit, bulk, codes, provisioning_events, versions
 from bridge.storage.failures import UNIQUE_VIOLATION, sqlstate
-from bridge.storage.pages import page
-from bridge.storage.passcodes import passcode_of
-from bridge.storage.tables import passcodes, rooms, sub_accounts
-from bridge.usecases.ports import NewCode
+from bridge.storage.pages import later, page
+from bridge.storage.part import Part
+from bridge.storage.rooms import of_owners, room_of
+from bridge.storage.tables import (
+    api_keys,
+    known_callers,
+    minute_records,
+    open_stays,
+    passcodes,
+    project_codes,
+    rooms,
+    sub_account_labels,
+    sub_accounts,
+)
+from bridge.usecases.tenants import (
+    Changes,
+    CodeSpace,
+    CodeTaken,
+    NewSubAccount,
+    Place,
+    SubAccountFilter,
+)
+
+_ALL: Final = SubAccountFilter()
+_USED: Final = {"minute records": minute_records, "open stays": open_stays}
+_OWNED: Final = (known_callers, project_codes, api_keys, rooms)
 
 
-class SubAccounts:
+class SubAccounts(Part):
     """The part of ports.Tenants that is about sub-accounts."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add_sub_account(
-        self, account_id: UUID, user_id: str, name: str, kind: Kind, codes: Sequence[NewCode]
-    ) -> SubAccount:
-        """A sub-account with a room of its own name and those passcodes, all or nothing.
-
-        Raises NotFound (the account), Conflict (the user id is taken), CodeTaken.
-        """
-        values = {"id": uuid4(), "account_id": account_id, "user_id": user_id, "name": name, "kind": kind.value}
+    async def add_sub_accounts(
+        self, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
+    ) -> list[SubAccount]:
+        """All with the same fields. Raises NotFound (the account) and what the port says."""
         async with self._database.transaction() as connection:
-            await accounts.found(connection, account_id)
-            try:
-                result = await connection.execute(insert(sub_accounts).values(values).returning(sub_accounts))
-            except IntegrityError as error:
-                if sqlstate(error) != UNIQUE_VIOLATION:
-                    raise
-                raise Conflict(f"user_id {user_id!r} is taken in this account") from error
-            row = result.mappings().one()
-            return _sub_account(row, [await _add_room(connection, row, codes)])
+            await codes.hold(connection, seen)
+            if taken := await codes.taken(connection, seen, [code for one in new for code in one.codes]):
+                raise CodeTaken(taken)
+            if (await accounts.found(connection, account_id)).state is State.CLOSED:
+                raise Conflict("the account is closed")
+            rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
+            stored = await bulk.inserted(connection, sub_accounts, rows)
+            made = {row["id"]: row for row in stored}
+            _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
+            owned = await _add_rooms(connection, account_id, seen, new)
+            done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
+            await audit.notes(connection, "sub_account.created", "sub_account", done)
+            added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
+            await provisioning_events.sub_accounts_created(connection, added)
+            return added
 
     async def sub_account(self, sub_account_id: UUID) -> SubAccount:
         async with self._database.snapshot() as connection:
@@ -53,53 +74,137 @@ class SubAccounts:
                 raise NotFound(f"there is no sub-account {sub_account_id}")
             return (await _with_rooms(connection, rows))[0]
 
-    async def sub_accounts(self, account_id: UUID, limit: int, after: UUID | None = None) -> list[SubAccount]:
+    async def sub_accounts(
+        self, account_id: UUID, limit: int, after: Place | None = None, wanted: SubAccountFilter = _ALL
+    ) -> list[SubAccount]:
         """Raises NotFound (the account)."""
-        statement = select(sub_accounts).where(sub_accounts.c.account_id == account_id)
+        statement = _listed(account_id, limit, after, wanted)
         async with self._database.snapshot() as connection:
             await accounts.found(connection, account_id)
-            result = await connection.execute(page(statement, sub_accounts, limit, after))
-            return await _with_rooms(connection, result.mappings().all())
+            return await _with_rooms(connection, (await connection.execute(statement)).mappings().all())
+
+    async def change_sub_account(
+        self, sub_account_id: UUID, changes: Changes, expected: int | None = None
+    ) -> SubAccount:
+        async with self._database.transaction() as connection:
+            closing = changes.get("state") == State.CLOSED
+            if closing:
+                await codes.hold_of(connection, await _account_of(connection, sub_account_id))
+            row = await versions.held(connection, sub_accounts, sub_account_id, expected, "sub-account")
+            before = State(row["state"])
+            changes = versions.differing(row, changes)
+            if changes:
+                if before is State.CLOSED:
+                    raise Conflict("the sub-account is closed, for good")
+                row = await _changed(connection, row, changes)
+                if closing:
+                    revoked = await codes.revoke(connection, codes.in_rooms_of(sub_account_id))
+                    await provisioning_events.passcodes_revoked(connection, row["account_id"], sub_account_id, revoked)
+                detail, owner = versions.detail(changes), Owner(row["account_id"], sub_account_id)
+                await audit.note(connection, "sub_account.changed", "sub_account", sub_account_id, owner, detail)
+            after = (await _with_rooms(connection, [row]))[0]
+            if changes:
+                await provisioning_events.sub_account_changed(connection, before, after)
+            return after
+
+    async def remove_sub_account(self, sub_account_id: UUID, expected: int | None = None) -> None:
+        """It goes with its rooms, passcodes, known callers, project codes and API keys."""
+        used = [
+            select(literal(what)).where(select(table).where(table.c.sub_account_id == sub_account_id).exists())
+            for what, table in _USED.items()
+        ]
+        async with self._database.transaction() as connection:
+            await codes.hold_of(connection, await _account_of(connection, sub_account_id))
+            row = await versions.held(connection, sub_accounts, sub_account_id, expected, "sub-account")
+            there = (await connection.execute(union_all(*used))).scalars().all()
+            if there:
+                raise Conflict(
+                    f"only a sub-account that nobody ever called can be deleted: close it; it has {', '.join(there)}"
+                )
+            await connection.execute(delete(passcodes).where(codes.in_rooms_of(sub_account_id)))
+            for table in _OWNED:
+                await connection.execute(delete(table).where(table.c.sub_account_id == sub_account_id))
+            await versions.removed(connection, sub_accounts, sub_account_id)
+            owner, detail = Owner(row["account_id"], sub_account_id), {"user_id": row["user_id"]}
+            await audit.note(connection, "sub_account.removed", "sub_account", sub_account_id, owner, detail)
 
 
-async def _add_room(connection: AsyncConnection, owner: RowMapping, new: Sequence[NewCode]) -> Room:
-    room_id = uuid4()
-    values = {"id": room_id, "account_id": owner["account_id"], "sub_account_id": owner["id"], "name": owner["name"]}
-    await connection.execute(insert(rooms).values(values))
-    added = [await codes.add(connection, owner["account_id"], room_id, code) for code in new]
-    return Room(room_id, owner["id"], owner["name"], tuple(added))
+def _listed(account_id: UUID, limit: int, after: Place | None, wanted: SubAccountFilter) -> Select[Any]:
+    at = sub_accounts.c
+    statement = select(sub_accounts).where(at.account_id == account_id)
+    for name in ("user_id", "kind", "state"):
+        value = getattr(wanted, name)
+        if value is not None:
+            statement = statement.where(at[name] == value)
+    if wanted.label is None:
+        return page(statement, sub_accounts, limit, after)
+    labelled = sub_account_labels.c
+    key, value = wanted.label
+    statement = statement.join(sub_account_labels, labelled.sub_account_id == at.id).where(
+        labelled.account_id == account_id, labelled.key == key, labelled.value == value
+    )
+    if after is not None:
+        statement = later(statement, sub_account_labels, *after, by="sub_account_id")
+    return statement.order_by(labelled.created_at, labelled.sub_account_id).limit(limit)
+
+
+def _refuse_user_ids(taken: Sequence[tuple[int, NewSubAccount]]) -> None:
+    """Raises InvalidRows when there are any."""
+    rows = [(place, "user_id", f"{one.fields['user_id']!r} is taken in this account") for place, one in taken]
+    if rows:
+        raise InvalidRows(rows)
+
+
+async def _add_rooms(
+    connection: AsyncConnection, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
+) -> list[Room]:
+    """A room of each, with its codes, in their order."""
+    values = [
+        {"id": uuid4(), "account_id": account_id, "sub_account_id": one.id, "name": one.fields["name"]} for one in new
+    ]
+    stored = {row["id"]: row for row in await bulk.inserted(connection, rooms, values)}
+    placed = [(value["id"], code) for value, one in zip(values, new, strict=True) for code in one.codes]
+    added = iter(await codes.insert(connection, seen, account_id, placed))
+    return [
+        room_of(stored[value["id"]], [next(added) for _ in one.codes]) for value, one in zip(values, new, strict=True)
+    ]
+
+
+async def _account_of(connection: AsyncConnection, sub_account_id: UUID) -> UUID:
+    statement = select(sub_accounts.c.account_id).where(sub_accounts.c.id == sub_account_id)
+    found: UUID | None = (await connection.execute(statement)).scalar()
+    if found is None:
+        raise NotFound(f"there is no sub-account {sub_account_id}")
+    return found
+
+
+async def _changed(connection: AsyncConnection, row: RowMapping, changes: Changes) -> RowMapping:
+    try:
+        return await versions.changed(connection, sub_accounts, row["id"], changes)
+    except IntegrityError as error:
+        if sqlstate(error) != UNIQUE_VIOLATION:
+            raise
+        raise Conflict(f"user_id {changes['user_id']!r} is taken in this account", "user_id") from error
 
 
 async def _with_rooms(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[SubAccount]:
-    owned = await connection.execute(
-        select(rooms)
-        .where(rooms.c.sub_account_id.in_([row["id"] for row in rows]))
-        .order_by(rooms.c.created_at, rooms.c.id)
-    )
-    room_rows = owned.mappings().all()
-    live = await connection.execute(
-        select(passcodes)
-        .where(passcodes.c.room_id.in_([row["id"] for row in room_rows]), passcodes.c.state == "live")
-        .order_by(passcodes.c.created_at, passcodes.c.id)
-    )
-    by_room: dict[UUID, list[Passcode]] = defaultdict(list)
-    for row in live.mappings():
-        by_room[row["room_id"]].append(passcode_of(row))
-    by_owner: dict[UUID, list[Room]] = defaultdict(list)
-    for row in room_rows:
-        room = Room(row["id"], row["sub_account_id"], row["name"], tuple(by_room[row["id"]]))
-        by_owner[room.sub_account_id].append(room)
-    return [_sub_account(row, by_owner[row["id"]]) for row in rows]
+    owned = await of_owners(connection, [row["id"] for row in rows])
+    return [_sub_account(row, owned[row["id"]]) for row in rows]
 
 
 def _sub_account(row: RowMapping, owned: Sequence[Room]) -> SubAccount:
     return SubAccount(
-        row["id"],
-        row["account_id"],
-        row["user_id"],
-        row["name"],
-        Kind(row["kind"]),
-        row["state"],
-        row["created_at"],
-        tuple(owned),
+        id=row["id"],
+        account_id=row["account_id"],
+        user_id=row["user_id"],
+        name=row["name"],
+        kind=Kind(row["kind"]),
+        state=State(row["state"]),
+        created_at=row["created_at"],
+        rooms=tuple(owned),
+        cost_centre=row["cost_centre"],
+        max_callers=row["max_callers"],
+        trust_callers=row["trust_callers"],
+        labels=row["labels"],
+        version=row["version"],
     )

@@ -128,6 +128,21 @@ sub_accounts: Final = Table(
     UniqueConstraint("account_id", "user_id"),
     UniqueConstraint("account_id", "id"),
     Index(None, "account_id", "created_at", "id"),
+    Index(None, "account_id", "state", "created_at", "id"),
+    Index(None, "account_id", "kind", "created_at", "id"),
+    Index(None, "account_id", "kind", "state", "created_at", "id"),
+)
+
+# `labels` of sub-accounts a row each, in the order they are listed in: kept by triggers.
+sub_account_labels: Final = Table(
+    "sub_account_labels",
+    metadata,
+    Column("sub_account_id", Uuid, ForeignKey("sub_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    _text("value"),
+    Column("account_id", Uuid, nullable=False),
+    _time("created_at"),
+    Index("sub_account_labels_listed_idx", "account_id", "key", "value", "created_at", "sub_account_id"),
 )
 
 rooms: Final = Table(
@@ -185,6 +200,8 @@ passcodes: Final = Table(
     CheckConstraint("octet_length(digest) = 32", "digest"),
     Index("passcodes_live_digest_key", "digest", unique=True, postgresql_where=text("state = 'live'")),
     Index(None, "room_id", "created_at", "id"),
+    Index(None, "room_id", "state", "created_at", "id"),
+    Index(None, "room_id", "role", "created_at", "id"),
 )
 
 # How many live passcodes of a space have a length: kept by triggers of `passcodes`, under `locks.writing_codes`. A row
@@ -240,6 +257,9 @@ project_codes: Final = Table(
     UniqueConstraint("account_id", "sub_account_id", "code", postgresql_nulls_not_distinct=True),
     CheckConstraint("state IN ('active', 'closed')", "state"),
     Index(None, "account_id", "created_at", "id"),
+    Index(None, "created_at", "id"),
+    Index(None, "sub_account_id", "created_at", "id"),
+    Index(None, "account_id", "sub_account_id", "created_at", "id"),
 )
 
 # account_id is null for a number that all accounts share.
@@ -418,6 +438,13 @@ webhook_deliveries: Final = Table(
         "webhook_deliveries_pending_idx",
         "webhook_id",
         "lane",
+        "number",
+        postgresql_where=text("state = 'pending'"),
+    ),
+    Index(
+        "webhook_deliveries_due_idx",
+        "webhook_id",
+        "next_at",
         "number",
         postgresql_where=text("state = 'pending'"),
     ),

@@ -11,16 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.errors import Conflict
 from bridge.domain.rating import TariffVersion
 from bridge.storage import accounts, charging, locks
-from bridge.storage.database import Database
 from bridge.storage.failures import UNIQUE_VIOLATION, sqlstate
+from bridge.storage.part import Part
 from bridge.storage.tables import charges, tariff_versions
 
 
-class Tariffs:
+class Tariffs(Part):
     """The part of ports.Tenants that is about tariffs."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def add_tariff_version(self, version: TariffVersion) -> TariffVersion:
         """Add it, and charge the closed stays that waited for it.

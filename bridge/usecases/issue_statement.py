@@ -5,7 +5,8 @@ from uuid import UUID
 from bridge.domain import period as periods
 from bridge.domain import statement
 from bridge.domain.statement import Statement
-from bridge.usecases.ports import Minutes, Tenants
+from bridge.usecases.ports import Minutes
+from bridge.usecases.tenants import Tenants
 
 
 async def issue_statement(tenants: Tenants, minutes: Minutes, account_id: UUID, period: str) -> Statement:

@@ -9,14 +9,10 @@ from uuid import UUID
 from bridge.domain import statement
 from bridge.domain.admission import Barred, DialledNumber, Entry, RoomOwner
 from bridge.domain.carrier import OwnCall
-from bridge.domain.errors import Conflict
 from bridge.domain.journal import Change
 from bridge.domain.minutes import OpenCall, OpenStay, Stay
-from bridge.domain.passcode import Role
 from bridge.domain.period import Period
-from bridge.domain.rating import TariffVersion
 from bridge.domain.switch_life import Pulse
-from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
 from bridge.domain.verification import Difference, Kept
 
 
@@ -137,64 +133,6 @@ class Switch(Protocol):
 
     async def journal(self, word: str, about: str) -> None:
         """Write a word into the journal; what is not written is no error. Raises Unavailable."""
-
-
-# --- Provisioning -------------------------------------------------------------------------------------------------
-class Tenants(Protocol):
-    """Accounts and what belongs to them. Every method raises Unavailable when Postgres is away.
-
-    Lists come in order of creation, `limit` at most, after the item with the id `after`.
-    """
-
-    async def add_account(self, name: str, currency: str, time_zone: str) -> Account: ...
-    async def account(self, account_id: UUID) -> Account: ...
-    async def accounts(self, limit: int, after: UUID | None = None) -> list[Account]: ...
-
-    async def add_sub_account(
-        self, account_id: UUID, user_id: str, name: str, kind: Kind, codes: Sequence["NewCode"]
-    ) -> SubAccount: ...
-    async def sub_account(self, sub_account_id: UUID) -> SubAccount: ...
-    async def sub_accounts(self, account_id: UUID, limit: int, after: UUID | None = None) -> list[SubAccount]: ...
-
-    async def code_space(self) -> "CodeSpace": ...
-    async def add_passcode(self, room_id: UUID, code: "NewCode") -> Passcode: ...
-    async def passcode(self, passcode_id: UUID) -> Passcode: ...
-    async def passcodes(self, room_id: UUID, limit: int, after: UUID | None = None) -> list[Passcode]: ...
-    async def sealed(self, passcode_id: UUID) -> bytes: ...
-    async def revoke_passcode(self, passcode_id: UUID) -> Passcode: ...
-
-    async def add_access_number(self, number: str, kind: NumberKind) -> AccessNumber: ...
-    async def access_numbers(self, limit: int, after: UUID | None = None) -> list[AccessNumber]: ...
-
-    async def add_tariff_version(self, version: TariffVersion) -> TariffVersion: ...
-    async def tariff_versions(self, account_id: UUID) -> list[TariffVersion]: ...
-
-
-class CodeTaken(Conflict):
-    """A passcode, or a beginning of it, is live already. Never told to whoever chose it."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewCode:
-    """A passcode on its way into storage: what it is found by, and what it can be shown from.
-
-    `prefixes` are the digests of the code's own beginnings, at every length, itself included: none may be live.
-    """
-
-    role: Role
-    digest: bytes
-    length: int
-    sealed: bytes
-    prefixes: tuple[bytes, ...]
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class CodeSpace:
-    """The live codes that can be dialled on the shared numbers: how many, and the lengths they have."""
-
-    live: int
-    lengths: frozenset[int]
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------

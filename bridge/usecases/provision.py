@@ -1,95 +1,134 @@
-"""Provisioning: accounts, sub-accounts with a working room, passcodes, access numbers, tariffs."""
+"""Provisioning: accounts, sub-accounts with a working room, access numbers, tariffs, and what else hangs on them."""
 
-import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from bridge.domain import money, passcode, phone, rating, tenancy, wording
-from bridge.domain.errors import Conflict, Invalid
-from bridge.domain.passcode import Role
+from bridge.domain import fields, money, rating
+from bridge.domain.errors import Conflict, Invalid, InvalidRows
 from bridge.domain.rating import TariffVersion
-from bridge.domain.tenancy import AccessNumber, Account, Kind, NumberKind, Passcode, SubAccount
-from bridge.usecases.ports import CodeSpace, CodeTaken, NewCode, Tenants
+from bridge.domain.tenancy import AccessNumber, Account, Kind, KnownCaller, NumberKind, ProjectCode, Room, SubAccount
+from bridge.usecases import issue_codes
+from bridge.usecases.passcode_keys import Keys
+from bridge.usecases.provision_passcodes import BULK_MOST, add_passcode, reveal
+from bridge.usecases.tenants import NOTHING, Changes, CodeSpace, NewCode, NewSubAccount, Tenants
 
-USER_ID_MAX: Final = 64
-GENERATION_TRIES: Final = 20
+__all__ = ["Keys", "add_passcode", "reveal"]
 
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What passcodes are looked up and sealed under. `seal` and `unseal` are authenticated encryption.
-
-    `older` are look-up keys that codes may still be kept under until all are renewed; `id` names the present one.
-    """
-
-    lookup: bytes
-    seal: Callable[[str], bytes]
-    unseal: Callable[[bytes], str]
-    older: tuple[bytes, ...] = ()
-    id: str = ""
-
-    @property
-    def lookups(self) -> tuple[bytes, ...]:
-        """All keys that a live code may be kept under, the present one first."""
-        return (self.lookup, *self.older)
+_PLAIN: Final[Mapping[str, Any]] = {
+    "kind": Kind.EMPLOYEE,
+    "cost_centre": "",
+    "max_callers": None,
+    "trust_callers": False,
+    "labels": {},
+}
+"""A sub-account of which nothing else is said."""
 
 
-async def create_account(tenants: Tenants, name: str, currency: str, time_zone: str) -> Account:
-    """A new account. Raises Invalid."""
-    return await tenants.add_account(wording.line("name", name), money.currency(currency), tenancy.time_zone(time_zone))
+async def create_account(
+    tenants: Tenants, name: str, currency: str, time_zone: str, rest: Changes = NOTHING
+) -> Account:
+    """A new account; `rest` are further fields of it. Raises Invalid."""
+    given = fields.checked({"name": name, "currency": currency, "time_zone": time_zone, **rest})
+    return await tenants.add_account(given.pop("name"), given.pop("currency"), given.pop("time_zone"), given)
 
 
 async def create_sub_account(
-    tenants: Tenants, keys: Keys, account_id: UUID, user_id: str, name: str, kind: Kind = Kind.EMPLOYEE
+    tenants: Tenants,
+    keys: Keys,
+    account_id: UUID,
+    user_id: str,
+    name: str,
+    kind: Kind = Kind.EMPLOYEE,
+    rest: Changes = NOTHING,
 ) -> SubAccount:
     """A sub-account with a room, a host passcode and a guest passcode: all it takes to hold a conference.
 
-    Raises Invalid, NotFound (the account), Conflict (the user id is taken).
+    `rest` are further fields of it. Raises Invalid, NotFound (the account), Conflict (the user id is taken).
     """
-    user_id = wording.line("user_id", user_id, USER_ID_MAX)
-    name = wording.line("name", name)
-    for _ in range(GENERATION_TRIES):
-        space = await tenants.code_space()
-        host = _generate(keys, space, Role.HOST)
-        guest = _generate(keys, CodeSpace(space.live + 1, space.lengths | {host.length}), Role.GUEST)
-        if host.digest in guest.prefixes:
-            continue
+    given = fields.checked({**_PLAIN, "user_id": user_id, "name": name, "kind": kind, **rest})
+    try:
+        return (await _create(tenants, keys, account_id, [given]))[0]
+    except InvalidRows as error:
+        [(_, field, reason)] = error.rows
+        raise Conflict(f"{field} {reason}", field) from error
+
+
+async def create_sub_accounts(
+    tenants: Tenants, keys: Keys, account_id: UUID, wanted: Sequence[Changes]
+) -> list[SubAccount]:
+    """Many of them, each as `create_sub_account` makes one, or none. Raises InvalidRows, NotFound, Conflict."""
+    if not 1 <= len(wanted) <= BULK_MOST:
+        raise Invalid("items", f"1 to {BULK_MOST} at a time")
+    bad: list[tuple[int, str, str]] = []
+    rows: list[dict[str, Any]] = []
+    places: dict[str, int] = {}
+    for place, one in enumerate(wanted):
         try:
-            return await tenants.add_sub_account(account_id, user_id, name, kind, (host, guest))
-        except CodeTaken:
+            given = fields.checked({**_PLAIN, **one})
+        except Invalid as error:
+            bad.append((place, error.field, error.reason))
             continue
-    raise Conflict("no free passcode was found in many tries; the next attempt may succeed")
+        rows.append(given)
+        first = places.setdefault(given["user_id"], place)
+        if first != place:
+            bad.append((place, "user_id", f"{given['user_id']!r} stands in row {first + 1} already"))
+    if bad:
+        raise InvalidRows(bad)
+    return await _create(tenants, keys, account_id, rows)
 
 
-async def add_passcode(tenants: Tenants, keys: Keys, room_id: UUID, role: Role, digits: str | None = None) -> Passcode:
-    """A further passcode of a room: generated, or chosen by its owner. Raises Invalid, NotFound, Conflict."""
-    for _ in range(GENERATION_TRIES):
-        space = await tenants.code_space()
-        if digits is None:
-            code = _generate(keys, space, role)
-        else:
-            longest = max(space.lengths, default=0)
-            code = _code(keys, role, passcode.chosen(digits, space.live, longest))
-        try:
-            return await tenants.add_passcode(room_id, code)
-        except CodeTaken:
-            if digits is not None:
-                raise Invalid("digits", "this passcode cannot be used; choose another") from None
-    raise Conflict("no free passcode was found in many tries; the next attempt may succeed")
+async def _create(tenants: Tenants, keys: Keys, account_id: UUID, rows: Sequence[Changes]) -> list[SubAccount]:
+    async def store(seen: CodeSpace, codes: Sequence[NewCode]) -> list[SubAccount]:
+        each = len(issue_codes.FIRST)
+        new = [NewSubAccount(row, codes[each * place : each * (place + 1)]) for place, row in enumerate(rows)]
+        return await tenants.add_sub_accounts(account_id, seen, new)
+
+    wanted = issue_codes.FIRST * len(rows)
+    return await issue_codes.stored(keys, wanted, lambda: tenants.code_space(account_id), store)
 
 
-async def reveal(tenants: Tenants, keys: Keys, passcode_id: UUID) -> str:
-    """The digits of a passcode, for its owner. Raises NotFound."""
-    return keys.unseal(await tenants.sealed(passcode_id))
+async def add_room(tenants: Tenants, keys: Keys, sub_account_id: UUID, given: Changes) -> Room:
+    """A further room of a sub-account, with a host and a guest passcode. Raises Invalid, NotFound, Conflict."""
+    given = fields.checked(given)
+    account_id = (await tenants.sub_account(sub_account_id)).account_id
+    return await issue_codes.stored(
+        keys,
+        issue_codes.FIRST,
+        lambda: tenants.code_space(account_id),
+        lambda seen, codes: tenants.add_room(sub_account_id, given, seen, codes),
+    )
 
 
-async def add_access_number(tenants: Tenants, number: str, kind: NumberKind = NumberKind.LOCAL) -> AccessNumber:
-    """A number that callers dial, shared by all accounts. Raises Invalid, Conflict."""
-    return await tenants.add_access_number(phone.number(number), kind)
+async def add_access_number(
+    tenants: Tenants, number: str, kind: NumberKind = NumberKind.LOCAL, rest: Changes = NOTHING
+) -> AccessNumber:
+    """A number that callers dial, shared by all accounts or dedicated to one. Raises Invalid, Conflict, NotFound."""
+    given = fields.checked({"number": number, **rest})
+    return await tenants.add_access_number(given.pop("number"), kind, given)
+
+
+async def add_project_code(
+    tenants: Tenants, account_id: UUID, sub_account_id: UUID | None, code: str, name: str
+) -> ProjectCode:
+    """A billing reference of an account, or of one of its sub-accounts alone. Raises Invalid, NotFound, Conflict."""
+    given = fields.checked({"code": code, "name": name})
+    return await tenants.add_project_code(account_id, sub_account_id, given["code"], given["name"])
+
+
+async def add_known_caller(
+    tenants: Tenants,
+    sub_account_id: UUID,
+    number: str,
+    name: str,
+    room_id: UUID | None = None,
+    skips_code: bool = False,
+) -> KnownCaller:
+    """A caller whom a sub-account knows by number and name. Raises Invalid, NotFound, Conflict."""
+    given = fields.checked({"number": number, "name": name})
+    return await tenants.add_known_caller(sub_account_id, given["number"], given["name"], room_id, skips_code)
 
 
 async def add_tariff(
@@ -122,20 +161,3 @@ async def add_tariff(
         bill_estimated,
     )
     return await tenants.add_tariff_version(rating.checked(version, account.currency))
-
-
-def _generate(keys: Keys, space: CodeSpace, role: Role) -> NewCode:
-    length = passcode.new_length(space.live, max(space.lengths, default=0))
-    return _code(keys, role, passcode.generated(length, secrets.randbelow))
-
-
-def _code(keys: Keys, role: Role, digits: str) -> NewCode:
-    return NewCode(
-        role,
-        passcode.digest(digits, keys.lookup),
-        len(digits),
-        keys.seal(digits),
-        # At every length, not just those in use: which these are may change before the code is stored.
-        tuple(passcode.digest(digits[:length], keys.lookup) for length in range(1, len(digits) + 1)),
-        digits,
-    )

@@ -47,6 +47,31 @@ SELECT space, length, -count(*) FROM old_rows WHERE state = 'live' GROUP BY spac
 ON CONFLICT (space, length) DO UPDATE SET live = counted.live + EXCLUDED.live;
 """
 
+# Uses, labels and renewed digests count nothing: whoever changes these alone waits for nobody who makes codes.
+COUNT_BOTH = """
+INSERT INTO passcode_lengths AS counted (space, length, live)
+SELECT space, length, sum(more) FROM (
+    SELECT space, length, 1 AS more FROM new_rows WHERE state = 'live'
+    UNION ALL SELECT space, length, -1 FROM old_rows WHERE state = 'live'
+) AS each
+GROUP BY space, length HAVING sum(more) <> 0 ORDER BY space, length
+ON CONFLICT (space, length) DO UPDATE SET live = counted.live + EXCLUDED.live;
+"""
+LABEL = """
+INSERT INTO sub_account_labels (sub_account_id, key, value, account_id, created_at)
+SELECT new_rows.id, label.key, label.value, new_rows.account_id, new_rows.created_at
+FROM new_rows, jsonb_each_text(new_rows.labels) AS label
+"""
+LABELLED = {
+    "INSERT": f"{LABEL};",
+    "UPDATE": f"""
+DELETE FROM sub_account_labels USING new_rows JOIN old_rows USING (id)
+WHERE sub_account_labels.sub_account_id = new_rows.id AND new_rows.labels <> old_rows.labels;
+{LABEL} WHERE new_rows.labels <> (SELECT old_rows.labels FROM old_rows WHERE old_rows.id = new_rows.id);
+""",  # noqa: S608  # our own names alone
+    "DELETE": "",
+}
+
 
 def _note(what: str, key: str, rows: Sequence[str]) -> str:
     union = " UNION ".join(f"SELECT {key} FROM {name}" for name in rows)  # noqa: S608  # our own names alone
@@ -62,7 +87,8 @@ NOTED = {
     "access_numbers": ("number", "convert_to(number, 'UTF8')"),
     "known_callers": ("caller", "convert_to(number, 'UTF8')"),
 }
-COUNTED = {"INSERT": COUNT_COME, "UPDATE": COUNT_COME + COUNT_GONE, "DELETE": COUNT_GONE}
+COUNTED = {"INSERT": COUNT_COME, "UPDATE": COUNT_BOTH, "DELETE": COUNT_GONE}
+BEFORE_NOTING = {"passcodes": COUNTED, "sub_accounts": LABELLED}
 TABLES_AS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
 TABLES_AS["UPDATE"] = f"{TABLES_AS['DELETE']} {TABLES_AS['INSERT']}"
 
@@ -241,6 +267,14 @@ CHECKS = {
         ("pin", "(pin_digest IS NULL) = (pin_sealed IS NULL)"),
     ],
 }
+# What lists are filtered by, in the order that they come in.
+LISTED = (
+    ("sub_accounts", ("account_id", "state", "created_at", "id")),
+    ("sub_accounts", ("account_id", "kind", "created_at", "id")),
+    ("sub_accounts", ("account_id", "kind", "state", "created_at", "id")),
+    ("passcodes", ("room_id", "state", "created_at", "id")),
+    ("passcodes", ("room_id", "role", "created_at", "id")),
+)
 
 
 def upgrade() -> None:
@@ -253,6 +287,8 @@ def upgrade() -> None:
     op.create_index(
         op.f("passcodes_key_id_id_idx"), "passcodes", ["key_id", "id"], postgresql_where=sa.text("state = 'live'")
     )
+    for table, columns in LISTED:
+        op.create_index(op.f(f"{table}_{'_'.join(columns)}_idx"), table, list(columns))
     _lengths_by_space()
     _tables()
     _news()
@@ -281,8 +317,8 @@ def _news() -> None:
         op.execute(f"CREATE FUNCTION {signature} {body}")
     for table, (what, key) in NOTED.items():
         for event, rows in ROWS.items():
-            counted = COUNTED[event] if table == "passcodes" else ""
-            _trigger(table, event, counted + _note(what, key, rows))
+            before = BEFORE_NOTING.get(table, {}).get(event, "")
+            _trigger(table, event, before + _note(what, key, rows))
 
 
 def _tables() -> None:
@@ -314,6 +350,35 @@ def _tables() -> None:
     )
     op.create_index(
         op.f("project_codes_account_id_created_at_id_idx"), "project_codes", ["account_id", "created_at", "id"]
+    )
+    op.create_index(op.f("project_codes_created_at_id_idx"), "project_codes", ["created_at", "id"])
+    op.create_index(
+        op.f("project_codes_sub_account_id_created_at_id_idx"), "project_codes", ["sub_account_id", "created_at", "id"]
+    )
+    op.create_index(
+        op.f("project_codes_account_id_sub_account_id_created_at_id_idx"),
+        "project_codes",
+        ["account_id", "sub_account_id", "created_at", "id"],
+    )
+    op.create_table(
+        "sub_account_labels",
+        sa.Column("sub_account_id", sa.Uuid(), nullable=False),
+        _text("key"),
+        _text("value"),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("sub_account_id", "key", name=op.f("sub_account_labels_pkey")),
+        sa.ForeignKeyConstraint(
+            ["sub_account_id"],
+            ["sub_accounts.id"],
+            name=op.f("sub_account_labels_sub_account_id_fkey"),
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index(
+        "sub_account_labels_listed_idx",
+        "sub_account_labels",
+        ["account_id", "key", "value", "created_at", "sub_account_id"],
     )
     op.create_table(
         "known_callers",
@@ -486,6 +551,12 @@ def _tables() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
+        "webhook_deliveries_due_idx",
+        "webhook_deliveries",
+        ["webhook_id", "next_at", "number"],
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
         op.f("webhook_deliveries_webhook_id_created_at_id_idx"),
         "webhook_deliveries",
         ["webhook_id", "created_at", "id"],
@@ -502,6 +573,7 @@ NEW_TABLES = (
     "audit_log",
     "api_keys",
     "known_callers",
+    "sub_account_labels",
     "project_codes",
 )
 
@@ -526,6 +598,8 @@ def downgrade() -> None:
     op.drop_column("passcode_lengths", "space")
     op.create_primary_key("passcode_lengths_pkey", "passcode_lengths", ["length"])
     op.drop_index("passcodes_key_id_id_idx", "passcodes")
+    for listed, columns in LISTED:
+        op.drop_index(f"{listed}_{'_'.join(columns)}_idx", listed)
     for table, checks in CHECKS.items():
         for name, _ in checks:
             op.drop_constraint(op.f(f"{table}_{name}_check"), table, type_="check")

@@ -15,7 +15,7 @@ from bridge.api import server as rest
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.tenancy import Account
 from bridge.storage.tenants import PostgresTenants
-from bridge.usecases.ports import Tenants
+from bridge.usecases.tenants import Tenants
 
 from .conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain import passcode
+from bridge.domain import guessable, passcode
 from bridge.domain.errors import Invalid
 
 KEY = b"k" * 32
@@ -25,15 +25,15 @@ def test_generated_codes_are_strong_and_of_the_length_asked_for(length: int, see
     digits = passcode.generated(length, random.Random(seed).randrange)
     assert len(digits) == length
     assert digits.isdecimal()
-    assert not passcode.is_weak(digits)
+    assert not guessable.is_weak(digits)
 
 
 @pytest.mark.parametrize("digits", ["000000", "123456", "987654", "890123", "121212", "123123", "1231231"])
 def test_codes_that_people_try_first_are_weak(digits: str) -> None:
-    assert passcode.is_weak(digits)
+    assert guessable.is_weak(digits)
 
 
-@pytest.mark.parametrize("digits", ["", "12345", "12345a", "७७७७७७७", "1" * 17, "7413 82", "000000"])
+@pytest.mark.parametrize("digits", ["", "12345", "12345a", "७७७७७७७", "1" * 17, "7413 82"])
 def test_chosen_codes_obey_the_rules_of_generated_ones(digits: str) -> None:
     with pytest.raises(Invalid) as refused:
         passcode.chosen(digits, live_codes=0, longest_in_use=0)

@@ -12,7 +12,12 @@ from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
 
-SETTINGS = {"BRIDGE_FIRST_DIGIT_S": "3", "BRIDGE_INTER_DIGIT_S": "1.5", "BRIDGE_PATIENCE": "15"}
+SETTINGS = {
+    "BRIDGE_FIRST_DIGIT_S": "3",
+    "BRIDGE_INTER_DIGIT_S": "1.5",
+    "BRIDGE_PATIENCE": "15",
+    "BRIDGE_WEBHOOK_PRIVATE": "true",
+}
 
 
 @pytest.fixture(scope="session")

@@ -3,21 +3,22 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from bridge.domain.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.domain.passcode import Role, digest
-from bridge.domain.tenancy import Account, Kind, NumberKind, SubAccount
+from bridge.domain.tenancy import Account, Kind, NumberKind, Passcode, SubAccount
 from bridge.storage import keys
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.tenants import PostgresTenants
 from bridge.usecases import provision
-from bridge.usecases.ports import CodeTaken, NewCode, Position
+from bridge.usecases.ports import Position
 from bridge.usecases.provision import Keys
+from bridge.usecases.tenants import CodeTaken, NewCode
 
 from .conftest import NOVEMBER, stay_of
 from .test_ledger import PULSE, closed
@@ -26,6 +27,10 @@ from .test_ledger import PULSE, closed
 def code(secrets: Keys, digits: str) -> NewCode:
     beginnings = tuple(digest(digits[:length], secrets.lookup) for length in range(1, len(digits) + 1))
     return NewCode(Role.GUEST, beginnings[-1], len(digits), secrets.seal(digits), beginnings, digits)
+
+
+async def put(tenants: PostgresTenants, room_id: UUID, new: NewCode) -> Passcode:
+    return (await tenants.add_passcodes(await tenants.code_site(room_id), [new]))[0]
 
 
 async def test_a_sub_account_comes_with_a_room_and_codes_that_can_be_shown_again(
@@ -84,7 +89,7 @@ async def test_lists_come_in_pages_in_order_of_creation(tenants: PostgresTenants
     seen, after = [], None
     while page := await tenants.accounts(3, after):
         seen += page
-        after = page[-1].id
+        after = (page[-1].created_at, page[-1].id)
     assert seen == made
 
 
@@ -97,10 +102,10 @@ async def test_a_room_keeps_its_revoked_codes_in_its_list_only(
     assert await tenants.revoke_passcode(revoked.id) == revoked
     listed = await tenants.passcodes(room.id, 10)
     assert [passcode.state for passcode in listed] == ["revoked", "live"]
-    assert await tenants.passcodes(room.id, 10, listed[0].id) == listed[1:]
+    assert await tenants.passcodes(room.id, 10, (listed[0].created_at, listed[0].id)) == listed[1:]
     assert [found.id for found in (await tenants.sub_account(sub_account.id)).rooms[0].passcodes] == [listed[1].id]
     assert (await tenants.code_space()).live == 1
-    with pytest.raises(NotFound, match="revoked"):
+    with pytest.raises(Conflict, match="revoked"):
         await provision.reveal(tenants, secrets, revoked.id)
 
 
@@ -108,14 +113,14 @@ async def test_a_code_that_a_live_one_begins_with_is_not_taken(
     tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount
 ) -> None:
     room = sub_account.rooms[0].id
-    first = await tenants.add_passcode(room, code(secrets, "52719384"))
+    first = await put(tenants, room, code(secrets, "52719384"))
     for taken in ("52719384", "527193846", "527193"):
         with pytest.raises(CodeTaken):
-            await tenants.add_passcode(room, code(secrets, taken))
+            await put(tenants, room, code(secrets, taken))
     with pytest.raises(Invalid, match="cannot be used"):
         await provision.add_passcode(tenants, secrets, room, Role.GUEST, "5271938499")
     await tenants.revoke_passcode(first.id)
-    await tenants.add_passcode(room, code(secrets, "527193846"))
+    await put(tenants, room, code(secrets, "527193846"))
 
 
 async def test_codes_made_at_the_same_time_stay_prefix_free(
@@ -127,7 +132,7 @@ async def test_codes_made_at_the_same_time_stay_prefix_free(
 
     async def take(digits: str) -> str | None:
         try:
-            return (await tenants.add_passcode(room, code(secrets, digits))).digits
+            return (await put(tenants, room, code(secrets, digits))).digits
         except CodeTaken:
             return None
 
