@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart faults openapi lock clean
+.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart bench-directory \
+    bench-provisioning faults openapi lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,7 +37,7 @@ lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-admission bench-ingest bench-restart ## all benches
+bench: bench-admission bench-ingest bench-restart bench-directory ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
@@ -46,6 +47,9 @@ bench-ingest: $(READY) ## how fast the daemon takes in a backlog of the journal,
 
 bench-restart: $(READY) ## from the daemon's death to the first caller served, with a million passcodes
 	@$(BIN)/python -m tests.bench.restart $(ARGS)
+
+bench-directory: $(READY) ## a million passcodes in the local directory: filling, restart, look-ups, memory, changes
+	@$(BIN)/python -m tests.bench.directory $(ARGS)
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)

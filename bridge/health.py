@@ -15,6 +15,7 @@ from bridge.domain.errors import Unavailable
 from bridge.domain.journal import Incident
 from bridge.domain.minutes import MinuteRecord
 from bridge.domain.presence import Differences, Recorded
+from bridge.lockout import Lockout
 from bridge.meter import Meter
 from bridge.storage.directory import LocalDirectory
 from bridge.usecases.keep_minutes import Progress
@@ -39,6 +40,7 @@ class Parts:
     journal: JournalFile
     meter: Meter
     rooms: Rooms
+    lockout: Lockout
 
 
 class Health:
@@ -130,6 +132,7 @@ class Health:
             "directory": parts.directory.health(),
             "ledger": self._ledger_health(),
             "meter": parts.meter.health(),
+            "lockout": parts.lockout.health(),
             "admission": (barrier is None, barrier or "this node may admit callers"),
         }
 

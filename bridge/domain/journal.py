@@ -37,7 +37,17 @@ from typing import Final
 from bridge.domain import journal_line as facts
 from bridge.domain import phone
 from bridge.domain.journal_line import Fact, Garbage
-from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Outcome, Reason
+from bridge.domain.minutes import (
+    CAUSE_DISCONNECTED,
+    Call,
+    Evidence,
+    Identity,
+    MinuteRecord,
+    OpenCall,
+    OpenStay,
+    Outcome,
+    Reason,
+)
 from bridge.domain.switch_life import (
     FREEZE_US,
     STEP_US,
@@ -494,6 +504,8 @@ class Fold:
             end = max(stay.identity.joined_us, stay.left_us - quiet_us - LISTENING_US)
             lost = _estimated(stay.left_us - end, replace(stay, left_us=end))
             return _closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
+        if cause == CAUSE_DISCONNECTED:
+            return _closed(stay, Reason.DISCONNECTED)
         return _closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
 
     # --- Lines that others stand in for -------------------------------------------------------------------------------

@@ -31,6 +31,15 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
     )
 
 
+async def writes_codes(connection: AsyncConnection, space: UUID = SHARED) -> bool:
+    """The same if it is this one's turn already; else False, at once."""
+    taken = await connection.execute(
+        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
+        {"class": _CODES, "id": space},
+    )
+    return bool(taken.scalar_one())
+
+
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
