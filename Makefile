@@ -37,7 +37,7 @@ lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-admission bench-ingest bench-restart bench-directory ## all benches
+bench: bench-admission bench-ingest bench-restart bench-directory bench-provisioning ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
@@ -50,6 +50,9 @@ bench-restart: $(READY) ## from the daemon's death to the first caller served, w
 
 bench-directory: $(READY) ## a million passcodes in the local directory: filling, restart, look-ups, memory, changes
 	@$(BIN)/python -m tests.bench.directory $(ARGS)
+
+bench-provisioning: $(READY) ## creations, bulks and lists over REST, with a million passcodes there already
+	@$(BIN)/python -m tests.bench.provisioning $(ARGS)
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)

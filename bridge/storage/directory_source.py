@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import asyncpg
-from sqlalchemy import text, update
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +17,7 @@ from bridge.storage import directory_rows, locks
 from bridge.storage.directory_file import TABLES, Mark
 from bridge.storage.directory_rows import Found
 from bridge.storage.directory_uses import Use
-from bridge.storage.tables import passcode_uses, passcodes
+from bridge.storage.tables import passcode_uses
 
 CHANNEL: Final = "bridge_directory"
 MOST_CHANGES: Final = 20_000
@@ -144,6 +144,12 @@ async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found |
     return Found(row.code, row.room, row.sub_account, row.account, row.uses, row.change)
 
 
+_RAISE: Final = """
+UPDATE passcodes SET uses = uses + new.times
+FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS bigint[])) AS new(id, times) WHERE passcodes.id = new.id
+"""
+
+
 class Everything:
     """All there is, as of one instant, on a connection that has a transaction for it."""
 
@@ -176,7 +182,7 @@ class Everything:
 async def tell(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
     """Let Postgres know of uses, each once however often it is told: the number of the change from which on its figures
     count them. None when others write codes just now: try again."""
-    if not await locks.writes_codes(connection):
+    if not await locks.writes_codes(connection, {UUID(bytes=use.passcode_id) for use in uses}):
         return None
     values = [
         {
@@ -189,9 +195,8 @@ async def tell(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
     ]
     added = insert(passcode_uses).on_conflict_do_nothing().returning(passcode_uses.c.passcode_id)
     new = Counter((await connection.execute(added, values)).scalars())
-    for passcode_id, times in sorted(new.items()):
-        raised = update(passcodes).where(passcodes.c.id == passcode_id).values(uses=passcodes.c.uses + times)
-        await connection.execute(raised)
+    # In one go: who waits for one of these rows waits for nobody that this waits for.
+    await connection.execute(text(_RAISE), {"ids": list(new), "times": list(new.values())})
     return (await mark(connection)).number
 
 

@@ -38,6 +38,16 @@ async def writes_codes(connection: AsyncConnection, space: UUID = SHARED) -> boo
         {"class": _CODES, "id": space},
     )
     return bool(taken.scalar_one())
+async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
+    """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
+    tried = await connection.execute(
+        text(
+            "SELECT bool_and(pg_try_advisory_xact_lock(:class, key)) FROM "
+            "(SELECT DISTINCT hashtext(space::text) AS key FROM passcodes WHERE id = ANY(:ids)) AS keys"
+        ),
+        {"class": _CODES, "ids": list(passcodes)},
+    )
+    return tried.scalar() is not False
 
 
 async def correcting(connection: AsyncConnection) -> None:
