@@ -14,8 +14,8 @@ from bridge.domain.access import Owner, Principal
 from bridge.domain.admission import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
 from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
-from bridge.usecases.keep_webhooks import Webhooks
 from bridge.usecases.admission_ports import Attempts, Blocks
+from bridge.usecases.keep_webhooks import Webhooks
 from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
 from bridge.usecases.tenants import Tenants

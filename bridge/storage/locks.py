@@ -31,13 +31,6 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
     )
 
 
-async def writes_codes(connection: AsyncConnection, space: UUID = SHARED) -> bool:
-    """The same if it is this one's turn already; else False, at once."""
-    taken = await connection.execute(
-        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
-        {"class": _CODES, "id": space},
-    )
-    return bool(taken.scalar_one())
 async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
     """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
     tried = await connection.execute(
