@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart bench-directory bench-provisioning faults lock \
-    clean
+.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart bench-directory \
+    bench-provisioning faults openapi lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -56,6 +56,11 @@ bench-provisioning: $(READY) ## creations, bulks and lists over REST, with a mil
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
+
+openapi: $(READY) ## renew docs/openapi.json from the operation table
+	@$(BIN)/python -c 'from bridge.api import openapi, table; print(end=openapi.text(openapi.document(table.OPERATIONS)))' \
+	    > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

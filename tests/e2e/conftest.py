@@ -16,6 +16,7 @@ SETTINGS = {
     "BRIDGE_FIRST_DIGIT_S": "3",
     "BRIDGE_INTER_DIGIT_S": "1.5",
     "BRIDGE_PATIENCE": "15",
+    "BRIDGE_WEBHOOK_PRIVATE": "true",
     "BRIDGE_DELAY_S": "0.01",
 }
 
