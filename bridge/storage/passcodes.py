@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access import Owner
 from bridge.domain.errors import Conflict, NotFound
-from bridge.domain.tenancy import Passcode, Space, State
-from bridge.storage import audit, codes, versions
+from bridge.domain.tenancy import Passcode, Space
+from bridge.storage import audit, codes, provisioning_events, versions
 from bridge.storage.pages import page
 from bridge.storage.part import Part
 from bridge.storage.tables import SHARED, passcodes, rooms
@@ -59,24 +59,22 @@ class Passcodes(Part):
         return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
-        async with self._database.transaction() as connection:
+        async with self._database.joined() as connection:
             await codes.hold(connection, site.space)
             if any(code.chosen for code in new):
                 self._choices.check(site.account_id)
-            taken = await codes.taken(connection, site.space, new)
+            taken = await codes.taken(connection, site.space, new, site.room_id)
             if refused := sum(new[place].chosen for place in taken):
                 self._choices.refuse(site.account_id, refused)
             if taken:
                 raise CodeTaken(taken)
-            state = (await connection.execute(select(rooms.c.state).where(rooms.c.id == site.room_id))).scalar()
-            if state != State.ACTIVE:
-                raise Conflict("the room is closed")
             placed = [(site.room_id, code) for code in new]
             added = await codes.insert(connection, site.space, site.account_id, placed)
             owner = Owner(site.account_id, site.sub_account_id)
             await audit.notes(
                 connection, "passcode.created", "passcode", [(one.id, owner, _detail(one)) for one in added]
             )
+            await provisioning_events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
@@ -136,8 +134,10 @@ class Passcodes(Part):
             await codes.hold_of(connection, owner.account_id)
             row = await versions.held(connection, passcodes, passcode_id, expected, "passcode")
             if row["state"] == "live":
-                await codes.revoke(connection, passcodes.c.id == passcode_id)
+                revoked = await codes.revoke(connection, passcodes.c.id == passcode_id)
                 await audit.note(connection, "passcode.revoked", "passcode", passcode_id, owner)
+                assert owner.sub_account_id is not None
+                await provisioning_events.passcodes_revoked(connection, owner.account_id, owner.sub_account_id, revoked)
                 row = await _found(connection, passcode_id)
             return codes.passcode_of(row)
 

@@ -32,6 +32,7 @@ from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
+from bridge.storage.webhooks import PostgresWebhooks
 from bridge.usecases.guard_entry import Guard
 from bridge.usecases.ports import LiveConference, Position
 from tests.storage.conftest import fresh, migrated, server, url
@@ -240,6 +241,8 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "ownership": PostgresOwnership(database),
         "answers": PostgresAnswers(database, KEYS),
         "audit_log": PostgresAuditLog(database),
+        "webhooks": PostgresWebhooks(database),
+        "private_webhooks": False,
         "together": database.together,
         "acting": lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
