@@ -83,12 +83,8 @@ def guard(knows: Callable[[str], bool] = lambda _: False) -> Guard:
     return Guard("node1", Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own}), knows)
 
 
-async def nobody(*_: object) -> None:
-    return None
-
-
 def told(heard: list[str | None] | None = None) -> Told:
-    return Told(nobody, (heard if heard is not None else []).append, lambda _: None)
+    return Told(lambda *_: None, (heard if heard is not None else []).append, lambda _: None)
 
 
 async def test_attempts_wait_for_postgres_over_a_restart_and_arrive_once(
@@ -139,7 +135,7 @@ async def test_guessing_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) 
     keeping = guard()
     keeping._clock = lambda: now
 
-    async def on_guessing(key: Key, begun: bool, level: float) -> None:
+    def on_guessing(key: Key, begun: bool, level: float) -> None:
         heard.append((key, begun))
 
     store = ThrottleFile(tmp_path)
