@@ -95,6 +95,7 @@ async def save(guard: Guard, store: ThrottleStore, told: Told) -> None:
     while guard.unstored and guard.unstored[0].id in stored:
         guard.unstored.popleft()
     told.stored(None)
+    dropped, guard.dropped = dropped + guard.dropped, 0
     if dropped:
         told.dropped(dropped)
 

@@ -22,7 +22,7 @@ from bridge.storage.database import Database
 from bridge.storage.insiders import PostgresInsiders
 from bridge.storage.tables import audit_log, open_stays
 from bridge.storage.throttle_file import ThrottleFile
-from bridge.usecases import keep_throttles
+from bridge.usecases import guard_entry, keep_throttles
 from bridge.usecases.admission_ports import AttemptFilter
 from bridge.usecases.guard_entry import Guard
 from bridge.usecases.keep_throttles import Told
@@ -127,6 +127,20 @@ async def test_what_cannot_be_stored_is_stored_later(tmp_path: Path) -> None:
     assert heard[1] is None
     assert len(await store.queued(10)) == 1
     assert len((await store.load()).throttles) == 3
+    await store.close()
+
+
+async def test_what_waits_in_memory_has_its_bound_and_what_is_dropped_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_entry, "UNSTORED", 3)
+    keeping, dropped = guard(), list[int]()
+    for number in range(5):
+        keeping.refused(keeping.source("4930", "192.0.2.7", "1"), f"c-{number}", Refusal.WRONG)
+    store = ThrottleFile(tmp_path)
+    await keep_throttles.save(keeping, store, Told(lambda *_: None, lambda _: None, dropped.append))
+    assert [one.uniqueid for one in await store.queued(10)] == ["c-2", "c-3", "c-4"]
+    assert dropped == [2]
     await store.close()
 
 
