@@ -43,9 +43,12 @@ from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
+from bridge.storage.webhook_deliveries import PostgresDeliveries
+from bridge.storage.webhooks import PostgresWebhooks
 from bridge.usecases.admit_caller import Door, admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
 from bridge.usecases.reconcile_rooms import reconcile_rooms
+from bridge.webhooks.deliverer import Deliverer
 
 log = structlog.get_logger()
 
@@ -130,6 +133,8 @@ class _Daemon:
         self._clock = PostgresClock(self._database)
         limits = Limits(chosen.journal_reserve_mb << 20, chosen.clock_tolerance)
         self._meter = Meter(chosen.journal, chosen.state_dir, limits, self._clock, chosen.refuse_unmetered)
+        waiting = PostgresDeliveries(self._database)
+        self._webhooks = Deliverer(waiting, self._keys.unseal, chosen.webhook_private)
         self._health = Health(
             Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
         )
@@ -157,6 +162,7 @@ class _Daemon:
                         ("clock", self._clock.run()),
                         ("meter", self._meter.run()),
                         ("gauges", self._health.keep_gauges()),
+                        ("webhooks", self._webhooks.run()),
                     )
                 ]
                 await stop.wait()
@@ -229,6 +235,8 @@ class _Daemon:
             ownership=PostgresOwnership(self._database),
             answers=PostgresAnswers(self._database, self._keys),
             audit_log=PostgresAuditLog(self._database),
+            webhooks=PostgresWebhooks(self._database),
+            private_webhooks=chosen.webhook_private,
             together=self._database.together,
             acting=lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),

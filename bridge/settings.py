@@ -127,6 +127,11 @@ class DaemonSettings(Settings):
     inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds between two digits.")
     entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for one passcode in all.")
     tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes before the call is refused.")
+    webhook_private: bool = Field(
+        False,
+        description="Whether webhooks may go to addresses of one's own network, and without TLS: anybody with the key "
+        "of an account could then send requests there.",
+    )
     delay_s: float = Field(
         1.0,
         ge=0,

@@ -85,6 +85,19 @@ DIRECTORY_AGE_SECONDS: Final = Gauge(
     "bridge_directory_age_seconds", "Seconds since the local directory was known to be fresh.", registry=REGISTRY
 )
 
+WEBHOOK_DELIVERIES: Final = Counter(
+    "bridge_webhook_deliveries",
+    "Attempts at webhooks, by outcome: delivered, retried, failed for good.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+WEBHOOKS_PENDING: Final = Gauge(
+    "bridge_webhooks_pending", "Deliveries that wait for webhooks which are not paused.", registry=REGISTRY
+)
+WEBHOOKS_OLDEST_SECONDS: Final = Gauge(
+    "bridge_webhooks_oldest_seconds", "Age of the oldest of these, 0 when there is none.", registry=REGISTRY
+)
+
 # Local variables of a frame may be digits that a caller keyed: they are never logged.
 _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 

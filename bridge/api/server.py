@@ -26,7 +26,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     app[middlewares.BUSY] = set[asyncio.BaseProtocol]()
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
-    probes.add(app, services)
+    probes.add(app, services, operations)
     docs.add(app)
     return app
 

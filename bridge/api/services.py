@@ -15,6 +15,7 @@ from bridge.domain.admission import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
 from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
 from bridge.usecases.admission_ports import Attempts, Blocks
+from bridge.usecases.keep_webhooks import Webhooks
 from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
 from bridge.usecases.tenants import Tenants
@@ -40,7 +41,7 @@ class Services:
     """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so.
 
     `together` makes one transaction of all that is done within it (within another, a part of that one), `acting` says
-    who does it, and from which address, to the audit log.
+    who does it, and from which address, to the audit log. `private_webhooks` lets webhooks go into one's own network.
     """
 
     tenants: Tenants
@@ -55,9 +56,11 @@ class Services:
     ownership: Ownership
     answers: Answers
     audit_log: AuditLog
+    webhooks: Webhooks
     together: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
+    private_webhooks: bool
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
     registry: CollectorRegistry
 

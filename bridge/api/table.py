@@ -18,6 +18,7 @@ from bridge.api import (
     statements,
     sub_accounts,
     tariffs,
+    webhooks,
 )
 from bridge.api.operations import Operation
 
@@ -37,4 +38,5 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *blocks.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit_log.OPERATIONS,
+    *webhooks.OPERATIONS,
 )

@@ -129,9 +129,9 @@ def _row(seen: CodeSpace, account_id: UUID, room_id: UUID, code: NewCode) -> dic
     }
 
 
-async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> None:
-    """Revoke those that are live. To be done under `hold`."""
-    await connection.execute(
+async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> list[Passcode]:
+    """Revoke those that are live, and tell which these were. To be done under `hold`."""
+    revoked = await connection.execute(
         update(passcodes)
         .where(passcodes.c.state == "live", those)
         .values(
@@ -140,7 +140,9 @@ async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> Non
             version=passcodes.c.version + 1,
             updated_at=func.clock_timestamp(),
         )
+        .returning(passcodes)
     )
+    return [passcode_of(row) for row in revoked.mappings()]
 
 
 async def hold_of(connection: AsyncConnection, account_id: UUID) -> None:

@@ -27,7 +27,7 @@ from bridge.domain.minutes import (
     microseconds,
 )
 from bridge.domain.switch_life import Pulse
-from bridge.storage import bulk, charging, ledger_rows
+from bridge.storage import bulk, charging, conference_events, ledger_rows
 from bridge.storage.bulk import Row
 from bridge.storage.database import Database
 from bridge.storage.failures import CHECK_VIOLATION, sqlstate
@@ -168,6 +168,7 @@ async def _move(connection: AsyncConnection, node: str, before: Position | None,
 
 
 async def _write(connection: AsyncConnection, batch: _Batch) -> None:
+    known = await conference_events.before(connection, batch.open_stays, batch.records)
     await bulk.put(connection, open_calls, batch.open_calls)
     await bulk.put(connection, open_stays, batch.open_stays)
     await close_again(connection, [stay["id"] for stay in batch.open_stays])
@@ -181,6 +182,8 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         telemetry.INCIDENTS.labels(kind=kind).inc()
         log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
     await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
+    if known is not None:
+        await conference_events.emit(connection, known, new)
 
 
 async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:

@@ -15,6 +15,7 @@ from bridge.storage.tables import SHARED
 MIGRATION: Final = 0x627269646701
 NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
+WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
 _ANSWERS: Final = 0x6273
 _CODES: Final = 0x6274
@@ -45,6 +46,11 @@ async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
+
+
+async def adding_webhooks(connection: AsyncConnection) -> None:
+    """All that adds webhooks takes turns, until the transaction ends: they are counted."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WEBHOOKS})
 
 
 async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:

@@ -1,6 +1,7 @@
 """Reading the ledger: stays, open and closed."""
 
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.minutes import Stay
 from bridge.domain.period import Period
@@ -33,6 +35,7 @@ from bridge.storage.tables import charges, known_callers, minute_records, open_s
 from bridge.usecases.ports import BilledPeriod, StayFilter
 
 SECOND_US: Final = 1_000_000
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id", "caller")
 _TOLD: Final = (
     *("id", "account_id", "sub_account_id", "room_id", "conference_id", "uniqueid", "role", "caller"),
@@ -67,6 +70,18 @@ class PostgresMinutes:
     async def billed(self, account_id: UUID, period: Period) -> BilledPeriod:
         async with self._database.snapshot() as connection:
             return await bills.read(connection, account_id, period)
+
+
+async def told(connection: AsyncConnection, going: Collection[UUID], over: Mapping[UUID, datetime]) -> list[Stay]:
+    """Stays by their ids: open ones, and records (with the times of joining)."""
+    open_ones = select(open_stays).where(open_stays.c.id.in_(going))
+    at = minute_records.c
+    times = sorted(over.values()) or [_NEVER]
+    # Bounds let whole months be left out.
+    records = select(minute_records).where(at.id.in_(over), at.joined_at >= times[0], at.joined_at <= times[-1])
+    both = _going(open_ones.subquery()).union_all(_closed(records.subquery())).subquery()
+    statement = select(both, _caller_name(both))
+    return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
 
 def _page(table: Table, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None) -> Select[Any]:

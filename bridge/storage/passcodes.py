@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access import Owner
 from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.tenancy import Passcode, Space, State
-from bridge.storage import audit, codes, versions
+from bridge.storage import audit, codes, provisioning_events, versions
 from bridge.storage.pages import page
 from bridge.storage.part import Part
 from bridge.storage.tables import SHARED, passcodes, rooms
@@ -77,6 +77,7 @@ class Passcodes(Part):
             await audit.notes(
                 connection, "passcode.created", "passcode", [(one.id, owner, _detail(one)) for one in added]
             )
+            await provisioning_events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
@@ -136,8 +137,10 @@ class Passcodes(Part):
             await codes.hold_of(connection, owner.account_id)
             row = await versions.held(connection, passcodes, passcode_id, expected, "passcode")
             if row["state"] == "live":
-                await codes.revoke(connection, passcodes.c.id == passcode_id)
+                revoked = await codes.revoke(connection, passcodes.c.id == passcode_id)
                 await audit.note(connection, "passcode.revoked", "passcode", passcode_id, owner)
+                assert owner.sub_account_id is not None
+                await provisioning_events.passcodes_revoked(connection, owner.account_id, owner.sub_account_id, revoked)
                 row = await _found(connection, passcode_id)
             return codes.passcode_of(row)
 

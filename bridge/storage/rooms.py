@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access import Owner
 from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.tenancy import Passcode, Room, State
-from bridge.storage import audit, bulk, codes, versions
+from bridge.storage import audit, bulk, codes, provisioning_events, versions
 from bridge.storage.pages import page
 from bridge.storage.part import Part
 from bridge.storage.tables import passcodes, rooms, sub_accounts
@@ -48,6 +48,7 @@ class Rooms(Part):
                 connection, "room.created", "room", row["id"], Owner(owner.account_id, sub_account_id),
                 {"passcodes": [str(one.id) for one in added]},
             )  # fmt: skip
+            await provisioning_events.passcodes_created(connection, owner.account_id, sub_account_id, added)
             return room_of(row, added)
 
     async def room(self, room_id: UUID) -> Room:
@@ -84,7 +85,10 @@ class Rooms(Part):
                     raise Conflict("the room is closed, for good")
                 row = await versions.changed(connection, rooms, room_id, changes)
                 if closing:
-                    await codes.revoke(connection, passcodes.c.room_id == room_id)
+                    revoked = await codes.revoke(connection, passcodes.c.room_id == room_id)
+                    await provisioning_events.passcodes_revoked(
+                        connection, row["account_id"], row["sub_account_id"], revoked
+                    )
                 detail, owner = versions.detail(changes), Owner(row["account_id"], row["sub_account_id"])
                 await audit.note(connection, "room.changed", "room", room_id, owner, detail)
             return (await _with_codes(connection, [row]))[0]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access import Owner
 from bridge.domain.errors import Conflict, InvalidRows, NotFound
 from bridge.domain.tenancy import Kind, Room, State, SubAccount
-from bridge.storage import accounts, audit, bulk, codes, versions
+from bridge.storage import accounts, audit, bulk, codes, provisioning_events, versions
 from bridge.storage.failures import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.pages import later, page
 from bridge.storage.part import Part
@@ -62,7 +62,9 @@ class SubAccounts(Part):
             owned = await _add_rooms(connection, account_id, seen, new)
             done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
             await audit.notes(connection, "sub_account.created", "sub_account", done)
-            return [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
+            added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
+            await provisioning_events.sub_accounts_created(connection, added)
+            return added
 
     async def sub_account(self, sub_account_id: UUID) -> SubAccount:
         async with self._database.snapshot() as connection:
@@ -89,16 +91,21 @@ class SubAccounts(Part):
             if closing:
                 await codes.hold_of(connection, await _account_of(connection, sub_account_id))
             row = await versions.held(connection, sub_accounts, sub_account_id, expected, "sub-account")
+            before = State(row["state"])
             changes = versions.differing(row, changes)
             if changes:
-                if row["state"] == State.CLOSED:
+                if before is State.CLOSED:
                     raise Conflict("the sub-account is closed, for good")
                 row = await _changed(connection, row, changes)
                 if closing:
-                    await codes.revoke(connection, codes.in_rooms_of(sub_account_id))
+                    revoked = await codes.revoke(connection, codes.in_rooms_of(sub_account_id))
+                    await provisioning_events.passcodes_revoked(connection, row["account_id"], sub_account_id, revoked)
                 detail, owner = versions.detail(changes), Owner(row["account_id"], sub_account_id)
                 await audit.note(connection, "sub_account.changed", "sub_account", sub_account_id, owner, detail)
-            return (await _with_rooms(connection, [row]))[0]
+            after = (await _with_rooms(connection, [row]))[0]
+            if changes:
+                await provisioning_events.sub_account_changed(connection, before, after)
+            return after
 
     async def remove_sub_account(self, sub_account_id: UUID, expected: int | None = None) -> None:
         """It goes with its rooms, passcodes, known callers, project codes and API keys."""

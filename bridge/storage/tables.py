@@ -441,6 +441,13 @@ webhook_deliveries: Final = Table(
         "number",
         postgresql_where=text("state = 'pending'"),
     ),
+    Index(
+        "webhook_deliveries_due_idx",
+        "webhook_id",
+        "next_at",
+        "number",
+        postgresql_where=text("state = 'pending'"),
+    ),
     Index(None, "webhook_id", "created_at", "id"),
     Index(None, "created_at"),
 )

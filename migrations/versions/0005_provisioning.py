@@ -551,6 +551,12 @@ def _tables() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index(
+        "webhook_deliveries_due_idx",
+        "webhook_deliveries",
+        ["webhook_id", "next_at", "number"],
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
         op.f("webhook_deliveries_webhook_id_created_at_id_idx"),
         "webhook_deliveries",
         ["webhook_id", "created_at", "id"],

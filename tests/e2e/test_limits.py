@@ -4,15 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from uuid import UUID
 
-import aiohttp
 import numpy as np
 import pytest
-from provisioned import dedicate, passcode_of, put, trust
 from watching import closed, journal, until
 
-from bridge.sandbox import callers, callers_media
+from bridge.sandbox import callers, callers_media, company
 from bridge.sandbox.callers import Call, Caller, Key
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
@@ -50,7 +47,7 @@ async def test_exactly_as_many_as_a_room_takes_get_in_at_the_same_instant(
     sandbox: Sandbox, api: Rest, firm: Company
 ) -> None:
     member = firm.members[0]
-    await put(sandbox, api, "UPDATE rooms SET max_participants = 5 WHERE id = $1", UUID(member.room_id))
+    await api.patch(f"/v1/rooms/{member.room_id}", {"max_participants": 5})
     callers_at_once = [guest(member.digits[("host", "guest")[number % 2]], number) for number in range(20)]
     async with calling(sandbox, *callers_at_once) as calls:
 
@@ -73,7 +70,7 @@ async def test_those_inside_count_after_the_daemon_was_killed(
     sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
 ) -> None:
     member = firm.members[0]
-    await put(sandbox, api, "UPDATE accounts SET max_callers = 2 WHERE id = $1", UUID(firm.id))
+    await api.patch(f"/v1/accounts/{firm.id}", {"max_callers": 2})
     async with calling(sandbox, guest(member.digits["guest"], 1), guest(firm.members[1].digits["host"], 2)):
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), lambda found: len(found) == 2)
         sandbox.kill("daemon")
@@ -86,7 +83,9 @@ async def test_those_inside_count_after_the_daemon_was_killed(
 
 async def test_a_trusted_caller_is_the_host_without_a_code(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     member, number = firm.members[1], "4930555001"
-    await trust(sandbox, api, firm, member, number)
+    await api.patch(f"/v1/sub-accounts/{member.id}", {"trust_callers": True})
+    known = {"number": f"+{number}", "name": "Ada", "skips_code": True}
+    await api.post(f"/v1/sub-accounts/{member.id}/known-callers", known)
     who = Caller(ACCESS_NUMBER, caller=f"+{number}", stay=120.0)
     async with calling(sandbox, who):
         [person] = await until(lambda: inside(api, member.room_id), bool)
@@ -98,18 +97,14 @@ async def test_a_trusted_caller_is_the_host_without_a_code(sandbox: Sandbox, api
 async def test_on_a_dedicated_number_the_codes_of_others_are_wrong(
     sandbox: Sandbox, api: Rest, firm: Company, request: pytest.FixtureRequest
 ) -> None:
-    from bridge.sandbox import company
-
     other = await company.found(api, f"another firm {request.node.name}")
     number = "18005550177"
-    await dedicate(sandbox, api, other, number)
+    await api.post("/v1/access-numbers", {"number": number, "account_id": other.id})
     own = Caller(number, (Key(other.members[0].digits["guest"], 0.5),), caller="4930555002", stay=1.5)
-    theirs = Caller(
-        number, (Key(firm.members[0].digits["guest"], 0.5),), caller="4930555003", stay=60.0, hangs_up="far end"
-    )
-    logs = await callers.place([own, theirs], sandbox.sip_address)
-    assert [log.ended_by for log in logs] == ["caller", "far end"]
+    theirs = Caller(number, (Key(firm.members[0].digits["guest"] + "#", 0.5),), caller="4930555003", stay=2.0)
+    await callers.place([own, theirs], sandbox.sip_address)
     assert len(await closed(api, other.id, 1)) == 1
+    assert await api.all("/v1/minutes", account_id=firm.id) == []
     attempts = await until(lambda: api.all("/v1/admission-attempts", account_id=firm.id), bool)
     assert [attempt["reason"] for attempt in attempts] == ["other_number"]
 
@@ -118,7 +113,7 @@ async def test_a_number_speaks_its_language_in_the_dialogue_and_in_the_room(
     sandbox: Sandbox, api: Rest, firm: Company
 ) -> None:
     number, member = "18005550188", firm.members[0]
-    await dedicate(sandbox, api, None, number, "fr")
+    await api.post("/v1/access-numbers", {"number": number, "language": "fr"})
     async with calling(sandbox, Caller(number, caller="4930555004", stay=120.0)) as [call]:
         await call.answered()
         [line] = [
@@ -139,7 +134,7 @@ async def test_a_number_speaks_its_language_in_the_dialogue_and_in_the_room(
 
 async def test_a_listener_hears_and_is_never_heard(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     member = firm.members[0]
-    made = await passcode_of(api, member, "listener")
+    made = await api.post(f"/v1/rooms/{member.room_id}/passcodes", {"role": "listener"})
     host = Caller(
         ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), caller="4930555005", stay=120.0, tone=450, records=True
     )
@@ -169,16 +164,20 @@ def loudness(heard: bytes, hertz: int) -> float:
     return float(spectrum[np.abs(frequencies - hertz) <= 10].max())
 
 
-async def test_a_participant_who_is_disconnected_leaves_with_that_reason(
-    sandbox: Sandbox, api: Rest, firm: Company
+async def test_who_came_in_by_a_revoked_code_is_hung_up_on_where_asked_for(
+    sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
 ) -> None:
-    settings = sandbox.environment
-    login = aiohttp.BasicAuth(settings["BRIDGE_ARI_USER"], settings["BRIDGE_ARI_PASSWORD"])
-    async with calling(sandbox, guest(firm.members[0].digits["guest"], 40)) as [call]:
-        [record] = await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
-        url = f"{settings['BRIDGE_ARI_URL']}/ari/channels/{record['uniqueid']}"
-        async with aiohttp.ClientSession(auth=login) as session:
-            await session.delete(url, params={"reason_code": "21"})
-        assert (await call.finished(10.0)).ended_by == "far end"
-    [record] = await closed(api, firm.id, 1)
-    assert (record["left_reason"], record["evidence"]) == ("disconnected", "measured")
+    member = firm.members[0]
+    made = await api.post(f"/v1/rooms/{member.room_id}/passcodes", {"role": "guest"})
+    async with calling(sandbox, guest(made["digits"], 41), guest(member.digits["guest"], 42)) as [revoked, other]:
+        await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), lambda found: len(found) == 2)
+        # Who came by which code is known after a restart as well.
+        sandbox.kill("daemon")
+        await asyncio.to_thread(sandbox.up)
+        await api.delete(f"/v1/passcodes/{made['id']}?disconnect=true")
+        assert (await revoked.finished(10.0)).ended_by == "far end"
+        [record] = await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="closed"), bool)
+        assert (record["left_reason"], record["evidence"]) == ("disconnected", "measured")
+        await api.patch(f"/v1/sub-accounts/{member.id}?disconnect=true", {"state": "suspended"})
+        assert (await other.finished(10.0)).ended_by == "far end"
+    assert [one["left_reason"] for one in await closed(api, firm.id, 2)] == ["disconnected"] * 2

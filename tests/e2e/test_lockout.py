@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from provisioned import give_pin, passcode_of
 from watching import closed, until
 
 from bridge.sandbox import callers
@@ -89,7 +88,8 @@ async def test_withheld_numbers_share_a_throttle_that_never_blocks(sandbox: Sand
 
 async def test_a_revoked_code_sounds_like_a_wrong_one(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     number = "4930777004"
-    await api.delete(f"/v1/passcodes/{(made := await passcode_of(api, firm.members[0], 'guest'))['id']}")
+    made = await api.post(f"/v1/rooms/{firm.members[0].room_id}/passcodes", {"role": "guest"})
+    await api.delete(f"/v1/passcodes/{made['id']}")
     keyed = (Key(made["digits"], 0.3),)
     who = Caller(ACCESS_NUMBER, keyed, caller=number, stay=60.0, hangs_up="far end")
     [log] = await callers.place([who], sandbox.sip_address)
@@ -99,9 +99,9 @@ async def test_a_revoked_code_sounds_like_a_wrong_one(sandbox: Sandbox, api: Res
 
 async def test_two_steps_a_code_and_then_its_pin(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     number = "4930777005"
-    made = await passcode_of(api, firm.members[1], "host")
-    await give_pin(sandbox, api, made["id"], "271828")
-    tries = (Key(made["digits"], 0.3), Key("271829#", 1.0), Key(made["digits"], 1.0), Key("271828", 1.0))
+    made = await api.post(f"/v1/rooms/{firm.members[1].room_id}/passcodes", {"role": "host", "pin": "generate"})
+    pin, wrong = made["pin"], made["pin"][:-1] + str((int(made["pin"][-1]) + 1) % 10)
+    tries = (Key(made["digits"], 0.3), Key(wrong + "#", 1.0), Key(made["digits"], 1.0), Key(pin, 1.0))
     await callers.place([Caller(ACCESS_NUMBER, tries, caller=number, stay=1.5)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert record["role"] == "host"

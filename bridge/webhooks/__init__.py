@@ -1,0 +1,1 @@
+"""Adapter: webhooks over HTTP."""

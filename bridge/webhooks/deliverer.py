@@ -1,0 +1,92 @@
+"""The daemon's part in webhooks: what is due is delivered, told in log and metrics, and forgotten in the end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+import structlog
+
+from bridge import telemetry
+from bridge.domain.errors import Unavailable
+from bridge.usecases.deliver_webhooks import Deliveries, Ended, deliver_webhooks
+from bridge.webhooks.courier import ANSWER_S, HttpCourier
+
+log = structlog.get_logger()
+
+GAUGES_S: Final = 10.0
+TIDY_S: Final = 3600.0
+
+
+class Waiting(Protocol):
+    """How many deliveries wait, and for how long the oldest has."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def oldest_s(self) -> float: ...
+
+
+class Store(Deliveries, Protocol):
+    """What else is asked of where deliveries wait. Every method raises Unavailable."""
+
+    async def waiting(self) -> Waiting: ...
+    async def tidy(self) -> None: ...
+
+
+class Deliverer:
+    """Sends what waits in `store`. `private` lets it go into one's own network."""
+
+    def __init__(self, store: Store, unseal: Callable[[bytes], str], private: bool, answer_s: float = ANSWER_S) -> None:
+        self._store = store
+        self._unseal = unseal
+        self._private = private
+        self._answer_s = answer_s
+        self._away = False
+
+    async def run(self) -> None:
+        """For ever. While Postgres is away, deliveries wait there."""
+        async with HttpCourier(self._private, self._answer_s) as courier, asyncio.TaskGroup() as tasks:
+            tasks.create_task(_each(GAUGES_S, self._keep_gauges), name="webhook gauges")
+            tasks.create_task(_each(TIDY_S, self._store.tidy), name="webhook tidying")
+            await deliver_webhooks(self._store, courier, self._unseal, self._on_ended, self._on_unavailable)
+
+    async def _keep_gauges(self) -> None:
+        waiting = await self._store.waiting()
+        telemetry.WEBHOOKS_PENDING.set(waiting.count)
+        telemetry.WEBHOOKS_OLDEST_SECONDS.set(waiting.oldest_s)
+
+    def _on_ended(self, ended: Ended) -> None:
+        self._away = False
+        attempt, reply = ended.attempt, ended.reply
+        outcome = "delivered" if reply.delivered else "failed" if ended.wait_s is None else "retried"
+        telemetry.WEBHOOK_DELIVERIES.labels(outcome=outcome).inc()
+        told = {
+            "delivery": str(attempt.delivery_id),
+            "webhook": str(attempt.webhook_id),
+            "kind": attempt.event,
+            "host": urlsplit(attempt.url).hostname,
+            "attempt": attempt.number,
+            "status": reply.status,
+        }
+        if reply.delivered:
+            log.info("webhook_delivered", **told)
+        elif ended.wait_s is None:
+            log.error("webhook_failed", **told, error=reply.error, mend="mend the receiver, then redeliver by REST")
+        else:
+            log.warning("webhook_retried", **told, error=reply.error, again_in_s=round(ended.wait_s, 1))
+        if reply.gone:
+            log.error("webhook_paused", webhook=str(attempt.webhook_id), mend="the receiver answers 410: ask its owner")
+
+    def _on_unavailable(self, error: Unavailable) -> None:
+        if not self._away:
+            log.warning("webhooks_wait", error=str(error), mend="they wait in Postgres; retrying until it answers")
+        self._away = True
+
+
+async def _each(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        with contextlib.suppress(Unavailable):
+            await work()
+        await asyncio.sleep(seconds)

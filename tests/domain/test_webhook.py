@@ -1,0 +1,94 @@
+"""What webhooks ask for, what they are told, and that nothing they are told opens a room."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.domain import webhook, webhook_payload
+from bridge.domain.access import Owner
+from bridge.domain.errors import Invalid
+from bridge.domain.minutes import Stay
+from bridge.domain.passcode import Role
+from bridge.domain.tenancy import Kind as SubAccountKind
+from bridge.domain.tenancy import Passcode, Room, State, SubAccount
+from bridge.domain.webhook import KINDS, Conference, Event, Kind
+
+AT = datetime(2026, 11, 20, 11, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))
+A, B, C, D = (UUID(int=number) for number in range(1, 5))
+DIGITS = "83920174"
+PIN = "77120934"
+CODE = Passcode(C, B, Role.GUEST, "live", AT, digits=DIGITS, has_pin=True, pin=PIN)
+OWNER = SubAccount(B, A, "1001", "Ada", SubAccountKind.CLIENT, State.ACTIVE, AT, (Room(D, B, "Ada", (CODE,)),))
+STAY = Stay(
+    A, B, C, "1001", D, A, "node1-1.1", "guest", "4930123", "1800", "", AT, AT + timedelta(seconds=61), "hung_up",
+    61_000_000, 66, Decimal("0.1600"), "EUR", "measured", 0,
+)  # fmt: skip
+
+
+def test_what_is_asked_for_comes_in_one_order_and_once() -> None:
+    assert webhook.wanted(["participant.left", "passcode.created", "participant.left"]) == (
+        "passcode.created",
+        "participant.left",
+    )
+    assert webhook.wanted(["*"]) == ("*",)
+    assert webhook.wanted(list(KINDS)) == tuple(kind.value for kind in KINDS)
+
+
+@pytest.mark.parametrize("events", [[], ["ping"], ["sub_account"], ["*", "passcode.created"], ["PASSCODE.CREATED"]])
+def test_what_there_is_not_cannot_be_asked_for(events: list[str]) -> None:
+    with pytest.raises(Invalid, match="events"):
+        webhook.wanted(events)
+
+
+def test_the_body_of_an_event() -> None:
+    event = webhook.of_owner(D, Kind.PASSCODE_CREATED, AT, Owner(A, B), CODE)
+    told = webhook_payload.payload(event)
+    assert list(told) == ["id", "type", "created_at", "account_id", "data"]
+    assert told["id"] == str(D)
+    assert told["type"] == "passcode.created"
+    assert told["created_at"] == "2026-11-20T10:00:00.000005Z"
+    assert told["account_id"] == str(A)
+    assert (told["data"]["role"], told["data"]["room_id"], told["data"]["has_pin"]) == ("guest", str(B), True)
+    assert event.lane == str(B)
+
+
+@given(st.sampled_from([CODE, OWNER, {"nested": [CODE]}, replace(CODE, label="x")]))
+def test_no_digits_are_told(subject: object) -> None:
+    text = orjson.dumps(webhook_payload.data(subject)).decode()
+    assert DIGITS not in text
+    assert PIN not in text
+    assert '"digits"' not in text
+
+
+def test_a_stay_is_told_as_its_minute_record_is() -> None:
+    told = webhook_payload.data(STAY)
+    assert told["joined_at"] == "2026-11-20T10:00:00.000005Z"
+    assert (told["amount"], told["duration_us"], told["left_reason"]) == ("0.16", 61_000_000, "hung_up")
+    assert webhook_payload.data(replace(STAY, amount=Decimal(1)))["amount"] == "1.00"
+    assert webhook_payload.data(replace(STAY, amount=None, currency=None))["amount"] is None
+
+
+def test_at_its_joining_nothing_of_its_end_is_known() -> None:
+    told = webhook_payload.data(webhook_payload.at_joining(STAY))
+    ends = ("left_at", "left_reason", "duration_us", "billed_seconds", "amount", "currency", "evidence")
+    assert [told[name] for name in ends] == [None] * len(ends)
+    assert (told["id"], told["role"], told["user_id"]) == (str(STAY.id), "guest", "1001")
+
+
+def test_a_conference_is_told_with_its_ends() -> None:
+    event = Event(D, Kind.CONFERENCE_STARTED, AT, A, "lane", Conference(A, B, C, D, AT.astimezone(UTC)))
+    assert webhook_payload.payload(event)["data"] == {
+        "id": str(A),
+        "account_id": str(B),
+        "sub_account_id": str(C),
+        "room_id": str(D),
+        "started_at": "2026-11-20T10:00:00.000005Z",
+        "ended_at": None,
+        "stays": None,
+    }
