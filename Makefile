@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart faults lock clean
+.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart bench-directory \
+    bench-provisioning faults openapi lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,7 +37,7 @@ lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: bench-admission bench-ingest bench-restart ## all benches
+bench: bench-admission bench-ingest bench-restart bench-directory bench-provisioning ## all benches
 
 bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
@@ -47,8 +48,19 @@ bench-ingest: $(READY) ## how fast the daemon takes in a backlog of the journal,
 bench-restart: $(READY) ## from the daemon's death to the first caller served, with a million passcodes
 	@$(BIN)/python -m tests.bench.restart $(ARGS)
 
+bench-directory: $(READY) ## a million passcodes in the local directory: filling, restart, look-ups, memory, changes
+	@$(BIN)/python -m tests.bench.directory $(ARGS)
+
+bench-provisioning: $(READY) ## creations, bulks and lists over REST, with a million passcodes there already
+	@$(BIN)/python -m tests.bench.provisioning $(ARGS)
+
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
+
+openapi: $(READY) ## renew docs/openapi.json from the operation table
+	@$(BIN)/python -c 'from bridge.api import openapi, table; print(end=openapi.text(openapi.document(table.OPERATIONS)))' \
+	    > docs/openapi.json.new
+	@mv docs/openapi.json.new docs/openapi.json
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

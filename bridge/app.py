@@ -17,29 +17,35 @@ from bridge.api import server
 from bridge.asterisk import ami, ari, heart
 from bridge.asterisk.calls import Calls, StasisCall
 from bridge.asterisk.connections import Connection
+from bridge.asterisk.insiders import RoomCallers
 from bridge.asterisk.journal_file import JournalFile
 from bridge.asterisk.occupancy import AriSwitch, Occupancy
 from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import BridgeError
 from bridge.domain.keypad import Patience
 from bridge.domain.metering import Limits
+from bridge.domain.seats import Seats
 from bridge.health import Health, Parts
+from bridge.lockout import Lockout, Terms
 from bridge.meter import Meter
 from bridge.settings import DaemonSettings
 from bridge.storage import audit, keys
 from bridge.storage.answers import PostgresAnswers
 from bridge.storage.api_keys import PostgresApiKeys
+from bridge.storage.attempts import PostgresAttempts
 from bridge.storage.audit import PostgresAuditLog
+from bridge.storage.blocks import AuditedBlocks
 from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
 from bridge.storage.directory import LocalDirectory
+from bridge.storage.insiders import PostgresInsiders
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.storage.webhook_deliveries import PostgresDeliveries
 from bridge.storage.webhooks import PostgresWebhooks
-from bridge.usecases.admit_caller import admit_caller
+from bridge.usecases.admit_caller import Door, admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
 from bridge.usecases.reconcile_rooms import reconcile_rooms
 from bridge.webhooks.deliverer import Deliverer
@@ -91,29 +97,37 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
         yield
 
 
-class _Nobody:
-    """Until callers can be ended: there are none."""
-
-    async def end(self, **_: object) -> int:
-        return 0
-
-
 class _Daemon:
     """The parts, and how they hang together."""
 
     def __init__(self, chosen: DaemonSettings) -> None:
         self._chosen = chosen
         self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
-        self._patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
         self._keys = keys.derive(*chosen.passcode_secrets)
         self._database = Database(chosen.database_url.get_secret_value())
-        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys.lookup, chosen.node)
+        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys, chosen.node)
+        self._attempts = PostgresAttempts(self._database)
+        self._lockout = Lockout(
+            chosen.node,
+            chosen.state_dir,
+            Terms(
+                chosen.delay_s,
+                chosen.block_after,
+                chosen.block_s,
+                chosen.guessing_per_minute,
+                chosen.attempts_keep_days,
+            ),
+            self._attempts,
+            self._directory.knows,
+        )
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
         )
         self._calls = Calls(self._greet)
-        self._rooms = Rooms()
-        self._occupancy = Occupancy()
+        seats = Seats(self._directory.owner)
+        self._occupancy = Occupancy(seats)
+        self._rooms = Rooms(self._occupancy.left)
+        self._callers = RoomCallers(chosen.node, seats, PostgresInsiders(self._database))
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
         self._clock = PostgresClock(self._database)
@@ -122,20 +136,24 @@ class _Daemon:
         waiting = PostgresDeliveries(self._database)
         self._webhooks = Deliverer(waiting, self._keys.unseal, chosen.webhook_private)
         self._health = Health(
-            Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms),
+            Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
         )
+        patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
+        self._door = Door(self._directory, self._lockout.guard, seats, patience, self._health.barrier)
 
     async def run(self) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         log.info("starting", node=self._chosen.node, pid=os.getpid())
+        await self._lockout.remember()
         try:
             async with self._database, self._api(), asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(work, name=name)
                     for name, work in (
                         ("directory", self._directory.run()),
+                        ("lockout", self._lockout.run()),
                         ("minutes", self._keep_minutes()),
                         ("journal sync", self._journal.sync()),
                         ("journal archives", self._journal.tidy(self._health.committed)),
@@ -161,6 +179,7 @@ class _Daemon:
 
             def ready() -> None:
                 connection.up()
+                self._callers.connected(session)
                 tasks.create_task(self._meter.watch(session), name="meter over ari")
                 tasks.create_task(heart.tend(session), name="heart")
 
@@ -169,6 +188,7 @@ class _Daemon:
                 await self._calls.serve(session, ready)
             finally:
                 self._occupancy.forget()
+                self._callers.connected(None)
 
     async def _reconcile(self, session: ari.Ari) -> None:
         health, switch = self._health, AriSwitch(session, self._occupancy)
@@ -176,7 +196,7 @@ class _Daemon:
 
     async def _greet(self, call: StasisCall) -> bool:
         await self._occupancy.known()
-        return await admit_caller(call, self._directory, self._patience, self._health.barrier)
+        return await admit_caller(call, self._door)
 
     # --- The live view --------------------------------------------------------------------------------------------
     async def _serve_ami(self, connection: Connection) -> None:
@@ -208,7 +228,9 @@ class _Daemon:
             keys=self._keys,
             freshness=self._directory,
             rooms=self._rooms,
-            callers=_Nobody(),
+            callers=self._callers,
+            attempts=self._attempts,
+            blocks=AuditedBlocks(self._lockout.guard, self._database),
             api_keys=PostgresApiKeys(self._database),
             ownership=PostgresOwnership(self._database),
             answers=PostgresAnswers(self._database, self._keys),

@@ -79,7 +79,8 @@ class DaemonSettings(Settings):
         "node1", description="This node's name: Asterisk's systemname, part of every uniqueid and of every record."
     )
     state_dir: Path = Field(
-        Path("/var/lib/bridge"), description="Folder of the local directory of passcodes and the daemon's lock."
+        Path("/var/lib/bridge"),
+        description="Folder of the local directory of passcodes, of what lockout knows, and of the daemon's lock.",
     )
     journal: JournalPath = Field(
         Path("/var/lib/bridge/journal/cel.jsonl"),
@@ -131,7 +132,45 @@ class DaemonSettings(Settings):
         description="Whether webhooks may go to addresses of one's own network, and without TLS: anybody with the key "
         "of an account could then send requests there.",
     )
+    delay_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Seconds that an entry waits after a first few wrong ones; twice as long with each more, 16 times "
+        "that at most. Right and wrong ones wait alike.",
+    )
+    block_after: int = Field(
+        10, ge=3, le=1000, description="Wrong entries, within about half an hour, that block a caller's number."
+    )
+    block_s: float = Field(
+        300.0, gt=0, le=86400, description="Seconds of a first block; each further one is twice as long, a day at most."
+    )
+    guessing_per_minute: float = Field(
+        30.0,
+        gt=0,
+        le=1_000_000,
+        description="Wrong entries a minute, in the whole installation (on one access number: half of them), from "
+        "which on guessing is taken to be under way: an alarm is told, and callers who are not known wait.",
+    )
+    attempts_keep_days: int = Field(90, ge=1, le=3650, description="Days that refused entries are kept in Postgres.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+
+class ClientSettings(_Environment):
+    """What a command needs that asks the daemon."""
+
+    api_url: str = Field(
+        "", pattern=r"^(https?://[^/\s]+)?$", description="Where commands reach REST; empty: at BRIDGE_API_ADDRESS."
+    )
+    api_address: Address = Field("127.0.0.1:8080", description="As for the daemon.")
+    operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
+        description="The bearer key that commands use: the operator's own, or any other operator key."
+    )
+
+    @property
+    def url(self) -> str:
+        """Where REST is."""
+        return self.api_url or f"http://{self.api_address}"
 
 
 class JournalSettings(DatabaseSettings):
@@ -244,7 +283,7 @@ def _complaint(kind: type[Kind], problem: Any) -> str:
 def table() -> list[tuple[str, str, str]]:
     """Every setting once, as (variable, default, description); a required one has the default "required"."""
     rows = {}
-    for kind in (NodeSettings, Settings, DaemonSettings):
+    for kind in (NodeSettings, ClientSettings, Settings, DaemonSettings):
         for name, field in kind.model_fields.items():
             default = "required" if field.is_required() else "" if field.default is None else str(field.default)
             rows[f"BRIDGE_{name.upper()}"] = (f"BRIDGE_{name.upper()}", default, field.description or "")

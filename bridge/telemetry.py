@@ -18,6 +18,20 @@ GCCollector(registry=REGISTRY)
 DIALOGUES: Final = Counter(
     "bridge_dialogues", "Dialogues with callers that ended, by outcome.", ["outcome"], registry=REGISTRY
 )
+REFUSED_ENTRIES: Final = Counter(
+    "bridge_refused_entries", "Entries of callers that let nobody in, by reason.", ["reason"], registry=REGISTRY
+)
+GUESSING: Final = Gauge(
+    "bridge_guessing",
+    "Where guessing is under way now: the whole installation, and each access number by itself.",
+    registry=REGISTRY,
+)
+ATTEMPTS_DROPPED: Final = Counter(
+    "bridge_attempts_dropped", "Refused entries that could not be kept, for want of room.", registry=REGISTRY
+)
+LOCKOUT_STORED: Final = Gauge(
+    "bridge_lockout_stored", "1 while what lockout knows can be stored, and survives a restart.", registry=REGISTRY
+)
 CONNECTED: Final = Gauge(
     "bridge_connected", "1 while the daemon is connected to `what`: ari, ami, postgres.", ["what"], registry=REGISTRY
 )

@@ -55,7 +55,7 @@ def _log(request: web.Request, response: web.StreamResponse, began: float) -> No
 
 async def _send(request: web.Request, response: web.StreamResponse) -> None:
     """All of an answer, to the last byte: a client that does not read what it asked for is cut off."""
-    if request.transport is None:
+    if request.transport is None or not isinstance(response, web.Response):
         return
     request.transport.set_write_buffer_limits(high=0)
     try:

@@ -1,7 +1,9 @@
 """The OpenAPI 3.1 document, made from the operation table."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -38,6 +40,13 @@ PROBLEM: Final = {
             },
         },
     },
+}
+EXAMPLE: Final = {
+    "type": "about:blank",
+    "title": "Invalid value",
+    "status": 422,
+    "detail": "/name: String should have at least 1 character",
+    "errors": [{"pointer": "/name", "detail": "String should have at least 1 character"}],
 }
 _REFUSALS: Final = {
     400: "The body or a header cannot be read",
@@ -79,7 +88,7 @@ of what you read as `If-Match` with a change, and it fails rather than undo some
 """
 
 
-def document(operations: Sequence[Operation], version: str) -> Json:
+def document(operations: Sequence[Operation]) -> Json:
     """The whole document, with every schema under components."""
     answers: set[type[BaseModel]] = {operation.answer for operation in operations if operation.answer}
     bodies: set[type[BaseModel]] = {operation.body for operation in operations if operation.body}
@@ -91,12 +100,13 @@ def document(operations: Sequence[Operation], version: str) -> Json:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Bridge", "version": version, "description": _ABOUT},
+        "info": {"title": "Bridge", "version": version("bridge"), "description": _ABOUT},
         "tags": [{"name": name} for name in dict.fromkeys(map(_subject, operations))],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key."}},
-            "schemas": {"Problem": PROBLEM, **definitions.get("$defs", {})},
+            "responses": {_refused(status): _refusal(status) for status in sorted(_REFUSALS)},
+            "schemas": {"Problem": PROBLEM, **dict(sorted(definitions.get("$defs", {}).items()))},
         },
     }
 
@@ -118,7 +128,7 @@ def _operation(operation: Operation, refs: Any) -> Json:
 
 
 def _subject(operation: Operation) -> str:
-    return operation.handler.__module__.rpartition(".")[2].replace("_", " ")
+    return operation.handler.__module__.rpartition(".")[2].replace("_", "-")
 
 
 def _body(operation: Operation, body: type[BaseModel], refs: Any) -> Json:
@@ -203,10 +213,7 @@ def _responses(operation: Operation, refs: Any) -> Json:
     told = {operation.status: _with_headers(answer, headers)}
     if operation.versioned and not operation.changes:
         told[304] = _with_headers({"description": "It is the version in If-None-Match"}, {"ETag"})
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status in refusals(operation):
-        refused: Json = {"description": _REFUSALS[status], "content": problem}
-        told[status] = _with_headers(refused, _REFUSAL_HEADERS.get(status, frozenset()))
+    told |= {status: {"$ref": f"#/components/responses/{_refused(status)}"} for status in refusals(operation)}
     return {str(status): described for status, described in sorted(told.items())}
 
 
@@ -215,6 +222,18 @@ _REFUSAL_HEADERS: Final = {
     429: frozenset({"Retry-After"}),
     503: frozenset({"Retry-After"}),
 }
+
+
+def _refused(status: int) -> str:
+    return f"Refused{status}"
+
+
+def _refusal(status: int) -> Json:
+    problem: Json = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    if status == 422:
+        problem["example"] = EXAMPLE
+    refused: Json = {"description": _REFUSALS[status], "content": {"application/problem+json": problem}}
+    return _with_headers(refused, _REFUSAL_HEADERS.get(status, frozenset()))
 
 
 def refusals(operation: Operation) -> set[int]:
@@ -240,3 +259,8 @@ def _names_owned(operation: Operation) -> bool:
 
 def _with_headers(described: Json, names: set[str] | frozenset[str]) -> Json:
     return {**described, "headers": {name: _HEADERS[name] for name in sorted(names)}} if names else described
+
+
+def text(described: Json) -> str:
+    """A document as docs/openapi.json has it."""
+    return json.dumps(described, indent=2, ensure_ascii=False) + "\n"

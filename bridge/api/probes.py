@@ -1,18 +1,19 @@
 """Outside /v1, open to all: whether the process lives, whether its parts are well, its metrics, its document."""
 
-from importlib.metadata import version
+from collections.abc import Sequence
 
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from bridge.api import openapi, table
+from bridge.api import openapi
+from bridge.api.operations import Operation
 from bridge.api.services import Services
 
 
-def add(app: web.Application, services: Services) -> None:
+def add(app: web.Application, services: Services, operations: Sequence[Operation]) -> None:
     """Add /healthz, /readyz, /metrics and /openapi.json."""
-    described = orjson.dumps(openapi.document(table.OPERATIONS, version("bridge")))
+    described = orjson.dumps(openapi.document(operations))
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})

@@ -1,12 +1,13 @@
 """REST on aiohttp: the key first, then routing, validation, the handler, and problems for all that goes wrong."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
 
-from bridge.api import door, execution, intake, middlewares, probes, table
+from bridge.api import docs, door, execution, intake, middlewares, probes, table
 from bridge.api.middlewares import Handler
 from bridge.api.operations import Operation
 from bridge.api.services import Services
@@ -22,10 +23,11 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     """The whole of REST, to be run by aiohttp."""
     around = [middlewares.observed, middlewares.told, middlewares.keyed(services.operator_key, services.api_keys)]
     app = web.Application(client_max_size=intake.BULK_MAX, middlewares=around)
-    app[middlewares.BUSY] = set()
+    app[middlewares.BUSY] = set[asyncio.BaseProtocol]()
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
-    probes.add(app, services)
+    probes.add(app, services, operations)
+    docs.add(app)
     return app
 
 
@@ -45,7 +47,8 @@ def runner_of(app: web.Application) -> web.AppRunner:
 async def serving(services: Services, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
     """Serve all of REST until the block ends; at which address. Raises OSError when that cannot be listened on."""
     app = application(services)
-    async with door.opened(runner_of(app), app[middlewares.BUSY], host, port) as address:
+    busy = app[middlewares.BUSY]
+    async with door.opened(runner_of(app), busy, host, port) as address:
         yield address
 
 

@@ -14,6 +14,7 @@ from bridge.domain.access import Owner, Principal
 from bridge.domain.admission import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
 from bridge.usecases.access_ports import Answers, ApiKeys, AuditLog, Ownership
+from bridge.usecases.admission_ports import Attempts, Blocks
 from bridge.usecases.keep_webhooks import Webhooks
 from bridge.usecases.ports import Callers, Minutes, Rooms
 from bridge.usecases.provision import Keys
@@ -49,6 +50,8 @@ class Services:
     freshness: Freshness
     rooms: Rooms
     callers: Callers
+    attempts: Attempts
+    blocks: Blocks
     api_keys: ApiKeys
     ownership: Ownership
     answers: Answers

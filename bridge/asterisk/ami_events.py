@@ -13,7 +13,7 @@ class Joined:
     uniqueid: str
     channel: str
     caller: str
-    is_host: bool
+    role: str
     muted: bool
     at: datetime
 
@@ -64,7 +64,7 @@ def parse(fields: Mapping[str, str]) -> Event | None:
                 uniqueid,
                 fields.get("channel", ""),
                 fields.get("calleridnum", ""),
-                fields.get("admin", "").lower() == "yes",
+                _role(fields),
                 fields.get("muted", "").lower() == "yes",
                 _time(fields),
             )
@@ -80,6 +80,12 @@ def parse(fields: Mapping[str, str]) -> Event | None:
             return Talking(room, uniqueid, fields.get("talkingstatus") == "on")
         case _:
             return None
+
+
+def _role(fields: Mapping[str, str]) -> str:
+    """The role that the dialplan joined them in; of whoever came by another way, what ConfBridge makes of them."""
+    told = fields.get("chanvariable", "").removeprefix("BRIDGE_ROLE=")
+    return told or ("host" if fields.get("admin", "").lower() == "yes" else "guest")
 
 
 def _time(fields: Mapping[str, str]) -> datetime:

@@ -19,7 +19,8 @@ WANTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel of a caller: identity, who calls, what was dialled, and how many tries were used up already."""
+    """A channel of a caller: identity, who calls, what was dialled, how many tries were used up already, and from which
+    address the call came."""
 
     id: str
     name: str
@@ -27,6 +28,7 @@ class Channel:
     caller: str
     number: str
     tries: int
+    trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +111,5 @@ def channel(data: dict[str, Any]) -> Channel:
         caller=(data.get("caller") or {}).get("number") or "",
         number=variables.get("BRIDGE_NUMBER") or "",
         tries=int(tries) if tries.isdecimal() else 0,
+        trunk=(variables.get("BRIDGE_TRUNK") or "").rpartition(":")[0],
     )

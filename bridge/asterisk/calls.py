@@ -16,11 +16,14 @@ from bridge.asterisk.ari_events import Channel, Event
 from bridge.domain import phone
 from bridge.domain.admission import Entry
 from bridge.domain.errors import BridgeError
+from bridge.domain.passcode import Role
 from bridge.usecases.admit_caller import CallerGone, Prompt
 
 log = structlog.get_logger()
 
 Greet = Callable[["StasisCall"], Awaitable[bool]]
+REJECTED: Final = 21
+"""The cause of Q.850 for a caller who is not let in."""
 _GONE: Final = object()
 _PROMPT_OVER: Final = object()
 
@@ -35,11 +38,21 @@ class StasisCall:
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
         self._playing: str | None = None
         self._playbacks = itertools.cycle(playbacks)
+        self._language = prompts.LANGUAGE
+        self._greeting = ""
         self.greeted = greeted
 
     @property
     def id(self) -> str:
         return self._channel.id
+
+    @property
+    def caller(self) -> str:
+        return phone.clean(self._channel.caller)
+
+    @property
+    def trunk(self) -> str:
+        return self._channel.trunk
 
     @property
     def number(self) -> str:
@@ -69,9 +82,17 @@ class StasisCall:
         else:
             await self._post("answer")
 
+    async def speak(self, language: str, greeting: str) -> None:
+        self._greeting = greeting
+        if language != self._language:
+            self._language = language
+            # The room speaks what the channel speaks.
+            await self._post("variable", variable="CHANNEL(language)", value=language)
+
     async def say(self, *prompt: Prompt) -> None:
         self._playing = next(self._playbacks)
-        await self._post(f"play/{self._playing}", media=prompts.media(*prompt))
+        media = prompts.media(*prompt, greeting=self._greeting)
+        await self._post(f"play/{self._playing}", media=media, lang=self._language)
 
     async def say_whole(self, *prompt: Prompt) -> None:
         await self.say(*prompt)
@@ -100,11 +121,12 @@ class StasisCall:
 
     async def join(self, entry: Entry) -> None:
         await self._post("variable", variable="BRIDGE_TICKET", value=entry.ticket)
-        await self._finish(await self._post("continue", context="bridge-room", extension="join", priority="1"))
+        extension = "listen" if entry.role is Role.LISTENER else "join"
+        await self._finish(await self._post("continue", context="bridge-room", extension=extension, priority="1"))
 
-    async def refuse(self) -> None:
+    async def refuse(self, cause: int = REJECTED) -> None:
         await self._post("variable", variable="BRIDGE_OUTCOME", value="refused")
-        await self._finish(await self._ari.send("DELETE", f"channels/{self.id}", {"reason_code": "21"}))
+        await self._finish(await self._ari.send("DELETE", f"channels/{self.id}", {"reason_code": str(cause)}))
 
     async def _next(self) -> object:
         item = await self._inbox.get()

@@ -1,11 +1,13 @@
 """Who is in which ConfBridge now, as ARI lists it: right from the first answer after a restart, unlike events."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from bridge.asterisk import heart
 from bridge.asterisk.ari import Ari, AriFailed, AriUnreachable
+from bridge.domain.seats import Seats
 
 CONFBRIDGE: Final = "ConfBridge"
 PARTICIPANT: Final = "PJSIP/"
@@ -16,16 +18,12 @@ MANY: Final = 8
 
 
 class Occupancy:
-    """The rooms of one node. Nobody is greeted before they are known, or could not be learnt in LEARN_S."""
+    """The rooms of one node, in whose seats limits are counted. Nobody is greeted before they are known, or could not
+    be learnt in LEARN_S."""
 
-    def __init__(self) -> None:
-        self._rooms: dict[str, frozenset[str]] = {}
+    def __init__(self, seats: Seats) -> None:
+        self._seats = seats
         self._known = asyncio.Event()
-
-    @property
-    def rooms(self) -> Mapping[str, frozenset[str]]:
-        """Room → the participants' uniqueids, as of the last listing."""
-        return self._rooms
 
     async def known(self) -> None:
         """Wait until the rooms have been listed over the present connection, at most LEARN_S."""
@@ -39,9 +37,13 @@ class Occupancy:
         """The connection was lost."""
         self._known.clear()
 
-    def learn(self, rooms: dict[str, frozenset[str]]) -> None:
-        """The rooms have been listed."""
-        self._rooms = rooms
+    def left(self, uniqueid: str) -> None:
+        """A participant has left."""
+        self._seats.left(uniqueid, time.monotonic())
+
+    def learn(self, rooms: Mapping[str, Set[str]], asked: float) -> None:
+        """The rooms (name → the participants' uniqueids) have been listed, as asked for at `asked`, monotonic."""
+        self._seats.listed(rooms, asked)
         self._known.set()
 
 
@@ -54,6 +56,7 @@ class AriSwitch:
         self._outside: dict[str, bool] = {}
 
     async def participants(self) -> Set[str]:
+        asked = time.monotonic()
         try:
             bridges: list[dict[str, Any]] = await self._ari.request("GET", "bridges")
         except AriFailed as error:
@@ -67,7 +70,7 @@ class AriSwitch:
                 rooms[bridge["name"]] = frozenset(channels)
                 listed.update(bridge["channels"])
         self._outside = {channel: outside for channel, outside in self._outside.items() if channel in listed}
-        self._occupancy.learn(rooms)
+        self._occupancy.learn(rooms, asked)
         return frozenset().union(*rooms.values())
 
     async def existing(self, channels: Set[str]) -> Set[str]:

@@ -17,9 +17,10 @@ class _Room:
 
 
 class Rooms:
-    """Who is in which room now. Empty and `known=False` while AMI is away."""
+    """Who is in which room now. Empty and `known=False` while AMI is away. `on_left` is told of each who leaves."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_left: Callable[[str], None] = lambda _: None) -> None:
+        self._on_left = on_left
         self._rooms: dict[str, _Room] = {}
         self.known = False
 
@@ -56,6 +57,7 @@ class Rooms:
                     room = self._rooms.setdefault(event.room, _Room(event.at, {}))
                     room.participants.setdefault(event.uniqueid, _participant(event))
             case ami_events.Left(name, uniqueid):
+                self._on_left(uniqueid)
                 if name in self._rooms:
                     self._rooms[name].participants.pop(uniqueid, None)
             case ami_events.Emptied(name):
@@ -92,6 +94,4 @@ class Rooms:
 
 
 def _participant(event: ami_events.Joined) -> LiveParticipant:
-    return LiveParticipant(
-        event.uniqueid, event.caller, "host" if event.is_host else "guest", event.at, event.muted, talking=False
-    )
+    return LiveParticipant(event.uniqueid, event.caller, event.role, event.at, event.muted, talking=False)

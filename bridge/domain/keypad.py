@@ -1,15 +1,20 @@
 """What a caller keys, one key at a time.
 
 `#` ends an entry and is never needed: the key that completes a live code admits at once, for codes are prefix-free.
-`*` clears the entry. An entry that can match nothing any more is heard to its end all the same, so that neither the
-rest of a long code spills into the next try, nor the moment of a refusal tells how much of a guess was right.
+`*` clears the entry; behind as many digits as a code has it ends it, or guesses could be taken back unjudged. An entry
+that can match nothing any more is heard to its end all the same, so that neither the rest of a long code spills into
+the next try, nor the moment of a refusal tells how much of a guess was right.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.domain.passcode import SPARSE_DIGITS
+
 DIGITS: Final = frozenset("0123456789")
 MAX_KEYED: Final = 32
+WHOLE: Final = SPARSE_DIGITS
+"""No code and no PIN has fewer digits: so many are a guess, whatever follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def press(digits: str, key: str) -> Keying | Ended:
     if key == "#" and digits:
         return Ended(digits)
     if key == "*":
-        return Keying("")
+        return Ended(digits) if len(digits) >= WHOLE else Keying("")
     if key in DIGITS and len(digits) < MAX_KEYED:
         return Keying(digits + key)
     return Keying(digits)

@@ -7,6 +7,8 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 _IDENTITIES = UUID("6f0a3e5c-6d0b-5c1e-9a55-2f1d0a3b7c11")
+CAUSE_DISCONNECTED = 21
+"""The cause (Q.850: call rejected) by which the daemon hangs up on those inside; nothing else ends a stay by it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -30,6 +32,8 @@ class Reason(StrEnum):
     MEDIA_LOST = "media_lost"
     SWITCH_STOPPED = "switch_stopped"
     SWITCH_LOST = "switch_lost"
+    DISCONNECTED = "disconnected"
+    """Hung up on from outside the conference: the passcode was revoked, the room or its owner closed or suspended."""
     DROPPED = "dropped"
     NOT_IN_JOURNAL = "not_in_journal"
     """There was no stay: a correction of a record that the journal knows nothing of. Its length is 0."""
@@ -139,6 +143,19 @@ class Call:
     ended_us: int
     cause: int
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something in the journal that an operator should see. Never billable."""
+
+    at: int
+    kind: str
+    subject: str
+
+
+Change = OpenCall | Call | OpenStay | MinuteRecord | Incident
+"""What a fact changes, in order: rows to put, rows to close, incidents to tell. Putting one twice changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

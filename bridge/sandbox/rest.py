@@ -21,6 +21,9 @@ class Rest:
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         return await self._ask("POST", path, body=body)
 
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return await self._ask("PATCH", path, body=body)
+
     async def delete(self, path: str) -> Any:
         return await self._ask("DELETE", path)
 

@@ -1,228 +1,121 @@
-"""The local directory of passcodes and access numbers: answers from this machine, kept fresh from Postgres."""
+"""The local directory of passcodes, numbers and known callers: answers from this machine, in microseconds."""
 
 import asyncio
+import hmac
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import lmdb
-import structlog
-
-from bridge.domain import passcode
-from bridge.domain.admission import Entry
+from bridge.domain import passcode, phone
+from bridge.domain.admission import Barred, DialledNumber, Entry, RoomOwner
 from bridge.domain.errors import Unavailable
-from bridge.storage import directory_source, nodes
+from bridge.domain.tenancy import Space
+from bridge.storage import directory_rows, directory_source
 from bridge.storage.database import Database
-from bridge.storage.directory_file import DirectoryFile, Mark, Writing, entry_of
-from bridge.storage.directory_source import Everything, News
+from bridge.storage.directory_following import FollowingDirectory
+from bridge.storage.directory_rows import Found
+from bridge.storage.directory_uses import Use
+from bridge.usecases.provision import Keys
 
-log = structlog.get_logger()
-
-PING_S: Final = 5.0
-LAG_S: Final = PING_S + 2.0
 CONFIRM_S: Final = 0.5
-PRUNE_S: Final = 3600.0
-RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
-ONLY_NUMBERS: Final = -1
-Result = TypeVar("Result")
 
 
-class LocalDirectory:
-    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it."""
+def _wall_clock_us() -> int:
+    return time.time_ns() // 1000
 
-    def __init__(self, database: Database, state_dir: Path, lookup_key: bytes, node: str) -> None:
-        self._database = database
-        self._key = lookup_key
-        self._node = node
-        self._file = DirectoryFile(state_dir / "directory.lmdb", lookup_key)
-        self._charge = nodes.Charge(node)
-        # LMDB wants a writing to end in the thread that began it.
-        self._writer = ThreadPoolExecutor(1, "directory")
-        self._lock = asyncio.Lock()
-        self._news = asyncio.Event()
-        self._rounds = 0
-        self._round_done = 0
-        self._fresh_at: float | None = None
-        self._hears = False
-        self._started_at = time.monotonic()
-        self._pruned_at: float | None = None
-        self._trouble = "not read from Postgres yet"
 
-    # --- Answers --------------------------------------------------------------------------------------------------
-    def find(self, digits: str) -> Entry | None:
-        return self._file.find(passcode.digest(digits, self._key))
+class LocalDirectory(FollowingDirectory):
+    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it.
 
-    def longest(self) -> int:
-        return self._file.mark.longest if self._file.mark else 0
+    `now_us` is the wall clock, in µs since 1970: windows of validity are held against it.
+    """
 
-    def serves(self, number: str) -> bool:
-        return self._file.serves(number)
+    def __init__(
+        self, database: Database, state_dir: Path, keys: Keys, node: str, now_us: Callable[[], int] = _wall_clock_us
+    ) -> None:
+        super().__init__(database, state_dir, keys.lookups, node, now_us)
+        self._keys = keys.lookups
 
-    async def confirm(self, digits: str) -> Entry | None:
+    def number(self, dialled: str) -> DialledNumber | None:
+        rows = self._file.number(dialled)
+        return rows and directory_rows.number_of(dialled, *rows)
+
+    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        return self._answer(self._file.code(self._digests(digits, number)), number)
+
+    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
         if self.fresh:
             return None
-        digest = passcode.digest(digits, self._key)
         try:
             async with asyncio.timeout(CONFIRM_S), self._database.transaction() as connection:
-                found = await directory_source.entries(connection, [digest])
+                found = await directory_source.code(connection, self._digests(digits, number))
         except (Unavailable, TimeoutError):
             return None
-        return entry_of(found[digest]) if found else None
+        if found and found.uses:
+            self._confirmed[found.passcode_id] = found.uses, found.change
+        return self._answer(found, number)
 
-    # --- Its own state --------------------------------------------------------------------------------------------
-    @property
-    def fresh(self) -> bool:
-        """Whether it holds all that Postgres had a moment ago."""
-        return self._hears and self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
+    def longest(self, number: DialledNumber) -> int:
+        return self._file.longest(_space(number) or directory_rows.SHARED)
 
-    @property
-    def number(self) -> int | None:
-        """The number of the last change it knows; None before it was ever filled."""
-        mark = self._file.mark
-        return mark.number if mark and mark.number != ONLY_NUMBERS else None
+    def pin_matches(self, entry: Entry, digits: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.pin is None or passcode_id is None:
+            return False
+        return any(
+            [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._keys]
+        )
 
-    @property
-    def not_ready(self) -> str | None:
-        """Why this node must not admit callers now, if so."""
-        if self._file.mark is None:
-            return f"the directory of passcodes was never filled: {self._trouble}"
-        return self._charge.refusal
+    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+        entries = [
+            entry
+            for row, owned in self._file.callers(_caller(caller)) or ()
+            if (entry := directory_rows.trusted(row, owned, number))
+        ]
+        return entries[0] if len(entries) == 1 else None
 
-    def age_s(self) -> float:
-        """Seconds since it was known to be fresh, or since the start."""
-        return time.monotonic() - (self._fresh_at or self._started_at)
+    def knows(self, caller: str) -> bool:
+        return self._file.callers(_caller(caller)) is not None
 
-    def health(self) -> tuple[bool, str]:
-        """Whether it can serve callers, and what is to be said of it."""
-        if self.number is None:
-            return False, f"not filled yet: {self._trouble}"
-        if self._hears and self.age_s() <= LAG_S:
-            return True, f"fresh, at change {self.number}"
-        return True, f"serves what it knew {self.age_s():.0f} s ago, at change {self.number}: {self._trouble}"
+    def owner(self, room_id: str) -> RoomOwner | None:
+        key = directory_rows.id_of(room_id)
+        owned = self._file.owned(key) if key else None
+        return owned and directory_rows.owner(owned)
 
-    # --- Keeping it fresh -----------------------------------------------------------------------------------------
-    async def run(self) -> None:
-        """Follow Postgres for ever, whatever happens to it."""
-        tries = 0
-        while True:
-            before = self._fresh_at
-            try:
-                await self._follow()
-            except (Unavailable, lmdb.Error, OSError) as error:
-                self._hears = False
-                if str(error) != self._trouble:
-                    log.warning("directory_stale", error=str(error), mend="serving what is known; retrying")
-                self._trouble = str(error)
-            tries = 0 if self._fresh_at != before else tries + 1
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-
-    async def catch_up(self) -> None:
-        """Apply all that was committed before this call, now. If Postgres is lost meanwhile, `run` does it later."""
-        try:
-            await self._catch_up()
-        except Unavailable as error:
-            self._trouble = str(error)
-            self._news.set()
-
-    async def close(self) -> None:
-        """Let go of the file. `run` must have ended."""
-        await self._on_writer(self._file.close)
-        self._writer.shutdown()
-
-    async def _follow(self) -> None:
-        async with self._database.connection(nodes.application(self._node)) as connection:
-            await connection.add_listener(directory_source.CHANNEL, self._notified)
-            connection.add_termination_listener(self._notified)
-            while not connection.is_closed():
-                self._news.clear()
-                await self._charge.claim(connection)
-                await self._catch_up()
-                self._hears = True
-                await self._prune()
-                try:
-                    async with asyncio.timeout(PING_S):
-                        await self._news.wait()
-                except TimeoutError:
-                    await connection.execute("SELECT 1", timeout=PING_S)
-        raise Unavailable(f"The connection to Postgres at {self._database.url.where} was lost")
-
-    def _notified(self, *_: object) -> None:
+    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.uses_left is None or passcode_id is None:
+            return True
+        use = Use(passcode_id, uniqueid, self._now_us())
+        if self._uses.has(use):
+            return True
+        row, change = self._file.uses(passcode_id)
+        if row is None:
+            row, change = self._confirmed.get(passcode_id, (None, 0))
+        left = directory_rows.uses_left(row, self._uses.lacking(passcode_id, change)) if row else entry.uses_left
+        if left <= 0:
+            return False
+        await self._uses.take(use)
         self._news.set()
+        return True
 
-    async def _catch_up(self) -> None:
-        asked = self._rounds
-        async with self._lock:
-            if self._round_done > asked:
-                # A round that began after we asked has ended while we waited.
-                return
-            self._rounds += 1
-            began = time.monotonic()
-            async with self._database.snapshot() as connection:
-                theirs, ours = await directory_source.mark(connection), self._file.mark
-                known = ours is not None and ours.database_id == theirs.database_id
-                if known and ours == theirs:
-                    news: News | None = News({}, {})
-                elif ours is not None and known and ours.number != ONLY_NUMBERS:
-                    news = await directory_source.news(connection, ours.number, theirs.number)
-                else:
-                    news = None
-            if news is None:
-                await self._refill()
-            elif ours != theirs:
-                await self._on_writer(self._apply, news, theirs)
-            self._fresh_at = began
-            self._round_done = self._rounds
+    def _digests(self, digits: str, number: DialledNumber) -> list[bytes]:
+        space = _space(number)
+        return [passcode.digest(digits, key, space) for key in self._keys]
 
-    def _apply(self, news: News, mark: Mark) -> None:
-        writing = self._file.begin()
-        try:
-            for digest, entry in news.codes.items():
-                writing.put_code(digest, entry)
-            writing.put_numbers(news.numbers)
-            self._file.end(writing, mark)
-        except BaseException:
-            writing.abort()
-            raise
+    def _answer(self, found: Found | None, number: DialledNumber) -> Entry | Barred | None:
+        if found is None:
+            return None
+        here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
+        return directory_rows.answer(found, here, number, self._now_us())
 
-    async def _refill(self) -> None:
-        """Read everything, in chunks, while what is known goes on serving. Access numbers come first, by themselves,
-        when there is nothing to serve yet: a miss is then confirmed by Postgres."""
-        async with (
-            self._database.connection("bridge directory") as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            everything = Everything(connection)
-            mark, numbers = await everything.mark(), dict.fromkeys(await everything.numbers(), True)
-            if self._file.mark is None:
-                first = Mark(mark.database_id, ONLY_NUMBERS, mark.longest)
-                await self._on_writer(self._apply, News({}, numbers), first)
-            async with self._rewriting(mark) as writing:
-                await self._on_writer(writing.clear)
-                await self._on_writer(writing.put_numbers, numbers)
-                async for codes in everything.codes():
-                    await self._on_writer(writing.add_codes, codes)
-        log.info("directory_filled", number=mark.number, longest=mark.longest)
 
-    @asynccontextmanager
-    async def _rewriting(self, mark: Mark) -> AsyncIterator[Writing]:
-        begun = self._writer.submit(self._file.begin)
-        try:
-            writing = await asyncio.wrap_future(begun)
-            yield writing
-            await self._on_writer(self._file.end, writing, mark)
-        except BaseException:
-            if not begun.cancelled():
-                self._writer.submit(lambda: begun.result().abort())
-            raise
+def _space(number: DialledNumber) -> bytes:
+    """The set of codes that can be keyed on a number, as passcode.digest takes it: empty for the shared one."""
+    own = number.account_id if number.space is Space.OWN else None
+    return bytes.fromhex(own.replace("-", "")) if own else b""
 
-    async def _prune(self) -> None:
-        if self._pruned_at is None or time.monotonic() - self._pruned_at > PRUNE_S:
-            self._pruned_at = time.monotonic()
-            async with self._database.transaction() as connection:
-                await directory_source.prune(connection)
 
-    async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
+def _caller(number: str) -> str:
+    return phone.clean(number).lstrip("+")

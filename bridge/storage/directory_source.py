@@ -1,70 +1,153 @@
-"""What the local directory reads from Postgres."""
+"""What the local directory reads from Postgres, and the uses that it tells it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 import asyncpg
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.storage.directory_file import Mark
+from bridge.storage import directory_rows, locks
+from bridge.storage.directory_file import TABLES, Mark
+from bridge.storage.directory_rows import Found
+from bridge.storage.directory_uses import Use
+from bridge.storage.tables import passcode_uses
 
 CHANNEL: Final = "bridge_directory"
 MOST_CHANGES: Final = 20_000
 CHUNK: Final = 1000
-
-_MARK: Final = """
-SELECT database_id, number, (SELECT coalesce(max(length), 0) FROM passcode_lengths) AS longest
-FROM directory_state
-"""
-# An entry is packed as directory_file.entry_of takes it apart.
-_CODES: Final = """
-SELECT passcodes.digest, uuid_send(passcodes.id) || uuid_send(passcodes.account_id) || uuid_send(rooms.sub_account_id)
-    || uuid_send(rooms.id) || convert_to(passcodes.role, 'UTF8') AS entry
-FROM passcodes
-JOIN rooms ON rooms.id = passcodes.room_id
-JOIN sub_accounts ON sub_accounts.id = rooms.sub_account_id
-JOIN accounts ON accounts.id = passcodes.account_id
-WHERE passcodes.state = 'live' AND sub_accounts.state = 'active' AND accounts.state = 'active'
-"""
-_NUMBERS: Final = "SELECT number FROM access_numbers"
+_1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What changed since a number: of each digest its entry now, or None; of each access number whether it is known."""
+class Rows:
+    """How the rows of a table of the directory are read: `where` has a place for the condition on keys, `some` is that
+    condition. In order of their keys."""
 
-    codes: dict[bytes, bytes | None]
-    numbers: dict[str, bool]
+    key: str
+    row: str
+    where: str
+    some: str
+
+    def read(self, condition: str) -> str:
+        return f"SELECT {self.key} AS key, {self.row} AS row FROM {self.where.format(condition)}"  # noqa: S608  # our own
+
+
+_OF_CODES: Final = "passcodes WHERE state = 'live' AND {}"
+_ROWS: Final[Mapping[str, Rows]] = {
+    "codes": Rows("digest", directory_rows.CODE, f"{_OF_CODES} ORDER BY digest", "digest = ANY(:keys)"),
+    "uses": Rows(
+        "uuid_send(id)",
+        directory_rows.USES,
+        f"{_OF_CODES} AND max_uses IS NOT NULL ORDER BY id",
+        "digest = ANY(:keys)",
+    ),
+    "lengths": Rows(
+        "uuid_send(space)",
+        directory_rows.LENGTH,
+        "passcode_lengths WHERE {} GROUP BY space ORDER BY space",
+        "space IN (SELECT space FROM passcodes WHERE state = 'live' AND digest = ANY(:keys))",
+    ),
+    "rooms": Rows("uuid_send(id)", directory_rows.ROOM, "rooms WHERE {} ORDER BY id", "id = ANY(:keys)"),
+    "sub_accounts": Rows(
+        "uuid_send(id)", directory_rows.SUB_ACCOUNT, "sub_accounts WHERE {} ORDER BY id", "id = ANY(:keys)"
+    ),
+    "accounts": Rows("uuid_send(id)", directory_rows.ACCOUNT, "accounts WHERE {} ORDER BY id", "id = ANY(:keys)"),
+    "numbers": Rows(
+        "convert_to(number, 'UTF8')",
+        directory_rows.NUMBER,
+        "access_numbers WHERE {} ORDER BY 1",
+        "number = ANY(:keys)",
+    ),
+    "callers": Rows(
+        "convert_to(number, 'UTF8')",
+        directory_rows.CALLERS,
+        "known_callers WHERE removed_at IS NULL AND {} GROUP BY number ORDER BY 1",
+        "number = ANY(:keys)",
+    ),
+}
+
+
+def _uuid(key: bytes) -> UUID:
+    return UUID(bytes=key)
+
+
+# Of each kind of news: what its key is in SQL, the table whose row it is, and those that may have more to say of it.
+_KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str, tuple[str, ...]]]] = {
+    "code": (bytes, "codes", ("uses", "lengths")),
+    "room": (_uuid, "rooms", ()),
+    "sub_account": (_uuid, "sub_accounts", ()),
+    "account": (_uuid, "accounts", ()),
+    "number": (bytes.decode, "numbers", ()),
+    "caller": (bytes.decode, "callers", ()),
+}
+_MARK: Final = "SELECT database_id, number FROM directory_state"
+_CONFIRM: Final = f"""
+SELECT {directory_rows.CODE} AS code, {directory_rows.ROOM} AS room, {directory_rows.SUB_ACCOUNT} AS sub_account,
+    {directory_rows.ACCOUNT} AS account, CASE WHEN max_uses IS NOT NULL THEN {directory_rows.USES} END AS uses,
+    (SELECT number FROM directory_state) AS change
+FROM passcodes
+JOIN rooms ON rooms.id = passcodes.room_id
+JOIN sub_accounts ON sub_accounts.id = rooms.sub_account_id
+JOIN accounts ON accounts.id = sub_accounts.account_id
+WHERE passcodes.state = 'live' AND passcodes.digest = ANY(:digests)
+"""  # noqa: S608  # made of our own texts alone
+
+News = dict[str, dict[bytes, bytes | None]]
 
 
 async def mark(connection: AsyncConnection) -> Mark:
     """How far the database has come."""
     row = (await connection.execute(text(_MARK))).one()
-    return Mark(row.database_id, row.number, row.longest)
+    return Mark(row.database_id, row.number)
 
 
 async def news(connection: AsyncConnection, since: int, until: int) -> News | None:
-    """The changes (since, until]; None when they are too many, or not all kept: then all must be read."""
+    """What the changes (since, until] made of the rows they were of; None when they are too many, or not all kept: then
+    all must be read."""
     if not 0 < until - since <= MOST_CHANGES:
         return None
     statement = text("SELECT kind, key FROM directory_changes WHERE number > :since AND number <= :until")
-    changes = (await connection.execute(statement, {"since": since, "until": until})).all()
-    if len(changes) != until - since or not {change.kind for change in changes} <= {"code", "number"}:
+    changes, changed = 0, defaultdict[str, set[bytes]](set)
+    streamed = await connection.stream(
+        statement, {"since": since, "until": until}, execution_options={"yield_per": CHUNK}
+    )
+    async for some in streamed.partitions():
+        changes += len(some)
+        for kind, key in some:
+            changed[kind].add(key)
+    if changes != until - since or not changed.keys() <= _KINDS.keys():
         return None
-    digests = {change.key for change in changes if change.kind == "code"}
-    numbers = {change.key.decode() for change in changes if change.kind == "number"}
-    codes = await entries(connection, list(digests)) if digests else {}
-    rows = await connection.execute(text(f"{_NUMBERS} WHERE number = ANY(:numbers)"), {"numbers": list(numbers)})
-    known = set(rows.scalars())
-    return News({digest: codes.get(digest) for digest in digests}, {number: number in known for number in numbers})
+    found = defaultdict[str, dict[bytes, bytes | None]](dict)
+    for kind, keys in changed.items():
+        as_sql, table, more = _KINDS[kind]
+        found[table].update(dict.fromkeys(keys))
+        for part in _chunks(keys):
+            for each in (table, *more):
+                rows = _ROWS[each]
+                result = await connection.execute(text(rows.read(rows.some)), {"keys": [as_sql(key) for key in part]})
+                found[each].update((row.key, row.row) for row in result)
+    return dict(found)
 
 
-async def entries(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The packed entries of those digests that are live."""
-    rows = await connection.execute(text(f"{_CODES} AND passcodes.digest = ANY(:digests)"), {"digests": digests})
-    return {row.digest: row.entry for row in rows}
+async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found | None:
+    """The live code with one of those digests, with all it hangs on."""
+    row = (await connection.execute(text(_CONFIRM), {"digests": digests})).first()
+    if row is None:
+        return None
+    return Found(row.code, row.room, row.sub_account, row.account, row.uses, row.change)
+
+
+_RAISE: Final = """
+UPDATE passcodes SET uses = uses + new.times
+FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS bigint[])) AS new(id, times) WHERE passcodes.id = new.id
+"""
 
 
 class Everything:
@@ -74,19 +157,55 @@ class Everything:
         self._connection = connection
 
     async def mark(self) -> Mark:
+        # All rows in order of their keys: sorting them takes a quarter of the time of finding each by an index.
+        await self._connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL work_mem = '64MB'")
         row = await self._connection.fetchrow(_MARK)
-        return Mark(row["database_id"], row["number"], row["longest"])
+        return Mark(row["database_id"], row["number"])
 
-    async def numbers(self) -> list[str]:
-        return [row["number"] for row in await self._connection.fetch(_NUMBERS)]
+    async def of_numbers(self) -> News:
+        """The access numbers, and what else is needed to serve them while codes are looked up in Postgres."""
+        theirs = "id IN (SELECT account_id FROM access_numbers)"
+        wanted = {"numbers": "true", "lengths": "true", "accounts": theirs}
+        return {
+            table: dict(await self._connection.fetch(_ROWS[table].read(condition)))
+            for table, condition in wanted.items()
+        }
 
-    async def codes(self) -> AsyncIterator[list[tuple[bytes, bytes]]]:
-        """Codes as (digest, packed entry), in order of their digests, a chunk at a time."""
-        cursor = await self._connection.cursor(f"{_CODES} ORDER BY passcodes.digest")
-        while rows := await cursor.fetch(CHUNK):
-            yield [tuple(row) for row in rows]
+    async def rows(self) -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
+        """Tables with their rows in order of keys, a chunk at a time."""
+        for table in TABLES:
+            cursor = await self._connection.cursor(_ROWS[table].read("true"))
+            while rows := await cursor.fetch(CHUNK):
+                yield table, [tuple(row) for row in rows]
+
+
+async def tell(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
+    """Let Postgres know of uses, each once however often it is told: the number of the change from which on its figures
+    count them. None when others write codes just now: try again."""
+    if not await locks.writes_codes(connection, {UUID(bytes=use.passcode_id) for use in uses}):
+        return None
+    values = [
+        {
+            "id": uuid5(UUID(bytes=use.passcode_id), use.uniqueid),
+            "passcode_id": UUID(bytes=use.passcode_id),
+            "uniqueid": use.uniqueid,
+            "used_at": _1970 + timedelta(microseconds=use.at_us),
+        }
+        for use in uses
+    ]
+    added = insert(passcode_uses).on_conflict_do_nothing().returning(passcode_uses.c.passcode_id)
+    new = Counter((await connection.execute(added, values)).scalars())
+    # In one go: who waits for one of these rows waits for nobody that this waits for.
+    await connection.execute(text(_RAISE), {"ids": list(new), "times": list(new.values())})
+    return (await mark(connection)).number
 
 
 async def prune(connection: AsyncConnection) -> None:
     """Drop changes that are a week old: whoever missed so many reads everything again."""
     await connection.execute(text("DELETE FROM directory_changes WHERE changed_at < now() - interval '7 days'"))
+
+
+def _chunks(keys: Iterable[bytes]) -> Iterator[list[bytes]]:
+    remaining = iter(keys)
+    while part := list(islice(remaining, CHUNK)):
+        yield part

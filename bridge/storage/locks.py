@@ -31,6 +31,18 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
     )
 
 
+async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
+    """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
+    tried = await connection.execute(
+        text(
+            "SELECT bool_and(pg_try_advisory_xact_lock(:class, key)) FROM "
+            "(SELECT DISTINCT hashtext(space::text) AS key FROM passcodes WHERE id = ANY(:ids)) AS keys"
+        ),
+        {"class": _CODES, "ids": list(passcodes)},
+    )
+    return tried.scalar() is not False
+
+
 async def correcting(connection: AsyncConnection) -> None:
     """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})

@@ -18,17 +18,22 @@ from bridge.api.wire import rfc3339
 from bridge.domain.admission import RoomOwner
 from bridge.domain.minutes import MinuteRecord, OpenStay
 from bridge.domain.switch_life import Pulse
+from bridge.domain.throttle import Kind, Policy
+from bridge.domain.throttles import Throttles
 from bridge.sandbox.postgres import Postgres
 from bridge.storage import audit, keys
 from bridge.storage.answers import PostgresAnswers
 from bridge.storage.api_keys import PostgresApiKeys
+from bridge.storage.attempts import PostgresAttempts
 from bridge.storage.audit import PostgresAuditLog
+from bridge.storage.blocks import AuditedBlocks
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.storage.webhooks import PostgresWebhooks
+from bridge.usecases.guard_entry import Guard
 from bridge.usecases.ports import LiveConference, Position
 from tests.storage.conftest import fresh, migrated, server, url
 
@@ -37,7 +42,7 @@ __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests w
 OPERATOR_KEY = "operator-key-of-the-tests"
 KEYS = keys.derive("5eed" * 16)
 NOBODY = "6d1c1b1e-0000-4000-8000-000000000000"
-DOCUMENT = openapi.document(table.OPERATIONS, "1")
+DOCUMENT = openapi.document(table.OPERATIONS)
 FORMATS = FormatChecker(("uuid",))
 
 
@@ -206,6 +211,20 @@ class Callers:
         return 0
 
 
+class Lockout:
+    """Nobody has guessed yet."""
+
+    def __init__(self) -> None:
+        own, shared = Policy(1800, 3, 1, 1.0, 16.0, 9.5, 300), Policy(120, 20, 10, 1.0, 8.0)
+        throttles = Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own})
+        self.guard = Guard("node1", throttles, lambda _: False)
+
+
+@pytest.fixture
+def lockout() -> Lockout:
+    return Lockout()
+
+
 def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any) -> Services:
     """All that the API is given; `others` in the place of some."""
     database = world.database
@@ -216,6 +235,8 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "freshness": directory,
         "rooms": rooms,
         "callers": Callers(),
+        "attempts": PostgresAttempts(database),
+        "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
         "ownership": PostgresOwnership(database),
         "answers": PostgresAnswers(database, KEYS),
@@ -239,8 +260,9 @@ class Served(TestServer):
 
 
 @pytest.fixture
-async def api(world: World, directory: Directory, rooms: LiveRooms) -> AsyncIterator[Api]:
-    async with TestClient(Served(rest.application(services(world, directory, rooms)))) as client:
+async def api(world: World, directory: Directory, rooms: LiveRooms, lockout: Lockout) -> AsyncIterator[Api]:
+    given = services(world, directory, rooms, blocks=AuditedBlocks(lockout.guard, world.database))
+    async with TestClient(Served(rest.application(given))) as client:
         yield Api(client)
 
 

@@ -66,7 +66,7 @@ class Holdings:
         await self.key("sub_account", **owner)
         await self._add(audit_log, **owner, actor="x", scope="account", remote="", action="a", subject="s", detail={})
         called = {"node": "n", "uniqueid": f"n-{self._number}", "caller": "1", "access_number": "2"}
-        attempt = {**called, "trunk": "t", "reason": "r"}
+        attempt = {**called, "trunk": "t", "reason": "expired"}
         await self._add(admission_attempts, **owner, **attempt, created_at=NOW)
         stay = {
             **called,

@@ -157,6 +157,22 @@ async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi
     assert rooms.participants == 0
 
 
+def test_a_role_is_what_the_dialplan_says_and_else_what_confbridge_makes_of_it() -> None:
+    told = {"event": "ConfbridgeJoin", "conference": "r-1", "uniqueid": "n-1.1", "admin": "No"}
+    listener = ami_events.parse({**told, "chanvariable": "BRIDGE_ROLE=listener"})
+    assert isinstance(listener, ami_events.Joined)
+    assert listener.role == "listener"
+    strange = ami_events.parse({**told, "chanvariable": "BRIDGE_ROLE=", "admin": "Yes"})
+    assert isinstance(strange, ami_events.Joined)
+    assert strange.role == "host"
+
+
+def test_who_leaves_is_told() -> None:
+    left: list[str] = []
+    Rooms(left.append).apply(ami_events.Left("r-1", "n-1.1"))
+    assert left == ["n-1.1"]
+
+
 async def test_no_conferences_is_an_error_to_ami_and_none_to_us(wire: tuple[FakeAmi, Login]) -> None:
     fake, login = wire
     fake.answers["ConfbridgeListRooms"] = "Response: Error\r\nMessage: No active conferences.\r\n"

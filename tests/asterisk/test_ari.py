@@ -137,6 +137,54 @@ async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeA
         assert (await fake.until("POST", "channels/c1/variable"))["value"] == "a:s:p:host:r"
 
 
+async def test_a_language_is_the_channels_too_and_is_asked_for_with_every_prompt(wire: tuple[FakeAri, Login]) -> None:
+    async with Serving(wire) as serving:
+        fake = serving.fake
+        await fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await call.speak("fr", "bienvenue")
+        await call.say(Prompt.GREETING, Prompt.PASSCODE)
+        assert await fake.until("POST", "channels/c1/variable") == {"variable": "CHANNEL(language)", "value": "fr"}
+        asked = await fake.until("POST", "channels/c1/play/c1-a")
+        assert asked == {"media": "sound:bienvenue,sound:conf-getpin", "lang": "fr"}
+
+
+async def test_the_usual_language_costs_no_command(wire: tuple[FakeAri, Login]) -> None:
+    async with Serving(wire) as serving:
+        fake = serving.fake
+        await fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await call.speak("en", "")
+        await call.say(Prompt.GREETING)
+        assert await fake.until("POST", "channels/c1/play/c1-a") == {"media": "sound:hello", "lang": "en"}
+        assert "channels/c1/variable" not in [uri for _, uri, _ in fake.requests]
+
+
+async def test_a_listener_is_led_into_the_room_by_another_door(wire: tuple[FakeAri, Login]) -> None:
+    async with Serving(wire) as serving:
+        await serving.fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await call.join(replace(ENTRY, role=Role.LISTENER))
+        assert (await serving.fake.until("POST", "channels/c1/continue"))["extension"] == "listen"
+
+
+async def test_a_refusal_has_its_cause(wire: tuple[FakeAri, Login]) -> None:
+    async with Serving(wire) as serving:
+        await serving.fake.event("StasisStart", channel=channel("c1"))
+        call = await serving.offered.get()
+        await call.refuse(17)
+        assert await serving.fake.until("DELETE", "channels/c1") == {"reason_code": "17"}
+
+
+@pytest.mark.parametrize(
+    ("told", "trunk"), [("192.0.2.7:5060", "192.0.2.7"), ("2001:db8::7:5060", "2001:db8::7"), ("", ""), (None, "")]
+)
+def test_a_trunk_is_known_by_the_address_it_calls_from(told: str | None, trunk: str) -> None:
+    described = channel("c1")
+    described["channelvars"]["BRIDGE_TRUNK"] = told
+    assert ari_events.channel(described).trunk == trunk
+
+
 async def test_silence_counts_from_the_end_of_the_prompt(
     wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,11 @@ def test_star_clears() -> None:
     assert entry("12*34") == Keying("34")
 
 
+def test_a_guess_cannot_be_taken_back_unjudged() -> None:
+    assert entry("12345*") == Keying("")
+    assert entry("123456*7") == Ended("123456")
+
+
 def test_letters_of_the_fourth_column_are_ignored() -> None:
     assert entry("1A2BCD") == Keying("12")
 

@@ -17,6 +17,8 @@ SETTINGS = {
     "BRIDGE_INTER_DIGIT_S": "1.5",
     "BRIDGE_PATIENCE": "15",
     "BRIDGE_WEBHOOK_PRIVATE": "true",
+    "BRIDGE_DELAY_S": "0.01",
+    "BRIDGE_RTP_TIMEOUT_HOLD": "62",
 }
 
 

@@ -1,0 +1,49 @@
+"""Entries that let nobody in: kept without their digits, so that guessing can be seen and complaints answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class Refusal(StrEnum):
+    """Why an entry was refused. Those of `admission.Bar` are among them, by the same names."""
+
+    WRONG = "wrong"
+    WRONG_PIN = "wrong_pin"
+    ABANDONED = "abandoned"
+    """As many digits as a code has were keyed, and the caller hung up before they were judged."""
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    USED_UP = "used_up"
+    OTHER_NUMBER = "other_number"
+    BLOCKED = "blocked"
+    """After too many wrong entries nothing is judged for a while."""
+    ROOM_FULL = "room_full"
+    SUB_ACCOUNT_FULL = "sub_account_full"
+    ACCOUNT_FULL = "account_full"
+
+
+FULL: Final = frozenset({Refusal.ROOM_FULL, Refusal.SUB_ACCOUNT_FULL, Refusal.ACCOUNT_FULL})
+GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED}
+"""Those that count as failures: whatever a caller can't tell from a wrong code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One refused entry. Of whom it is, is known only where the code was right and something else was not."""
+
+    id: UUID
+    created_at: datetime
+    node: str
+    uniqueid: str
+    caller: str
+    access_number: str
+    trunk: str
+    reason: Refusal
+    account_id: UUID | None = None
+    sub_account_id: UUID | None = None
+    passcode_id: UUID | None = None
