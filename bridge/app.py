@@ -7,10 +7,8 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import structlog
 
@@ -23,7 +21,6 @@ from bridge.asterisk.insiders import RoomCallers
 from bridge.asterisk.journal_file import JournalFile
 from bridge.asterisk.occupancy import AriSwitch, Occupancy
 from bridge.asterisk.rooms import Rooms
-from bridge.domain import throttle, webhook
 from bridge.domain.errors import BridgeError
 from bridge.domain.keypad import Patience
 from bridge.domain.metering import Limits
@@ -123,9 +120,8 @@ class _Daemon:
             ),
             self._attempts,
             self._directory.knows,
-            self._tell_guessing,
+            PostgresOutbox(self._database).tell,
         )
-        self._outbox = PostgresOutbox(self._database)
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
         )
@@ -169,7 +165,6 @@ class _Daemon:
                         ("meter", self._meter.run()),
                         ("gauges", self._health.keep_gauges()),
                         ("webhooks", self._webhooks.run()),
-                        ("outbox", self._outbox.run()),
                     )
                 ]
                 await stop.wait()
@@ -178,10 +173,6 @@ class _Daemon:
                     task.cancel()
         finally:
             log.info("stopped")
-
-    async def _tell_guessing(self, key: throttle.Key, begun: bool, level: float) -> None:
-        at = datetime.now(UTC)
-        self._outbox.tell_later(webhook.guessing(uuid4(), at, key.value or None, level, begun=begun))
 
     # --- Admission ------------------------------------------------------------------------------------------------
     async def _serve_ari(self, connection: Connection) -> None:

@@ -1,6 +1,5 @@
 """Events on their way out, written in the transaction of what they tell of: both are committed, or neither."""
 
-import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 from uuid import UUID
@@ -10,11 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain import webhook_payload
-from bridge.domain.errors import Unavailable
 from bridge.domain.webhook import EVERY, Event, Kind
 from bridge.storage.database import Database
 
-RETRY_S: Final = 1.0
 _AUDIENCE: Final = text("""
 SELECT account_id, events FROM webhooks
 WHERE (account_id IS NULL OR account_id = ANY(CAST(:accounts AS uuid[]))) AND events && CAST(:kinds AS text[])
@@ -73,26 +70,10 @@ async def emit(connection: AsyncConnection, events: Sequence[Event]) -> None:
 
 
 class PostgresOutbox:
-    """The same for what is kept nowhere else: it is told at once, or as soon as Postgres takes it (`run`)."""
+    """The same for what is kept nowhere else."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._later: asyncio.Queue[Event] = asyncio.Queue()
-
-    def tell_later(self, event: Event) -> None:
-        """Let `run` tell it. What it has not told when the daemon ends is lost."""
-        self._later.put_nowait(event)
-
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            event = await self._later.get()
-            while True:
-                try:
-                    await self.tell(event)
-                    break
-                except Unavailable:
-                    await asyncio.sleep(RETRY_S)
 
     async def tell(self, *events: Event) -> None:
         """Raises Unavailable."""

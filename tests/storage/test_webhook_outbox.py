@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from bridge.domain.errors import Unavailable
 from bridge.domain.tenancy import Account, State, SubAccount
 from bridge.domain.webhook import Event, Kind
 from bridge.storage import provisioning_events, webhook_outbox
@@ -156,34 +155,3 @@ async def test_nobody_listens(database: Database, secrets: Keys, account: Accoun
         assert await webhook_outbox.audience(connection, {account.id}, [Kind.PASSCODE_CREATED])
         assert await webhook_outbox.audience(connection, {other.id, None}, [Kind.PARTICIPANT_JOINED])
         assert not await webhook_outbox.audience(connection, {None}, [Kind.GUESSING_DETECTED])
-
-
-class Away(PostgresOutbox):
-    """One whose Postgres is away twice."""
-
-    failed = 0
-
-    async def tell(self, *events: Event) -> None:
-        if self.failed < 2:
-            self.failed += 1
-            raise Unavailable("away")
-        await super().tell(*events)
-
-
-async def test_what_postgres_does_not_take_now_is_told_later_in_order(
-    database: Database, secrets: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhook_outbox, "RETRY_S", 0.01)
-    hook, _ = await subscribe(database, secrets, None)
-    outbox = Away(database)
-    for kind in (Kind.GUESSING_DETECTED, Kind.GUESSING_ENDED):
-        outbox.tell_later(event(kind, None))
-    running = asyncio.create_task(outbox.run())
-    try:
-        async with asyncio.timeout(10):
-            while len(await waiting(database, hook)) < 2:
-                await asyncio.sleep(0.01)
-    finally:
-        running.cancel()
-    assert outbox.failed == 2
-    assert types(await waiting(database, hook)) == ["guessing.detected", "guessing.ended"]
