@@ -12,8 +12,9 @@ def main() -> None:
     if sys.argv[1:] == ["serve"]:
         _serve()
     else:
-        from bridge import cli  # noqa: PLC0415
+        from bridge import cli, telemetry  # noqa: PLC0415
 
+        telemetry.configure("warning")
         cli.main()
 
 

@@ -11,17 +11,14 @@ import typer
 from bridge import app as daemon
 from bridge import settings
 from bridge.asterisk import config
-from bridge.commands import billing, doctor, journal, provisioning, reconcile, tariffs
+from bridge.commands import billing, doctor, journal, reconcile, renewal, resources, tariffs
 from bridge.commands.console import Json
-from bridge.domain.errors import BridgeError
+from bridge.domain.errors import BridgeError, Unavailable
 from bridge.storage import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
 asterisk = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")
-app.add_typer(provisioning.account, name="account")
-app.add_typer(provisioning.sub_account, name="sub-account")
-app.add_typer(provisioning.passcode, name="passcode")
-app.add_typer(provisioning.access_number, name="access-number")
+resources.add(app)["api_key"].command("renew-passcodes")(renewal.renew_passcodes)
 app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)
@@ -81,10 +78,14 @@ def _add_sandbox() -> None:
 
 
 def main() -> None:
-    """Run the command line; what the product refuses becomes one clear line and exit status 1."""
+    """Run the command line. What the product refuses becomes a clear line and exit status 1; what cannot be done now,
+    since the daemon or Postgres is away, status 3. Mistakes in typing end with 2."""
     _add_sandbox()
     try:
         app()
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
     except BridgeError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -12,8 +12,7 @@ from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal_file import JournalFile
 from bridge.asterisk.rooms import Rooms
 from bridge.domain.errors import Unavailable
-from bridge.domain.journal import Incident
-from bridge.domain.minutes import MinuteRecord
+from bridge.domain.minutes import Incident, MinuteRecord
 from bridge.domain.presence import Differences, Recorded
 from bridge.lockout import Lockout
 from bridge.meter import Meter
@@ -56,7 +55,7 @@ class Health:
 
     # --- The ledger -----------------------------------------------------------------------------------------------
     def on_progress(self, progress: Progress) -> None:
-        """A batch of the journal was committed."""
+        """A batch of the journal was read, and committed if it holds news."""
         self._ledger = (True, "minutes are committed as they come")
         self._progress = progress
         # The fold goes on living, and may be ahead of what is committed.
@@ -80,7 +79,7 @@ class Health:
                 log.warning("journal_incident", kind=change.kind, subject=change.subject)
 
     def committed(self) -> Position | None:
-        """The place in the journal that was committed last, None if none was since the start."""
+        """The place in the journal that was committed last, None if there is none, or it is not known yet."""
         return self._progress.position if self._progress else None
 
     def on_ledger_away(self, error: Unavailable) -> None:
@@ -140,10 +139,10 @@ class Health:
         """Set the gauges each second, for ever."""
         while True:
             telemetry.OPEN_STAYS.set(self._parts.rooms.participants)
-            place = self.committed()
-            backlog = await asyncio.to_thread(self._parts.journal.backlog, place) if place else 0
-            self._backlog_bytes = backlog
-            telemetry.JOURNAL_BACKLOG_BYTES.set(backlog)
+            if self._progress is not None:
+                place = self._progress.position
+                self._backlog_bytes = await asyncio.to_thread(self._parts.journal.backlog, place)
+            telemetry.JOURNAL_BACKLOG_BYTES.set(self._backlog_bytes)
             telemetry.JOURNAL_BACKLOG_SECONDS.set(self._behind_s())
             telemetry.DIRECTORY_AGE_SECONDS.set(self._parts.directory.age_s())
             await asyncio.sleep(GAUGES_S)

@@ -156,6 +156,23 @@ class DaemonSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
 
+class ClientSettings(_Environment):
+    """What a command needs that asks the daemon."""
+
+    api_url: str = Field(
+        "", pattern=r"^(https?://[^/\s]+)?$", description="Where commands reach REST; empty: at BRIDGE_API_ADDRESS."
+    )
+    api_address: Address = Field("127.0.0.1:8080", description="As for the daemon.")
+    operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
+        description="The bearer key that commands use: the operator's own, or any other operator key."
+    )
+
+    @property
+    def url(self) -> str:
+        """Where REST is."""
+        return self.api_url or f"http://{self.api_address}"
+
+
 class JournalSettings(DatabaseSettings):
     """What an audit of the journal needs."""
 
@@ -266,7 +283,7 @@ def _complaint(kind: type[Kind], problem: Any) -> str:
 def table() -> list[tuple[str, str, str]]:
     """Every setting once, as (variable, default, description); a required one has the default "required"."""
     rows = {}
-    for kind in (NodeSettings, Settings, DaemonSettings):
+    for kind in (NodeSettings, ClientSettings, Settings, DaemonSettings):
         for name, field in kind.model_fields.items():
             default = "required" if field.is_required() else "" if field.default is None else str(field.default)
             rows[f"BRIDGE_{name.upper()}"] = (f"BRIDGE_{name.upper()}", default, field.description or "")

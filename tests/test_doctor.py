@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_lines import append, line
 
 from bridge.doctor import examination
 from bridge.doctor.examination import Check, Result, State, examine, well
@@ -117,6 +118,21 @@ def test_with_no_settings_at_all_it_names_them() -> None:
     for name in (*SECRETS, "BRIDGE_DATABASE_URL", "BRIDGE_SIP_TRUNKS"):
         assert f"FAILED   {name} is not set. It is: " in ran.stdout
     assert "postgres     warning  not looked at\n" in ran.stdout
+
+
+def test_while_postgres_is_away_or_silent_the_backlog_is_told_for_all_that(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    (tmp_path / "journal").mkdir()
+    append(archive / "cel-20261123T000000Z.jsonl", line(1), line(2))
+    append(tmp_path / "journal" / "cel.jsonl", line(3))
+    with ports.claim(1) as port, stranger(None) as silent:
+        for chosen in (port.first, silent):
+            results = found({**environment(tmp_path, chosen), "BRIDGE_JOURNAL_ARCHIVE": str(archive)})
+            told = {result["check"]: result["what"] for result in results["warning"]}
+            size = len(line(1) + line(2) + line(3)) + 3
+            assert told["backlog"] == f"at most {size} bytes of the journal are not committed"
+            assert "postgres" in names(results["failed"])
 
 
 def test_a_malformed_setting_is_named_and_what_it_does_not_touch_is_looked_at(tmp_path: Path) -> None:

@@ -56,10 +56,6 @@ class JournalFile:
         """
         return journal_reader.history(self._shelf, since)
 
-    def files(self) -> list[Path]:
-        """Archives, oldest first, then the file that Asterisk writes to now."""
-        return [part.path for part in self._shelf.parts()]
-
     def backlog(self, committed: Position | None) -> int:
         """Unpacked bytes that stand after `committed`, over all files."""
         identity = journal_content.identity(committed) if committed else None

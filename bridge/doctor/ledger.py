@@ -1,5 +1,6 @@
 """Postgres: reachable, of our schema, of the same time; what of the journal it holds, and what was strange in that."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,8 @@ from bridge.asterisk.journal_file import JournalFile
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain import metering
-from bridge.domain.errors import Conflict
-from bridge.settings import DaemonSettings, DatabaseSettings, NodeSettings
+from bridge.domain.errors import Conflict, Unavailable
+from bridge.settings import DatabaseSettings
 from bridge.storage import inspection, migration
 from bridge.storage.clock import PostgresClock
 from bridge.storage.database import Database
@@ -21,7 +22,6 @@ DAY: Final = timedelta(days=1)
 TOLERANCE_S: Final = 3.0
 UNREADABLE: Final = "garbage_line"
 MEND: Final = "see the log of Postgres; until it answers, callers get in and their minutes wait in the journal"
-
 CATCHES_UP: Final = "nothing is lost: the daemon catches up by itself once it runs, and Postgres answers"
 
 
@@ -29,38 +29,48 @@ def check(configured: Configured) -> Check | None:
     """None while it is not known where Postgres is."""
     if configured.database is None:
         return None
-    database, switch = configured.database, configured.switch
-    tolerance_s = configured.daemon.clock_tolerance if configured.daemon else TOLERANCE_S
+    database, daemon, switch = configured.database, configured.daemon, configured.switch
+    tolerance_s = daemon.clock_tolerance if daemon else TOLERANCE_S
+    journal = JournalFile(switch.journal, 0, daemon.journal_archive if daemon else None) if switch else None
 
     async def work() -> AsyncIterator[Result]:
-        async for result in _looked_at(database, switch, tolerance_s):
+        async for result in _looked_at(database, switch.node if switch else "", journal, tolerance_s):
             yield result
 
     return Check("postgres", work, MEND)
 
 
 async def _looked_at(
-    chosen: DatabaseSettings, switch: DaemonSettings | NodeSettings | None, tolerance_s: float
+    chosen: DatabaseSettings, node: str, journal: JournalFile | None, tolerance_s: float
 ) -> AsyncIterator[Result]:
     url = chosen.database_url.get_secret_value()
     async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
         clock = PostgresClock(database)
-        await clock.read()
-        yield well("postgres", f"answers at {database.url.where}, database {database.url.database!r}")
+        at: inspection.Committed | None = None
+        strange: dict[str, int] = {}
         try:
+            async with asyncio.timeout(COMMAND_S):
+                await clock.read()
+            yield well("postgres", f"answers at {database.url.where}, database {database.url.database!r}")
             await migration.check_current(database)
+            yield well("schema", "is the one that this program needs")
+            yield _timed(clock, tolerance_s)
+            async with database.snapshot() as connection:
+                at = await inspection.committed(connection, node)
+                strange = await inspection.strange(connection, node, datetime.now(UTC) - DAY)
+        except TimeoutError:
+            yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
+        except Unavailable as error:
+            yield failed("postgres", str(error), MEND)
         except Conflict as error:
             yield failed("schema", str(error), "run `bridge migrate` with the daemon's own program")
+        else:
+            if journal is not None:
+                yield await asyncio.to_thread(_backlog, journal, at)
+                yield _incidents(strange)
             return
-        yield well("schema", "is the one that this program needs")
-        yield _timed(clock, tolerance_s)
-        if switch is None:
-            return
-        async with database.snapshot() as connection:
-            at = await inspection.committed(connection, switch.node)
-            strange = await inspection.strange(connection, switch.node, datetime.now(UTC) - DAY)
-        yield _backlog(JournalFile(switch.journal, 0), at)
-        yield _incidents(strange)
+    if journal is not None:
+        yield await asyncio.to_thread(_unknown, journal)
 
 
 def _timed(clock: PostgresClock, tolerance_s: float) -> Result:
@@ -81,6 +91,11 @@ def _backlog(journal: JournalFile, at: inspection.Committed | None) -> Result:
     if seconds > BEHIND_S:
         return warned("backlog", told, CATCHES_UP)
     return well("backlog", told)
+
+
+def _unknown(journal: JournalFile) -> Result:
+    """The backlog, while nobody can be asked how far the journal is committed."""
+    return warned("backlog", f"at most {journal.backlog(None)} bytes of the journal are not committed", CATCHES_UP)
 
 
 def _incidents(strange: dict[str, int]) -> Result:

@@ -146,6 +146,19 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """Something in the journal that an operator should see. Never billable."""
+
+    at: int
+    kind: str
+    subject: str
+
+
+Change = OpenCall | Call | OpenStay | MinuteRecord | Incident
+"""What a fact changes, in order: rows to put, rows to close, incidents to tell. Putting one twice changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stay:
     """A stay as the ledger tells it, open or closed, with its charge when it has one.
 

@@ -23,9 +23,12 @@ from bridge.domain.journal_line import Clock, Fact
 
 SECOND_US: Final = 1_000_000
 FREEZE_US: Final = 700_000
-WAKING_US: Final = SECOND_US
-"""After a freeze as long as twice this, or longer; after a shorter one, half of that."""
+WAKING_US: Final = 4 * SECOND_US + 500_000
+"""How long after a freeze an end may be of a caller who hung up during it, after a shorter freeze half of that: where a
+queue of the kernel ran over, the BYE comes again, and the last two are at most 4 s apart (T2 of RFC 3261, 17.1.2.2)."""
 STEP_US: Final = 100_000
+REVIVAL_US: Final = 6 * SECOND_US
+"""How long a heart may stand still that a step of the clock has stopped."""
 PAST: Final = 32
 UNKNOWN: Final = "?"
 ENDING_BYTES: Final = 2000

@@ -97,7 +97,7 @@ class Call:
         self._sipp = sipp
         self._stream = callers_stream.Stream(sipp.media, caller.tone, caller.quiet)
         self._changed = asyncio.Event()
-        self._over = self._keyed = self._leaving = False
+        self._over = self._keyed = self._holds = self._leaving = False
         self._asked: Literal["BYE", "CANCEL", None] = None
         self._informed = 0
 
@@ -126,6 +126,12 @@ class Call:
             else:
                 say = callers_media.events if self.caller.dtmf == "rfc4733" else callers_media.tones
                 await self._stream.say(say(digit))
+
+    async def hold(self) -> None:
+        """Put the other side on hold; returns when it has agreed. Audio goes on, as the music of a PBX does."""
+        await self.answered()
+        self._sipp.tell(self.log.call_id, "HOLD")
+        await self._until(lambda: self._holds, "got no answer to hold", 10.0)
 
     async def hang_up(self, patience: float = 10.0) -> CallLog:
         """End the call now by BYE, or CANCEL before the answer, whatever the script says; returns when it is over."""
@@ -161,6 +167,8 @@ class Call:
                 async for message in self._sipp.messages():
                     self.log = self.log.after(message)
                     self._informed += message.method == "INFO" and message.status is not None
+                    # The first INVITE is CSeq 1, that of hold is not.
+                    self._holds |= message.sent and message.method == "ACK" and message.header("CSeq") != "1 ACK"
                     self._ask_to_end()
                     self._changed.set()
                 acting.cancel()

@@ -75,11 +75,11 @@ class Sipp:
                 at = datetime.fromisoformat(head[1].decode()).replace(tzinfo=UTC)
                 message = Message(at, head[2] == b"sent", waiting[head.end() : end].decode("latin-1"))
                 waiting = waiting[end:]
-                if message.method not in ("KEY", "HANGUP"):
+                if message.method not in ("KEY", "HOLD", "HANGUP"):
                     yield message
 
-    def tell(self, call_id: str, order: Literal["KEY", "HANGUP"], key: str = "") -> None:
-        """Have a call send one digit by INFO, or end: by BYE, or by CANCEL before the answer."""
+    def tell(self, call_id: str, order: Literal["KEY", "HOLD", "HANGUP"], key: str = "") -> None:
+        """Have a call send one digit by INFO, hold, or end: by BYE, or by CANCEL before the answer."""
         host, port = self.address
         request = (
             f"{order} sip:sipp@{host}:{port} SIP/2.0\r\nCall-ID: {call_id}\r\nFrom: <sip:python@{host}>;tag=p\r\n"

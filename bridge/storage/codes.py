@@ -9,7 +9,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain import passcode
-from bridge.domain.errors import NotFound
+from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.passcode import Role
 from bridge.domain.tenancy import Passcode, Space
 from bridge.storage import bulk, locks
@@ -24,7 +24,8 @@ _OF_ACCOUNT: Final = text(
 )
 _LIVE: Final = text(
     f"SELECT {LENGTHS.format(':space')} AS lengths, ARRAY(SELECT digest FROM passcodes WHERE state = 'live' "  # noqa: S608  # the same
-    "AND digest = ANY(CAST(:digests AS bytea[]))) AS live"
+    "AND digest = ANY(CAST(:digests AS bytea[]))) AS live, "
+    "EXISTS(SELECT FROM rooms WHERE id = :room AND state = 'closed') AS closed"
 )
 
 
@@ -56,14 +57,20 @@ async def hold(connection: AsyncConnection, seen: CodeSpace) -> None:
     await locks.writing_codes(connection, space_id(seen))
 
 
-async def taken(connection: AsyncConnection, seen: CodeSpace, new: Sequence[NewCode]) -> frozenset[int]:
+async def taken(
+    connection: AsyncConnection, seen: CodeSpace, new: Sequence[NewCode], room_id: UUID | None = None
+) -> frozenset[int]:
     """The places of those codes that may not be stored: they, or beginnings of them, are live, or come before in `new`,
     or are weak. To be asked under `hold`.
 
-    Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes.
+    Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes;
+    Conflict when the room they are for is closed.
     """
     digests = {prefix for code in new for prefix in code.prefixes}
-    row = (await connection.execute(_LIVE, {"space": space_id(seen), "digests": list(digests)})).one()
+    asked = {"space": space_id(seen), "digests": list(digests), "room": room_id}
+    row = (await connection.execute(_LIVE, asked)).one()
+    if row.closed:
+        raise Conflict("the room is closed")
     now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
     least = passcode.new_length(now.live + len(new) - 1, now.longest, now.own)
     if now.lengths != seen.lengths or least > min(code.length for code in new):
@@ -80,11 +87,11 @@ async def taken(connection: AsyncConnection, seen: CodeSpace, new: Sequence[NewC
 async def insert(
     connection: AsyncConnection, seen: CodeSpace, account_id: UUID, new: Sequence[tuple[UUID, NewCode]]
 ) -> list[Passcode]:
-    """Store codes of an account as (room, code), all or nothing. Raises CodeTaken."""
+    """Store codes of an account as (room, code), all or nothing, once none of them is `taken`."""
     rows = [_row(seen, account_id, room_id, code) for room_id, code in new]
     stored = await bulk.inserted(connection, passcodes, rows)
     if len(stored) != len(rows):
-        raise CodeTaken
+        raise Conflict("passcodes were written without their lock; try again")
     created = {row["id"]: row["created_at"] for row in stored}
     return [
         Passcode(

@@ -1,13 +1,16 @@
 """The way to Postgres: one pool of connections, transactions on it, and connections of one's own."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from bridge.storage import postgres_url
 from bridge.storage.failures import translated
@@ -26,6 +29,7 @@ _SESSION: Final = {
 }
 
 
+RESTED_S: Final = 1.0
 _JOINED: ContextVar[AsyncConnection | None] = ContextVar("joined transaction", default=None)
 
 
@@ -47,10 +51,11 @@ class Database:
         self._engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connected,
-            pool_pre_ping=bool(pool),
             hide_parameters=True,
             **sized,
         )
+        if pool:
+            _check_rested(self._engine)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -66,6 +71,18 @@ class Database:
             else:
                 async with whole.begin_nested():
                     yield whole
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that within `together` is that one itself, with no way back of its own: what fails here after
+        it wrote must make the whole fail."""
+        whole = _JOINED.get()
+        if whole is None:
+            async with self.transaction() as connection:
+                yield connection
+        else:
+            with translated(self.url):
+                yield whole
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[None]:
@@ -138,3 +155,22 @@ class Database:
             command_timeout=self._command_s,
             server_settings={**_SESSION, "application_name": application},
         )
+
+
+def _check_rested(engine: AsyncEngine) -> None:
+    """Connections of the pool that were closed, or that rested a while and don't answer, are replaced when they are
+    asked for. One that was just in use is not asked: that would cost each transaction a way to the server and back."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def put_back(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def taken(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > RESTED_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as error:
+                raise DisconnectionError from error

@@ -14,8 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge import telemetry
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal import ENDED, Change, Incident
-from bridge.domain.minutes import Call, Identity, MinuteRecord, OpenCall, OpenStay, instant, microseconds
+from bridge.domain.journal import ENDED
+from bridge.domain.minutes import (
+    Call,
+    Change,
+    Identity,
+    Incident,
+    MinuteRecord,
+    OpenCall,
+    OpenStay,
+    instant,
+    microseconds,
+)
 from bridge.domain.switch_life import Pulse
 from bridge.storage import bulk, charging, conference_events, ledger_rows
 from bridge.storage.bulk import Row

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.engine import RowMapping
 
-from bridge.domain.journal import Incident
 from bridge.domain.journal_line import Clock
 from bridge.domain.minutes import (
     Call,
     Evidence,
     Identity,
+    Incident,
     MinuteRecord,
     OpenCall,
     OpenStay,

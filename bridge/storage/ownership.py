@@ -71,6 +71,6 @@ class PostgresOwnership:
 
     async def owners(self, kind: str, ids: Collection[UUID]) -> Mapping[UUID, Owner]:
         key, statement = _LOOK_UPS[kind]
-        async with self._database.transaction() as connection:
+        async with self._database.snapshot() as connection:
             found = await connection.execute(statement.where(key.in_(ids)))
             return {row[0]: Owner(row[1], row[2]) for row in found}

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access import Owner
 from bridge.domain.errors import Conflict, NotFound
-from bridge.domain.tenancy import Passcode, Space, State
+from bridge.domain.tenancy import Passcode, Space
 from bridge.storage import audit, codes, provisioning_events, versions
 from bridge.storage.pages import page
 from bridge.storage.part import Part
@@ -59,18 +59,15 @@ class Passcodes(Part):
         return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
-        async with self._database.transaction() as connection:
+        async with self._database.joined() as connection:
             await codes.hold(connection, site.space)
             if any(code.chosen for code in new):
                 self._choices.check(site.account_id)
-            taken = await codes.taken(connection, site.space, new)
+            taken = await codes.taken(connection, site.space, new, site.room_id)
             if refused := sum(new[place].chosen for place in taken):
                 self._choices.refuse(site.account_id, refused)
             if taken:
                 raise CodeTaken(taken)
-            state = (await connection.execute(select(rooms.c.state).where(rooms.c.id == site.room_id))).scalar()
-            if state != State.ACTIVE:
-                raise Conflict("the room is closed")
             placed = [(site.room_id, code) for code in new]
             added = await codes.insert(connection, site.space, site.account_id, placed)
             owner = Owner(site.account_id, site.sub_account_id)

@@ -31,7 +31,7 @@ class Rooms(Part):
     ) -> Room:
         """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
-        async with self._database.transaction() as connection:
+        async with self._database.joined() as connection:
             await codes.hold(connection, seen)
             if taken := await codes.taken(connection, seen, codes_of_it):
                 raise CodeTaken(taken)

@@ -49,7 +49,7 @@ class SubAccounts(Part):
         self, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
     ) -> list[SubAccount]:
         """All with the same fields. Raises NotFound (the account) and what the port says."""
-        async with self._database.transaction() as connection:
+        async with self._database.joined() as connection:
             await codes.hold(connection, seen)
             if taken := await codes.taken(connection, seen, [code for one in new for code in one.codes]):
                 raise CodeTaken(taken)

@@ -8,7 +8,8 @@ from typing import Final
 
 from bridge.domain import journal_line
 from bridge.domain.errors import Unavailable
-from bridge.domain.journal import Change, Fold, Incident
+from bridge.domain.journal import Fold
+from bridge.domain.minutes import Change, Incident
 from bridge.usecases.ports import Batch, Journal, Ledger, Position, Resumption
 
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -19,11 +20,14 @@ IDLE_COMMIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One committed batch. `fold` goes on living."""
+    """One batch: what was committed of it, lines and changes; nothing if it holds no news.
+
+    `position` is the place committed last, None before a node's first. `fold` goes on living.
+    """
 
     lines: int
     changes: Sequence[Change]
-    position: Position
+    position: Position | None
     fold: Fold
 
 
@@ -55,7 +59,7 @@ async def keep_minutes(
             offset += len(line) + 1
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
-            on_progress(Progress(0, (), committed or batch.position, fold))
+            on_progress(Progress(0, (), committed, fold))
             continue
         await _commit(ledger, node, committed, batch, fold, changes, on_unavailable)
         committed, committed_at = batch.position, time.monotonic()

@@ -9,8 +9,7 @@ from uuid import UUID
 from bridge.domain import statement
 from bridge.domain.admission import Barred, DialledNumber, Entry, RoomOwner
 from bridge.domain.carrier import OwnCall
-from bridge.domain.journal import Change
-from bridge.domain.minutes import OpenCall, OpenStay, Stay
+from bridge.domain.minutes import Change, OpenCall, OpenStay, Stay
 from bridge.domain.period import Period
 from bridge.domain.switch_life import Pulse
 from bridge.domain.verification import Difference, Kept

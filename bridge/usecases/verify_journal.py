@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from bridge.domain import journal_line, verification
-from bridge.domain.journal import Change, Fold, Incident
+from bridge.domain.journal import Fold
 from bridge.domain.journal_line import Alive, Fact, Garbage
-from bridge.domain.minutes import Call, MinuteRecord
+from bridge.domain.minutes import Call, Change, Incident, MinuteRecord
 from bridge.domain.verification import MARGIN_US, Comparison, Extent, Kept, Span, Told, Verification
 from bridge.usecases.ports import Books, History
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.journal import Pulse
 from bridge.domain.minutes import Call, Evidence, OpenCall, Outcome, instant, microseconds
+from bridge.domain.switch_life import Pulse
 from bridge.storage.database import Database
 from bridge.storage.ledger import PostgresLedger
 from bridge.usecases.ports import Position

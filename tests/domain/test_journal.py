@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from journals import ACCOUNT, BEAT, ROOM, SECOND, START, SUB_ACCOUNT, CallLines, alive, boot, booting, line, living
 
 from bridge.domain import journal_line
-from bridge.domain.journal import Change, Fold, Incident
-from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenStay, Outcome, Reason
+from bridge.domain.journal import Fold
+from bridge.domain.minutes import Call, Change, Evidence, Incident, MinuteRecord, OpenStay, Outcome, Reason
 
 RTP_TIMEOUT = 60 * SECOND
 

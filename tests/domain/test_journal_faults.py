@@ -14,8 +14,8 @@ from journals import SECOND, line
 from switch_world import RTP_TIMEOUT, Truth, World, world
 
 from bridge.domain import journal_line
-from bridge.domain.journal import Change, Fold, Incident
-from bridge.domain.minutes import Call, Evidence, Identity, MinuteRecord, OpenStay, Reason
+from bridge.domain.journal import Fold
+from bridge.domain.minutes import Call, Change, Evidence, Identity, Incident, MinuteRecord, OpenStay, Reason
 
 SEEDS = st.integers(0, 2**48)
 CALLS = st.integers(1, 6)

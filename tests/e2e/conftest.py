@@ -18,6 +18,7 @@ SETTINGS = {
     "BRIDGE_PATIENCE": "15",
     "BRIDGE_WEBHOOK_PRIVATE": "true",
     "BRIDGE_DELAY_S": "0.01",
+    "BRIDGE_RTP_TIMEOUT_HOLD": "62",
 }
 
 

@@ -62,6 +62,7 @@ async def test_parts_that_are_down_are_named_and_the_others_are_well(sandbox: Sa
     status, found = await doctor(sandbox)
     assert (status, set(found["failed"]) - {"daemon"}) == (1, {"postgres"})
     assert {"ari", "ami", "journal"} <= set(found["ok"])
+    assert "bytes of the journal are not committed" in found["warning"]["backlog"]
     await asyncio.to_thread(sandbox.up, ["postgres"])
     sandbox.kill("asterisk")
     status, found = await doctor(sandbox)

@@ -12,9 +12,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal import Change, Incident
 from bridge.domain.journal_line import Clock
-from bridge.domain.minutes import Call, Evidence, MinuteRecord, OpenCall, OpenStay, Outcome, Reason, microseconds
+from bridge.domain.minutes import (
+    Call,
+    Change,
+    Evidence,
+    Incident,
+    MinuteRecord,
+    OpenCall,
+    OpenStay,
+    Outcome,
+    Reason,
+    microseconds,
+)
 from bridge.domain.switch_life import Hidden, Pulse
 from bridge.domain.tenancy import SubAccount
 from bridge.storage.database import Database

@@ -1,0 +1,120 @@
+"""Fields of a request, as its JSON schema has them, as what is typed: arguments and options of a command."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Final
+
+import typer
+from pydantic import BaseModel
+
+from bridge.domain.errors import Invalid
+
+POSITIONAL: Final = frozenset({"name", "user_id", "number", "url", "code"})
+"""Required fields that are arguments; all others are options."""
+NONE: Final = "none"
+"""What is typed to send null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a body (`in_body`), or a parameter of a query. `type` is JSON schema's."""
+
+    name: str
+    type: str
+    choices: tuple[str, ...]
+    required: bool
+    nullable: bool
+    help: str
+    in_body: bool
+
+    @property
+    def variable(self) -> str:
+        """Its name as a parameter of a Python function, never one of the words of the language."""
+        return f"given_{self.name}"
+
+    def value(self, given: Any) -> Any:
+        """What is sent for what was typed. Raises Invalid."""
+        if isinstance(given, Enum):
+            return given.value
+        if self.nullable and given == NONE:
+            return None
+        if self.type == "object":
+            return dict(_pair(self.name, each) for each in given)
+        if self.type == "integer":
+            return _whole(self.name, given)
+        return given
+
+    def parameter(self) -> inspect.Parameter:
+        """What typer is to ask for."""
+        kind, option = self._kind()
+        info: Any = typer.Option(option, help=self._told())
+        if self.in_body and self.required:
+            if self.name in POSITIONAL:
+                info = typer.Argument(help=self._told(), metavar=self.name.upper())
+            return keyword(self.variable, Annotated[kind, info])
+        if self.required:
+            return keyword(self.variable, Annotated[kind, info])
+        return keyword(self.variable, Annotated[kind | None, info], None)
+
+    def _kind(self) -> tuple[Any, str]:
+        name = self.name.removesuffix("_id").replace("_", "-")
+        if self.type == "boolean":
+            return bool, f"--{name}/--no-{name}"
+        if self.type in {"object", "array"}:
+            return list[str], f"--{name.removesuffix('s')}"
+        if self.choices and not self.nullable:
+            return Enum(self.name, {choice: choice for choice in self.choices}, type=str), f"--{name}"
+        return str, f"--{name}"
+
+    def _told(self) -> str:
+        told = self.help[:1].upper() + self.help[1:]
+        if self.type == "object":
+            told += " KEY=VALUE, as often as needed."
+        if self.nullable and self.in_body:
+            told = f"{told.rstrip('.')}{'; ' if told else ''}`{NONE}` for none."
+        return told
+
+
+def of(model: type[BaseModel] | None, *, in_body: bool) -> list[Field]:
+    """The fields of a request's model, in their order; none of no model."""
+    if model is None:
+        return []
+    schema = model.model_json_schema(by_alias=True)
+    required = set(schema.get("required", ()))
+    return [_field(name, about, name in required, schema, in_body) for name, about in schema["properties"].items()]
+
+
+def keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    """A parameter that is given by name."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _field(name: str, about: Mapping[str, Any], required: bool, schema: Mapping[str, Any], in_body: bool) -> Field:
+    kinds = [_resolved(kind, schema) for kind in about.get("anyOf", [about])]
+    real = next(kind for kind in kinds if kind.get("type") != "null")
+    told = about.get("description") or ""
+    nullable = any(kind.get("type") == "null" for kind in kinds)
+    return Field(name, real.get("type", "string"), tuple(real.get("enum", ())), required, nullable, told, in_body)
+
+
+def _resolved(kind: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in kind:
+        return kind
+    found: Mapping[str, Any] = schema["$defs"][kind["$ref"].rsplit("/", 1)[1]]
+    return found
+
+
+def _pair(field: str, text: str) -> tuple[str, str]:
+    name, between, value = text.partition("=")
+    if not between:
+        raise Invalid(field, f"{text!r} is no KEY=VALUE")
+    return name, value
+
+
+def _whole(field: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Invalid(field, f"{text!r} is no whole number") from None

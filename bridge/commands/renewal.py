@@ -1,0 +1,20 @@
+"""`bridge key renew-passcodes`: the end of an earlier BRIDGE_PASSCODE_KEY."""
+
+import typer
+
+from bridge.commands import console
+from bridge.commands.console import Product
+from bridge.usecases.renew_passcodes import renew_passcodes as renew
+
+
+def renew_passcodes() -> None:
+    """Keep all passcodes under the present BRIDGE_PASSCODE_KEY, so that BRIDGE_PASSCODE_KEYS_OLD can go.
+
+    Callers notice nothing. It may be stopped and run again.
+    """
+
+    async def work(product: Product) -> int:
+        return await renew(product.tenants, product.keys, lambda done: typer.echo(f"{done} renewed ...", err=True))
+
+    done = console.run(work)
+    typer.echo(f"{done} passcodes renewed; all are kept under the present key: BRIDGE_PASSCODE_KEYS_OLD can go")

@@ -1,0 +1,66 @@
+"""Journal → ledger, with a journal that ends and a ledger in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from journals import SECOND, START, CallLines, alive, booting
+
+from bridge.domain.minutes import Change
+from bridge.domain.switch_life import Pulse
+from bridge.usecases.keep_minutes import Progress, keep_minutes
+from bridge.usecases.ports import Batch, Position, Resumption
+
+BEATS = [*booting(START), alive(START + SECOND)]
+CALL = CallLines("n-7.1", START + 2 * SECOND)
+
+
+@dataclass
+class Written:
+    """A journal of batches, which ends."""
+
+    batches: Sequence[Batch]
+
+    async def read(self, position: Position | None) -> AsyncIterator[Batch]:
+        for batch in self.batches:
+            yield batch
+
+
+@dataclass
+class Books:
+    """Takes all that it is told to commit. `places` are where from, and where to."""
+
+    position: Position | None = None
+    places: list[tuple[Position | None, Position]] = field(default_factory=list)
+
+    async def resume(self, node: str) -> Resumption:
+        return Resumption(self.position, Pulse(), (), ())
+
+    async def commit(
+        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+    ) -> None:
+        self.places.append((before, after))
+
+
+def batch(offset: int, lines: Sequence[bytes]) -> Batch:
+    return Batch(lines, Position("f", offset))
+
+
+async def told(books: Books, *batches: Batch) -> list[Progress]:
+    """What is told of each batch."""
+    progress: list[Progress] = []
+    await keep_minutes("n", Written(batches), books, 60 * SECOND, progress.append, lambda _: None)
+    return progress
+
+
+async def test_only_places_that_are_committed_are_told() -> None:
+    books = Books()
+    idle = [alive(START + 8 * SECOND, count=3)]
+    progress = await told(books, batch(100, BEATS), batch(200, CALL.lines()), batch(300, idle))
+    assert books.places == [(None, Position("f", 200))]
+    assert [found.position for found in progress] == [None, Position("f", 200), Position("f", 200)]
+    assert [found.lines for found in progress] == [0, len(BEATS) + len(CALL.lines()), 0]
+
+
+async def test_a_place_that_another_daemon_committed_is_told_at_once() -> None:
+    progress = await told(Books(Position("f", 50)), batch(100, BEATS))
+    assert [found.position for found in progress] == [Position("f", 50)]
