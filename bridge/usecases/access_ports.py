@@ -102,7 +102,7 @@ class Deed:
     """A line of the audit log: who did what, to what, whose that is. `actor` is the id of a Principal."""
 
     id: UUID
-    at: datetime
+    created_at: datetime
     actor: str
     scope: str
     remote: str
