@@ -70,8 +70,8 @@ class LocalDirectory(FollowingDirectory):
     def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
         entries = [
             entry
-            for row, owned in self._file.callers(_caller(caller)) or ()
-            if (entry := directory_rows.trusted(row, owned, number))
+            for row, room, account in self._file.callers(_caller(caller)) or ()
+            if (entry := directory_rows.trusted(row, room, account, number))
         ]
         return entries[0] if len(entries) == 1 else None
 
@@ -80,8 +80,8 @@ class LocalDirectory(FollowingDirectory):
 
     def owner(self, room_id: str) -> RoomOwner | None:
         key = directory_rows.id_of(room_id)
-        owned = self._file.owned(key) if key else None
-        return owned and directory_rows.owner(owned)
+        room = self._file.room(key) if key else None
+        return directory_rows.owner(room) if room else None
 
     async def take_use(self, entry: Entry, uniqueid: str) -> bool:
         passcode_id = directory_rows.id_of(entry.passcode_id)
@@ -108,7 +108,7 @@ class LocalDirectory(FollowingDirectory):
         if found is None:
             return None
         here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
-        return directory_rows.answer(found, here, number, self._now_us())
+        return directory_rows.answer(found, here, number, self._now_us)
 
 
 def _space(number: DialledNumber) -> bytes:

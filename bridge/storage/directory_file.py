@@ -16,13 +16,13 @@ from uuid import UUID
 import lmdb
 
 from bridge.storage import directory_rows
-from bridge.storage.directory_rows import ID_BYTES, Found, Owned
+from bridge.storage.directory_rows import ID_BYTES, Found
 
 FORMAT: Final = 2
 MAP_BYTES: Final = 8 << 30
 """The most the file can grow to, 30 million codes; what is not used takes neither memory nor disk."""
-TABLES: Final = ("codes", "uses", "lengths", "rooms", "sub_accounts", "accounts", "numbers", "callers")
-"""Rows by digest, passcode id, space, the ids of owners, and the texts of numbers."""
+TABLES: Final = ("codes", "uses", "lengths", "rooms", "accounts", "numbers", "callers")
+"""Rows by digest, passcode id, space, id, id, and the texts of numbers."""
 _META: Final = struct.Struct(">H16s16sq")
 _META_KEY: Final = b"meta"
 _LONGEST_KEY: Final = 511
@@ -60,14 +60,13 @@ class DirectoryFile:
             else:
                 return None
             room = get(code[ID_BYTES : 2 * ID_BYTES], None, self._rooms)
-            sub_account = get(room[:ID_BYTES], None, self._sub_accounts) if room else None
-            account = get(sub_account[:ID_BYTES], None, self._accounts) if sub_account else None
-            if not (room and sub_account and account):
+            account = get(directory_rows.account_of(room), None, self._accounts) if room else None
+            if not (room and account):
                 return None
             if len(code) == directory_rows.PLAIN_CODE_BYTES:
-                return Found(code, room, sub_account, account, None, 0)
+                return Found(code, room, account, None, 0)
             uses = get(code[:ID_BYTES], None, self._uses)
-            return Found(code, room, sub_account, account, uses, self._change(reading))
+            return Found(code, room, account, uses, self._change(reading))
 
     def uses(self, passcode_id: bytes) -> tuple[bytes | None, int]:
         """The row of a passcode's uses, and the number of the change it is as of."""
@@ -78,9 +77,9 @@ class DirectoryFile:
         with self._env.begin() as reading:
             return int.from_bytes(reading.get(space, b"", db=self._lengths), "big")
 
-    def owned(self, room_id: bytes) -> Owned | None:
+    def room(self, room_id: bytes) -> bytes | None:
         with self._env.begin() as reading:
-            return self._owned(reading, room_id)
+            return reading.get(room_id, db=self._rooms)
 
     def number(self, number: str) -> tuple[bytes, bytes | None] | None:
         """The rows of an access number, and of the account that it is dedicated to."""
@@ -91,8 +90,9 @@ class DirectoryFile:
             row = reading.get(key, db=self._numbers)
             return None if row is None else (row, reading.get(row[:ID_BYTES], db=self._accounts))
 
-    def callers(self, number: str) -> list[tuple[bytes, Owned]] | None:
-        """The known callers of a number that skip the code, with their rooms' rows; None when nobody knows it."""
+    def callers(self, number: str) -> list[tuple[bytes, bytes, bytes]] | None:
+        """The known callers of a number that skip the code, with the rows of room and account; None when nobody knows
+        it."""
         key = number.encode("utf-8", "replace")
         if not 0 < len(key) <= _LONGEST_KEY:
             return None
@@ -100,8 +100,13 @@ class DirectoryFile:
             row = reading.get(key, db=self._callers)
             if row is None:
                 return None
-            known = [(caller, self._owned(reading, room_id)) for caller, room_id in directory_rows.callers(row)]
-            return [(caller, owned) for caller, owned in known if owned is not None]
+            found = []
+            for caller, room_id in directory_rows.callers(row):
+                room = reading.get(room_id, db=self._rooms)
+                account = reading.get(directory_rows.account_of(room), db=self._accounts) if room else None
+                if room and account:
+                    found.append((caller, room, account))
+            return found
 
     # --- Changes --------------------------------------------------------------------------------------------------
     def write(self, changes: Changes, mark: Mark) -> None:
@@ -141,14 +146,7 @@ class DirectoryFile:
     def _open_tables(self) -> None:
         self._tables = {name: self._env.open_db(name.encode()) for name in TABLES}
         self._codes, self._uses, self._lengths = (self._tables[name] for name in TABLES[:3])
-        self._rooms, self._sub_accounts, self._accounts = (self._tables[name] for name in TABLES[3:6])
-        self._numbers, self._callers = (self._tables[name] for name in TABLES[6:])
-
-    def _owned(self, reading: "lmdb.Transaction[bytes]", room_id: bytes) -> Owned | None:
-        room = reading.get(room_id, db=self._rooms)
-        sub_account = reading.get(room[:ID_BYTES], db=self._sub_accounts) if room else None
-        account = reading.get(sub_account[:ID_BYTES], db=self._accounts) if sub_account else None
-        return Owned(room, sub_account, account) if room and sub_account and account else None
+        self._rooms, self._accounts, self._numbers, self._callers = (self._tables[name] for name in TABLES[3:])
 
     def _change(self, reading: "lmdb.Transaction[bytes]") -> int:
         # Not self.mark: rows and number have to be of one instant.

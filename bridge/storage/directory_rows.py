@@ -4,7 +4,8 @@ Each kind of row is one place: the SQL that packs it, and the struct that takes 
 Postgres' own, in microseconds since 2000, with infinities at the ends of 64 bits; a bound that is not set is 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -30,16 +31,13 @@ PLAIN_CODE_BYTES: Final = _CODE.size
 # Of a passcode with limited uses: how many, and how many Postgres knows to be taken.
 USES: Final = "int4send(max_uses) || int8send(uses)"
 _USES: Final = Struct(">iq")
+# A room with its sub-account, which has few: both ids, both states, whether callers are trusted, both limits.
 ROOM: Final = (
-    "uuid_send(rooms.sub_account_id) || convert_to(left(rooms.state, 1), 'UTF8') "
-    "|| int4send(coalesce(max_participants, 0))"
+    "uuid_send(rooms.sub_account_id) || uuid_send(rooms.account_id) || convert_to(left(rooms.state, 1), 'UTF8') "
+    "|| convert_to(left(sub_accounts.state, 1), 'UTF8') || boolsend(trust_callers) "
+    "|| int4send(coalesce(max_participants, 0)) || int4send(coalesce(sub_accounts.max_callers, 0))"
 )
-_ROOM: Final = Struct(">16sci")
-SUB_ACCOUNT: Final = (
-    "uuid_send(sub_accounts.account_id) || convert_to(left(sub_accounts.state, 1), 'UTF8') || boolsend(trust_callers) "
-    "|| int4send(coalesce(sub_accounts.max_callers, 0))"
-)
-_SUB_ACCOUNT: Final = Struct(">16sc?i")
+_ROOM: Final = Struct(">16s16scc?ii")
 ACCOUNT: Final = (
     "convert_to(left(accounts.state, 1), 'UTF8') || boolsend(code_space = 'own') "
     "|| int4send(coalesce(accounts.max_callers, 0))"
@@ -64,21 +62,12 @@ _CLOSED: Final = b"c"[0]
 _UNLIMITED: Final = Limits()
 
 
-class Owned(NamedTuple):
-    """A room's row, and those of its owners."""
-
-    room: bytes
-    sub_account: bytes
-    account: bytes
-
-
 class Found(NamedTuple):
-    """A code's row, its room's and its owners', and that of its uses (None where they are not limited), with the number
-    of the change that all of them are as of."""
+    """The rows of a code, its room, its account and its uses (None where they are not limited), with the number of the
+    change that all of them are as of."""
 
     code: bytes
     room: bytes
-    sub_account: bytes
     account: bytes
     uses: bytes | None
     change: int
@@ -88,16 +77,15 @@ class Found(NamedTuple):
         return self.code[:ID_BYTES]
 
 
-def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) -> Entry | Barred | None:
+def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Entry | Barred | None:
     """Whom a code admits on a number, or why nobody now. `taken_here` are uses that the row does not count yet;
-    `now_us` is in µs since 1970.
+    `now_us` tells µs since 1970.
 
     What closes or suspends its owners goes before the rest, and that it belongs to another number before its bounds.
     """
-    code, room, sub_account, account, uses, _ = found
+    code, room, account, uses, _ = found
     passcode_id, room_id, role = _CODE.unpack_from(code)
-    sub_account_id, room_state, in_room = _ROOM.unpack(room)
-    account_id, sub_account_state, _, of_sub_account = _SUB_ACCOUNT.unpack(sub_account)
+    sub_account_id, account_id, room_state, sub_account_state, _, in_room, of_sub_account = _ROOM.unpack(room)
     account_state, own_space, of_account = _ACCOUNT.unpack(account)
     if own_space and number.space is not Space.OWN:
         return None
@@ -106,7 +94,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
     left = (uses_left(uses, taken_here) if uses else 0) if limited else None
     entry = Entry(
         text_of(passcode_id),
-        text_of(account_id),
+        _text_of_account(account_id),
         text_of(sub_account_id),
         text_of(room_id),
         _ROLES[role],
@@ -120,7 +108,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
     if number.account_id is not None and number.account_id != entry.account_id:
         return Barred(entry, Bar.OTHER_NUMBER)
     if bounded:
-        now = now_us - EPOCH_2000_US
+        now = now_us() - EPOCH_2000_US
         if now < begin:
             return Barred(entry, Bar.NOT_YET_VALID)
         if now >= end:
@@ -130,19 +118,18 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
     return entry
 
 
-def trusted(caller: bytes, owned: Owned, number: DialledNumber) -> Entry | None:
-    """Whom a known caller's row admits as host, without a code, if its owners let it."""
+def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -> Entry | None:
+    """Whom a part of a known caller's row admits as host, without a code, if its room's owners let it."""
     known_id, knower_id, room_id = _CALLER.unpack(caller)
-    sub_account_id, room_state, in_room = _ROOM.unpack(owned.room)
-    account_id, sub_account_state, trusts, of_sub_account = _SUB_ACCOUNT.unpack(owned.sub_account)
-    account_state, own_space, of_account = _ACCOUNT.unpack(owned.account)
-    account = text_of(account_id)
-    reached = account == number.account_id or (number.account_id is None and not own_space)
+    sub_account_id, account_id, room_state, sub_account_state, trusts, in_room, of_sub_account = _ROOM.unpack(room)
+    account_state, own_space, of_account = _ACCOUNT.unpack(account)
+    payer = text_of(account_id)
+    reached = payer == number.account_id or (number.account_id is None and not own_space)
     active = room_state + sub_account_state + account_state == _ALL_ACTIVE
     if not (reached and trusts and active and knower_id == sub_account_id):
         return None
     limits = _limits(in_room, of_sub_account, of_account)
-    return Entry(text_of(known_id), account, text_of(sub_account_id), text_of(room_id), Role.HOST, limits)
+    return Entry(text_of(known_id), payer, text_of(sub_account_id), text_of(room_id), Role.HOST, limits)
 
 
 def callers(row: bytes) -> list[tuple[bytes, bytes]]:
@@ -167,9 +154,14 @@ def uses_left(row: bytes, taken_here: int) -> int:
     return max(0, int(most) - int(taken) - taken_here)
 
 
-def owner(owned: Owned) -> RoomOwner:
+def owner(room: bytes) -> RoomOwner:
     """To whom a room belongs."""
-    return RoomOwner(text_of(owned.sub_account[:ID_BYTES]), text_of(owned.room[:ID_BYTES]))
+    return RoomOwner(text_of(account_of(room)), text_of(room[:ID_BYTES]))
+
+
+def account_of(room: bytes) -> bytes:
+    """The id of the account that a room's row names."""
+    return room[ID_BYTES : 2 * ID_BYTES]
 
 
 def id_of(text: str) -> bytes | None:
@@ -184,6 +176,10 @@ def text_of(id_bytes: bytes) -> str:
     """An id in its usual text form, in a sixth of the time that UUID takes."""
     digits = id_bytes.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+# Accounts are few, and the same ones come again and again.
+_text_of_account = lru_cache(4096)(text_of)
 
 
 def _limits(in_room: int, of_sub_account: int, of_account: int) -> Limits:

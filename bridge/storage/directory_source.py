@@ -40,6 +40,7 @@ class Rows:
 
 
 _OF_CODES: Final = "passcodes WHERE state = 'live' AND {}"
+_OF_ROOMS: Final = "rooms JOIN sub_accounts ON sub_accounts.id = rooms.sub_account_id WHERE {}"
 _ROWS: Final[Mapping[str, Rows]] = {
     "codes": Rows("digest", directory_rows.CODE, f"{_OF_CODES} ORDER BY digest", "digest = ANY(:keys)"),
     "uses": Rows(
@@ -54,9 +55,8 @@ _ROWS: Final[Mapping[str, Rows]] = {
         "passcode_lengths WHERE {} GROUP BY space ORDER BY space",
         "space IN (SELECT space FROM passcodes WHERE state = 'live' AND digest = ANY(:keys))",
     ),
-    "rooms": Rows("uuid_send(id)", directory_rows.ROOM, "rooms WHERE {} ORDER BY id", "id = ANY(:keys)"),
-    "sub_accounts": Rows(
-        "uuid_send(id)", directory_rows.SUB_ACCOUNT, "sub_accounts WHERE {} ORDER BY id", "id = ANY(:keys)"
+    "rooms": Rows(
+        "uuid_send(rooms.id)", directory_rows.ROOM, f"{_OF_ROOMS} ORDER BY rooms.id", "rooms.id = ANY(:keys)"
     ),
     "accounts": Rows("uuid_send(id)", directory_rows.ACCOUNT, "accounts WHERE {} ORDER BY id", "id = ANY(:keys)"),
     "numbers": Rows(
@@ -78,19 +78,20 @@ def _uuid(key: bytes) -> UUID:
     return UUID(bytes=key)
 
 
-# Of each kind of news: what its key is in SQL, the table whose row it is, and those that may have more to say of it.
-_KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str, tuple[str, ...]]]] = {
-    "code": (bytes, "codes", ("uses", "lengths")),
-    "room": (_uuid, "rooms", ()),
-    "sub_account": (_uuid, "sub_accounts", ()),
-    "account": (_uuid, "accounts", ()),
-    "number": (bytes.decode, "numbers", ()),
-    "caller": (bytes.decode, "callers", ()),
+# Of each kind of news: what its key is in SQL, the table whose row it is, if any, and which rows of other tables have
+# to be read again.
+_KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str, str]]]] = {
+    "code": (bytes, "codes", {table: _ROWS[table].some for table in ("uses", "lengths")}),
+    "room": (_uuid, "rooms", {}),
+    "sub_account": (_uuid, None, {"rooms": "rooms.sub_account_id = ANY(:keys)"}),
+    "account": (_uuid, "accounts", {}),
+    "number": (bytes.decode, "numbers", {}),
+    "caller": (bytes.decode, "callers", {}),
 }
 _MARK: Final = "SELECT database_id, number FROM directory_state"
 _CONFIRM: Final = f"""
-SELECT {directory_rows.CODE} AS code, {directory_rows.ROOM} AS room, {directory_rows.SUB_ACCOUNT} AS sub_account,
-    {directory_rows.ACCOUNT} AS account, CASE WHEN max_uses IS NOT NULL THEN {directory_rows.USES} END AS uses,
+SELECT {directory_rows.CODE} AS code, {directory_rows.ROOM} AS room, {directory_rows.ACCOUNT} AS account,
+    CASE WHEN max_uses IS NOT NULL THEN {directory_rows.USES} END AS uses,
     (SELECT number FROM directory_state) AS change
 FROM passcodes
 JOIN rooms ON rooms.id = passcodes.room_id
@@ -125,13 +126,17 @@ async def news(connection: AsyncConnection, since: int, until: int) -> News | No
     if changes != until - since or not changed.keys() <= _KINDS.keys():
         return None
     found = defaultdict[str, dict[bytes, bytes | None]](dict)
+    # Rows that are gone first: another kind of news may tell of rows that are there.
     for kind, keys in changed.items():
-        as_sql, table, more = _KINDS[kind]
-        found[table].update(dict.fromkeys(keys))
+        if table := _KINDS[kind][1]:
+            found[table].update(dict.fromkeys(keys))
+    for kind, keys in changed.items():
+        as_sql, table, others = _KINDS[kind]
+        conditions = {**({table: _ROWS[table].some} if table else {}), **others}
         for part in _chunks(keys):
-            for each in (table, *more):
-                rows = _ROWS[each]
-                result = await connection.execute(text(rows.read(rows.some)), {"keys": [as_sql(key) for key in part]})
+            values = {"keys": [as_sql(key) for key in part]}
+            for each, condition in conditions.items():
+                result = await connection.execute(text(_ROWS[each].read(condition)), values)
                 found[each].update((row.key, row.row) for row in result)
     return dict(found)
 
@@ -141,7 +146,7 @@ async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found |
     row = (await connection.execute(text(_CONFIRM), {"digests": digests})).first()
     if row is None:
         return None
-    return Found(row.code, row.room, row.sub_account, row.account, row.uses, row.change)
+    return Found(row.code, row.room, row.account, row.uses, row.change)
 
 
 _RAISE: Final = """

@@ -276,8 +276,8 @@ async def test_a_file_of_another_key_format_or_database_is_made_again(
     room = UUID(entry_of(sub_account).room_id).bytes
     stray = {digest(STRANGER, secrets.lookup): bytes(16) + room + b"h"}
     file.write({"codes": stray}, Mark(UUID(int=7), 1_000_000))
-    owners = {"rooms": {room: bytes(16) + b"a" + bytes(4)}, "sub_accounts": {bytes(16): bytes(16) + b"a" + bytes(5)}}
-    file.write({**owners, "accounts": {bytes(16): b"a" + bytes(5)}}, Mark(UUID(int=7), 1_000_000))
+    owners = {"rooms": {room: bytes(32) + b"aa" + bytes(9)}, "accounts": {bytes(16): b"a" + bytes(5)}}
+    file.write(owners, Mark(UUID(int=7), 1_000_000))
     file.close()
     async with alone(database, state_dir, secrets) as directory:
         assert admits(directory, STRANGER)
