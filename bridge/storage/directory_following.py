@@ -21,6 +21,7 @@ from bridge.storage.directory_uses import UsesFile
 log = structlog.get_logger()
 
 PING_S: Final = 5.0
+GATHER_S: Final = 0.02
 LAG_S: Final = PING_S + 2.0
 PRUNE_S: Final = 3600.0
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -131,6 +132,8 @@ class FollowingDirectory:
                 try:
                     async with asyncio.timeout(PING_S):
                         await self._news.wait()
+                        # One round for all that comes now; who changes something here doesn't wait for it.
+                        await asyncio.sleep(GATHER_S)
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=PING_S)
         raise Unavailable(f"The connection to Postgres at {self._database.url.where} was lost")
