@@ -44,6 +44,7 @@ from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.ownership import PostgresOwnership
 from bridge.storage.tenants import PostgresTenants
 from bridge.storage.webhook_deliveries import PostgresDeliveries
+from bridge.storage.webhook_outbox import PostgresOutbox
 from bridge.storage.webhooks import PostgresWebhooks
 from bridge.usecases.admit_caller import Door, admit_caller
 from bridge.usecases.keep_minutes import keep_minutes
@@ -119,6 +120,7 @@ class _Daemon:
             ),
             self._attempts,
             self._directory.knows,
+            PostgresOutbox(self._database).tell,
         )
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days

@@ -4,17 +4,20 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
 from bridge import telemetry
+from bridge.domain import webhook
 from bridge.domain.attempt import Refusal
 from bridge.domain.errors import Unavailable
 from bridge.domain.throttle import INSTALLATION, Key, Kind, Policy
 from bridge.domain.throttles import Throttles
+from bridge.domain.webhook import Event
 from bridge.storage.throttle_file import ThrottleFile
 from bridge.usecases import keep_throttles
 from bridge.usecases.admission_ports import Attempts
@@ -29,7 +32,8 @@ CALLER_FREE: Final = 3
 LONGEST_DELAY: Final = 16
 LONGEST_SHARED_DELAY: Final = 8
 
-OnGuessing = Callable[[Key, bool, float], Awaitable[None]]
+UNTOLD: Final = 100
+Tell = Callable[[Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,8 @@ def policies(terms: Terms) -> Mapping[Kind, Policy]:
 
 
 class Lockout:
-    """`guard` answers; `run` stores and tells, for ever. `on_guessing` is told of each beginning and end of guessing:
-    where, whether it has begun, and the level of failures there."""
+    """`guard` answers; `run` stores and tells, for ever. `tell` brings to whom it concerns that guessing has begun or
+    ended; it raises Unavailable to be asked again."""
 
     def __init__(
         self,
@@ -82,13 +86,14 @@ class Lockout:
         terms: Terms,
         attempts: Attempts,
         knows: Callable[[str], bool],
-        on_guessing: OnGuessing | None = None,
+        tell: Tell,
     ) -> None:
         self.guard = Guard(node, Throttles(policies(terms)), knows, _count)
         self._file = ThrottleFile(state_dir)
         self._attempts = attempts
         self._keep = timedelta(days=terms.attempts_keep_days)
-        self._on_guessing = on_guessing
+        self._tell = tell
+        self._untold: asyncio.Queue[Event] = asyncio.Queue(UNTOLD)
         self._trouble: str | None = None
 
     async def remember(self) -> None:
@@ -107,6 +112,7 @@ class Lockout:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_throttles.keep_throttles(self.guard, self._file, told))
                 tasks.create_task(keep_throttles.drain_attempts(self._file, self._attempts, self._keep))
+                tasks.create_task(self._pass_on())
         finally:
             await keep_throttles.save(self.guard, self._file, told)
             await self._file.close()
@@ -120,7 +126,7 @@ class Lockout:
             return True, f"guessing is under way: {where}; see GET /v1/blocks and GET /v1/admission-attempts"
         return True, "nobody guesses"
 
-    async def _tell_guessing(self, key: Key, begun: bool, level: float) -> None:
+    def _tell_guessing(self, key: Key, begun: bool, level: float) -> None:
         where = _name(key)
         if begun:
             log.warning(
@@ -132,8 +138,20 @@ class Lockout:
         else:
             log.info("guessing_ended", where=where)
         telemetry.GUESSING.set(len(self.guard.throttles.guessing))
-        if self._on_guessing is not None:
-            await self._on_guessing(key, begun, level)
+        if not self._untold.full():
+            number = None if key == INSTALLATION else key.value
+            event = webhook.guessing(uuid4(), datetime.now(UTC), number, round(level, 1), begun=begun)
+            self._untold.put_nowait(event)
+
+    async def _pass_on(self) -> None:
+        while True:
+            event = await self._untold.get()
+            while True:
+                try:
+                    await self._tell(event)
+                    break
+                except Unavailable:
+                    await asyncio.sleep(keep_throttles.AWAY_S)
 
     def _on_stored(self, trouble: str | None) -> None:
         if trouble is not None and trouble != self._trouble:

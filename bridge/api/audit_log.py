@@ -18,7 +18,7 @@ class DeedAnswer(Answer):
     """What was done. `actor` is the id of an API key, `operator` (its own key) or `cli`."""
 
     id: UUID
-    at: Time
+    created_at: Time
     actor: str
     scope: str
     remote: str = Field(description="the address it came from; of the operator's deeds, told to the operator alone")

@@ -168,8 +168,22 @@ def _query(query: type[BaseModel] | None) -> list[Json]:
     if query is None:
         return []
     schema = query.model_json_schema()
-    required = schema.get("required", [])
-    return [_parameter(name, described, name in required) for name, described in schema["properties"].items()]
+    required, defined = schema.get("required", []), schema.get("$defs", {})
+    whole = _whole(schema["properties"], defined)
+    return [_parameter(name, described, name in required) for name, described in whole.items()]
+
+
+def _whole(schema: Any, defined: Mapping[str, Any]) -> Any:
+    """A schema with all that it refers to in its place: parameters are not shared."""
+    match schema:
+        case {"$ref": str(ref), **rest}:
+            return {**_whole(defined[ref.rpartition("/")[2]], defined), **rest}
+        case dict():
+            return {key: _whole(value, defined) for key, value in schema.items()}
+        case list():
+            return [_whole(each, defined) for each in schema]
+        case _:
+            return schema
 
 
 def _parameter(name: str, described: Mapping[str, Any], required: bool) -> Json:

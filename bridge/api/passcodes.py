@@ -30,7 +30,7 @@ MaxUses = Annotated[int | None, Field(ge=1, le=USES_MAX, description="admits so 
 
 
 class NewPasscode(Request):
-    role: Role
+    role: Role = Role.GUEST
     digits: Text | None = Field(None, max_length=16, description="a code of the owner's choice; generated if left out")
     label: Label = ""
     valid_from: From = None

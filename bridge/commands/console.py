@@ -26,6 +26,7 @@ from bridge.storage.incidents import PostgresIncidents
 from bridge.storage.minutes import PostgresMinutes
 from bridge.storage.owners import PostgresOwners
 from bridge.storage.tenants import PostgresTenants
+from bridge.storage.webhooks import PostgresWebhooks
 from bridge.usecases.provision import Keys
 from bridge.usecases.tenants import Place
 
@@ -48,6 +49,7 @@ class Product:
     books: PostgresBooks
     owners: PostgresOwners
     incidents: PostgresIncidents
+    webhooks: PostgresWebhooks
 
     @property
     def keys(self) -> Keys:
@@ -72,6 +74,7 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
                 PostgresBooks(database),
                 PostgresOwners(database),
                 PostgresIncidents(database),
+                PostgresWebhooks(database),
             )
         )
 

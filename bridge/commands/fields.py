@@ -44,7 +44,7 @@ class Field:
             return dict(_pair(self.name, each) for each in given)
         if self.type == "integer":
             return _whole(self.name, given)
-        return given
+        return _utf8(self.name, given) if isinstance(given, str) else given
 
     def parameter(self) -> inspect.Parameter:
         """What typer is to ask for."""
@@ -111,6 +111,14 @@ def _pair(field: str, text: str) -> tuple[str, str]:
     if not between:
         raise Invalid(field, f"{text!r} is no KEY=VALUE")
     return name, value
+
+
+def _utf8(field: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Invalid(field, "this is no text in UTF-8") from None
+    return text
 
 
 def _whole(field: str, text: str) -> int:

@@ -4,16 +4,18 @@ import typer
 
 from bridge.commands import console
 from bridge.commands.console import Product
+from bridge.usecases.keep_webhooks import renew_secrets
 from bridge.usecases.renew_passcodes import renew_passcodes as renew
 
 
 def renew_passcodes() -> None:
-    """Keep all passcodes under the present BRIDGE_PASSCODE_KEY, so that BRIDGE_PASSCODE_KEYS_OLD can go.
+    """Keep passcodes and secrets of webhooks under the present BRIDGE_PASSCODE_KEY: BRIDGE_PASSCODE_KEYS_OLD can go.
 
     Callers notice nothing. It may be stopped and run again.
     """
 
     async def work(product: Product) -> int:
+        await renew_secrets(product.webhooks, product.keys)
         return await renew(product.tenants, product.keys, lambda done: typer.echo(f"{done} renewed ...", err=True))
 
     done = console.run(work)

@@ -60,6 +60,8 @@ ELSEWHERE: Final = frozenset({"tariff", "minute", "statement"})
 NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "create_access_number": ("access_number", "add"),
     "list_audit_log": ("audit_log", "list"),
+    "rotate_webhook_secret": ("webhook", "rotate-secret"),
+    "redeliver": ("webhook_delivery", "redeliver"),
 }
 """Operations whose names don't say their command."""
 

@@ -1,5 +1,6 @@
 """The commands `bridge sandbox …`."""
 
+import asyncio
 import os
 import signal
 import time
@@ -8,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bridge.sandbox import company, demo
+from bridge.sandbox import callers, company, demo, system
+from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 
@@ -63,6 +65,26 @@ def run(folder: Folder = HERE) -> None:
 def play(folder: Folder = HERE) -> None:
     """Place real calls of several sub-accounts at once, print minutes and the bill, and check them."""
     demo.run(Sandbox(folder, typer.echo), typer.echo)
+
+
+@app.command()
+def call(
+    code: Annotated[str, typer.Argument(help="What is keyed: a passcode, and a # if you like.")],
+    number: Annotated[str, typer.Option(help="The access number that is dialled.")] = ACCESS_NUMBER,
+    caller: Annotated[str, typer.Option(help="The number that calls.")] = "12125550100",
+    stay: Annotated[float, typer.Option(help="Seconds that the caller stays after the last digit.")] = 10.0,
+    folder: Folder = HERE,
+) -> None:
+    """Place one real call: dial, key, stay, hang up."""
+    sandbox = Sandbox(folder, typer.echo)
+    system.ensure(system.for_callers(), typer.echo)
+    calling = Caller(number, (Key(code, 1.0),), caller, stay=stay)
+    typer.echo(f"{caller} dials {number} ...")
+    [log] = asyncio.run(callers.place([calling], sandbox.sip_address))
+    if log.answered_at is None:
+        raise SandboxError(f"the call was not answered: SIP status {log.status or 'none'}")
+    ended = "the caller hung up" if log.ended_by == "caller" else "the bridge hung up"
+    typer.echo(f"answered at {log.answered_at:%H:%M:%S.%f}; {ended} after {log.seconds:.3f} s")
 
 
 @app.command()

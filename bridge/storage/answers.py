@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
+from bridge.domain.errors import BridgeError, Conflict
 from bridge.storage import locks
 from bridge.storage.database import Database
 from bridge.storage.tables import idempotency_keys
@@ -37,7 +38,13 @@ class PostgresAnswers:
             if not await locks.answering(connection, f"{owner} {key}"):
                 raise BeingAnswered("a request with this Idempotency-Key is being carried out: ask again in a moment")
             row = (await connection.execute(asked)).one_or_none()
-        return None if row is None else KeptAnswer(row.request, row.status, self._keys.unseal(row.answer))
+        if row is None:
+            return None
+        try:
+            return KeptAnswer(row.request, row.status, self._keys.unseal(row.answer))
+        except BridgeError as error:
+            # Carried out it was: to do so again would be worse than to say nothing of how.
+            raise Conflict("this was carried out, but its answer was sealed under a key that is gone") from error
 
     async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
         values = {"request": answer.request, "status": answer.status, "answer": self._keys.seal(answer.answer)}

@@ -87,7 +87,7 @@ class PostgresAuditLog:
 
     async def deeds(self, wanted: DeedFilter, limit: int, after: UUID | None = None) -> list[Deed]:
         at = audit_log.c
-        statement = select(*(column.label("at") if column is at.created_at else column for column in at))
+        statement = select(audit_log)
         for name in ("account_id", "sub_account_id", "subject", "subject_id", "action", "actor"):
             value = getattr(wanted, name)
             if value is not None:

@@ -24,13 +24,14 @@ _DAEMON: Final = Actor(Principal("webhooks", Scope.OPERATOR), "")
 
 # What is due but not the first of its lane is put off until the first may be done, so that it is not found again and
 # again; when that is, `_NEXT` calls it. Somebody who is late for that call looks once more LOOK later.
-_CLAIM: Final = text("""
+# (Only a time that stands still during a statement lets an index find what is due.)
+CLAIM: Final = text("""
 WITH due AS MATERIALIZED (
     SELECT found.* FROM (
         SELECT id FROM webhooks WHERE state = 'active' AND id <> ALL(CAST(:without AS uuid[])) ORDER BY random()
     ) hook CROSS JOIN LATERAL (
         SELECT id, webhook_id, lane FROM webhook_deliveries
-        WHERE webhook_id = hook.id AND state = 'pending' AND next_at <= clock_timestamp()
+        WHERE webhook_id = hook.id AND state = 'pending' AND next_at <= statement_timestamp()
         ORDER BY next_at, number LIMIT :of_one FOR UPDATE SKIP LOCKED
     ) found
     LIMIT :most
@@ -81,10 +82,10 @@ _EXPIRE: Final = text("""
 UPDATE webhook_deliveries AS delivery SET state = 'failed', error = 'the webhook was paused for too long'
 FROM webhooks
 WHERE webhooks.id = webhook_id AND webhooks.state = 'paused' AND delivery.state = 'pending'
-    AND delivery.created_at < clock_timestamp() - CAST(:patience AS interval)
+    AND delivery.created_at < now() - CAST(:patience AS interval)
 """)
 _PRUNE: Final = text("""
-DELETE FROM webhook_deliveries WHERE created_at < clock_timestamp() - CAST(:kept AS interval) AND state <> 'pending'
+DELETE FROM webhook_deliveries WHERE created_at < now() - CAST(:kept AS interval) AND state <> 'pending'
 """)
 
 
@@ -106,7 +107,7 @@ class PostgresDeliveries:
     async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> Claimed:
         asked = {"most": most, "of_one": of_one, "without": list(without), "lease": self._lease, "look": LOOK}
         async with self._database.transaction() as connection:
-            rows = (await connection.execute(_CLAIM, asked)).mappings().all()
+            rows = (await connection.execute(CLAIM, asked)).mappings().all()
         return Claimed([_attempt(row) for row in rows if row["is_first"]], bool(rows))
 
     async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:

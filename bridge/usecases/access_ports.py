@@ -91,7 +91,7 @@ class Answers(Protocol):
 
     async def earlier(self, owner: str, key: str) -> KeptAnswer | None:
         """What was answered already. From here to the end of the transaction nobody else answers that key of that
-        owner. Raises BeingAnswered, Unavailable."""
+        owner. Raises BeingAnswered, Conflict (it cannot be told any more), Unavailable."""
 
     async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
         """Keep an answer, in the transaction that makes it true. Raises Unavailable."""
@@ -102,7 +102,7 @@ class Deed:
     """A line of the audit log: who did what, to what, whose that is. `actor` is the id of a Principal."""
 
     id: UUID
-    at: datetime
+    created_at: datetime
     actor: str
     scope: str
     remote: str

@@ -81,6 +81,7 @@ async def deliver_webhooks(
     unseal: Callable[[bytes], str],
     on_ended: Callable[[Ended], None],
     on_unavailable: Callable[[Unavailable], None],
+    on_fault: Callable[[Attempt, Exception], None],
 ) -> None:
     """Runs for ever. A delivery that was sent, but not settled, is sent again."""
     going: Counter[UUID] = Counter()
@@ -89,7 +90,12 @@ async def deliver_webhooks(
 
     async def deliver(attempt: Attempt) -> None:
         try:
-            ended = await _attempt(attempt, courier, unseal)
+            try:
+                ended = await _attempt(attempt, courier, unseal)
+            except Exception as error:
+                # What one delivery stumbles over must not keep all others from being sent, start after start.
+                on_fault(attempt, error)
+                ended = _ended(attempt, Reply(None, "a fault of the sender: its log tells more"))
             (failing.discard if ended.reply.delivered else failing.add)(attempt.webhook_id)
             await deliveries.settle(attempt, ended.reply, ended.wait_s)
             on_ended(ended)
@@ -130,6 +136,10 @@ async def _attempt(attempt: Attempt, courier: Courier, unseal: Callable[[bytes],
     else:
         headers = webhook_signature.headers(secrets, str(attempt.event_id), datetime.now(UTC), attempt.body)
         reply = await courier.post(attempt.url, headers, attempt.body)
+    return _ended(attempt, reply)
+
+
+def _ended(attempt: Attempt, reply: Reply) -> Ended:
     if reply.delivered:
         return Ended(attempt, reply, None)
     spread = random.random()  # noqa: S311  # nothing to be guessed

@@ -37,7 +37,8 @@ class Guard:
         """`knows` tells whether a sub-account knows a caller's number; `clock` is in seconds since 1970."""
         self.throttles = throttles
         self.regulars = Regulars()
-        self.unstored: deque[Attempt] = deque(maxlen=UNSTORED)
+        self.unstored: deque[Attempt] = deque()
+        self.dropped = 0
         self._node = node
         self._knows = knows
         self._on_refusal = on_refusal
@@ -79,6 +80,9 @@ class Guard:
                 *(_ids(entry) if entry else ()),
             )
         )
+        if len(self.unstored) > UNSTORED:
+            self.unstored.popleft()
+            self.dropped += 1
         self._on_refusal(reason)
         log.info("entry_refused", reason=reason.value, access_number=source.access_number)
 

@@ -3,7 +3,7 @@ guesses."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,7 +24,7 @@ AWAY_S: Final = 5.0
 TIDY_S: Final = 60.0
 PRUNE_S: Final = 3600.0
 
-OnGuessing = Callable[[Key, bool, float], Awaitable[None]]
+OnGuessing = Callable[[Key, bool, float], None]
 """Told where guessing has begun (True) or ended, and at which level of failures."""
 
 
@@ -51,7 +51,7 @@ async def keep_throttles(guard: Guard, store: ThrottleStore, told: Told) -> None
     tidied = time.monotonic()
     while True:
         await save(guard, store, told)
-        await _alarm(guard, told.guessing)
+        _alarm(guard, told.guessing)
         if time.monotonic() - tidied > TIDY_S:
             tidied = time.monotonic()
             guard.throttles.fade(guard.now)
@@ -95,12 +95,13 @@ async def save(guard: Guard, store: ThrottleStore, told: Told) -> None:
     while guard.unstored and guard.unstored[0].id in stored:
         guard.unstored.popleft()
     told.stored(None)
+    dropped, guard.dropped = dropped + guard.dropped, 0
     if dropped:
         told.dropped(dropped)
 
 
-async def _alarm(guard: Guard, on_guessing: OnGuessing) -> None:
+def _alarm(guard: Guard, on_guessing: OnGuessing) -> None:
     begun, ended = guard.throttles.alarms(guard.now)
     for keys, on in ((begun, True), (ended, False)):
         for key in keys:
-            await on_guessing(key, on, guard.throttles.level(key, guard.now))
+            on_guessing(key, on, guard.throttles.level(key, guard.now))

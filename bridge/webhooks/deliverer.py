@@ -10,7 +10,7 @@ import structlog
 
 from bridge import telemetry
 from bridge.domain.errors import Unavailable
-from bridge.usecases.deliver_webhooks import Deliveries, Ended, deliver_webhooks
+from bridge.usecases.deliver_webhooks import Attempt, Deliveries, Ended, deliver_webhooks
 from bridge.webhooks.courier import ANSWER_S, HttpCourier
 
 log = structlog.get_logger()
@@ -50,7 +50,9 @@ class Deliverer:
         async with HttpCourier(self._private, self._answer_s) as courier, asyncio.TaskGroup() as tasks:
             tasks.create_task(_each(GAUGES_S, self._keep_gauges), name="webhook gauges")
             tasks.create_task(_each(TIDY_S, self._store.tidy), name="webhook tidying")
-            await deliver_webhooks(self._store, courier, self._unseal, self._on_ended, self._on_unavailable)
+            await deliver_webhooks(
+                self._store, courier, self._unseal, self._on_ended, self._on_unavailable, self._on_fault
+            )
 
     async def _keep_gauges(self) -> None:
         waiting = await self._store.waiting()
@@ -83,6 +85,9 @@ class Deliverer:
         if not self._away:
             log.warning("webhooks_wait", error=str(error), mend="they wait in Postgres; retrying until it answers")
         self._away = True
+
+    def _on_fault(self, attempt: Attempt, error: Exception) -> None:
+        log.error("webhook_fault", delivery=str(attempt.delivery_id), kind=attempt.event, exc_info=error)
 
 
 async def _each(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

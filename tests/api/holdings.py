@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Table, insert
 
 from bridge.domain import api_key
+from bridge.domain.attempt import Refusal
 from bridge.storage.database import Database
 from bridge.storage.tables import (
     access_numbers,
@@ -23,6 +24,8 @@ from bridge.storage.tables import (
     webhook_deliveries,
     webhooks,
 )
+
+from .conftest import KEYS
 
 NOW: Final = datetime(2026, 11, 20, 10, tzinfo=UTC)
 NAMES: Final = {
@@ -55,18 +58,20 @@ class Holdings:
         owner = {"account_id": account_id}
         owner["sub_account_id"] = await self._add(sub_accounts, **owner, user_id=name, name=name, kind="employee")
         room_id = await self._add(rooms, **owner, name=name)
-        code = {"digest": bytes([self._number]) * 32, "length": 8, "sealed": b"x"}
+        code = {"digest": bytes([self._number]) * 32, "length": 8, "sealed": KEYS.seal("81502739")}
         await self._add(passcodes, account_id=account_id, room_id=room_id, role="host", **code)
         await self._add(access_numbers, account_id=account_id, number=f"4930{self._number}", kind="local")
         await self._add(project_codes, **owner, code=str(self._number), name=name)
         await self._add(known_callers, **owner, room_id=room_id, number=f"4940{self._number}", name=name)
-        hook = await self._add(webhooks, account_id=account_id, url="https://example.com/", events=[], secret=b"x")
+        hook = await self._add(
+            webhooks, account_id=account_id, url="https://example.com/", events=[], secret=KEYS.seal("secret")
+        )
         told = {"event_id": uuid4(), "event": "x", "lane": "", "payload": {}}
         await self._add(webhook_deliveries, webhook_id=hook, **told)
         await self.key("sub_account", **owner)
         await self._add(audit_log, **owner, actor="x", scope="account", remote="", action="a", subject="s", detail={})
         called = {"node": "n", "uniqueid": f"n-{self._number}", "caller": "1", "access_number": "2"}
-        attempt = {**called, "trunk": "t", "reason": "r"}
+        attempt = {**called, "trunk": "t", "reason": next(iter(Refusal)).value}
         await self._add(admission_attempts, **owner, **attempt, created_at=NOW)
         stay = {
             **called,

@@ -212,6 +212,6 @@ async def test_the_audit_log_tells_an_account_of_its_own(api: Api, account: Any)
     assert UUID(actor)
     assert [deed["subject_id"] for deed in await api.all("/v1/audit-log", actor=actor)] == [mine["id"]] * 2
     assert len(await api.all("/v1/audit-log", action="api_key.revoked", subject_id=mine["id"])) == 1
-    assert await api.all("/v1/audit-log", to=rfc3339(before)) == []
-    assert len(await api.all("/v1/audit-log", **{"from": every[3]["at"]})) == 1
+    assert await api.all("/v1/audit-log", subject="api_key", to=rfc3339(before)) == []
+    assert len(await api.all("/v1/audit-log", **{"from": every[3]["created_at"]})) == 1
     await tenant.refused(404, "GET", f"/v1/audit-log?account_id={NOBODY}")

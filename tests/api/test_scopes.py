@@ -259,7 +259,9 @@ async def test_ids_in_queries_and_bodies_are_no_way_around(
             if where == "query":
                 query[field] = named
             if operation.body is not None:
-                body = {n: f.examples[0] for n, f in operation.body.model_fields.items() if f.examples}
+                fields = operation.body.model_fields.items()
+                body = {n: f.examples[0] for n, f in fields if f.examples}
+                body |= {n: town.mine.ids[n] for n, f in fields if f.is_required() and n in OWNED}
                 body |= {field: named} if where == "body" else {}
             answers.append(await ask(town, operation, key, town.mine.ids, params=query, body=body))
         theirs, nobodys = answers

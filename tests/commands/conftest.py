@@ -1,4 +1,4 @@
-"""The command `bridge` against Postgres, run as from a shell."""
+"""The command `bridge` against Postgres and against the daemon's REST, run as from a shell."""
 
 import asyncio
 import json
@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from bridge import cli
+from bridge.api.server import application
 from bridge.storage.database import Database
+from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
 from tests.storage.conftest import migrated, server, url
 
 __all__ = ["migrated", "server", "url"]  # fixtures
@@ -64,6 +68,13 @@ class Shell:
         assert outcome.complained.count("\n") == 1
         return outcome.complained
 
+    async def unable(self, *words: str) -> str:
+        """The one line of a command that cannot be carried out now."""
+        outcome = await self.run(*words)
+        assert (outcome.status, outcome.said) == (3, ""), outcome
+        assert outcome.complained.count("\n") == 1
+        return outcome.complained
+
 
 @pytest.fixture
 async def bridge(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
@@ -77,3 +88,15 @@ async def bridge(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 async def database(url: str) -> AsyncIterator[Database]:
     async with Database(url) as database:
         yield database
+
+
+@pytest.fixture
+async def rest(database: Database, bridge: Shell, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shell]:
+    """The same shell, where the daemon's REST is served."""
+    app = application(services(World(database), Directory(), LiveRooms()))
+    # What the daemon logs is not what a command says.
+    async with TestServer(app) as server:
+        with capture_logs():
+            monkeypatch.setenv("BRIDGE_API_URL", str(server.make_url("")).rstrip("/"))
+            monkeypatch.setenv("BRIDGE_OPERATOR_KEY", OPERATOR_KEY)
+            yield bridge

@@ -92,3 +92,27 @@ def test_a_conference_is_told_with_its_ends() -> None:
         "ended_at": None,
         "stays": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("active", "active", "updated"),
+        ("suspended", "suspended", "updated"),
+        ("active", "suspended", "suspended"),
+        ("suspended", "active", "resumed"),
+        ("active", "closed", "closed"),
+        ("suspended", "closed", "closed"),
+    ],
+)
+def test_what_a_change_of_a_sub_account_is_called(before: str, after: str, kind: str) -> None:
+    assert webhook.kind_of_change(State(before), State(after)) == f"sub_account.{kind}"
+
+
+def test_guessing_is_the_operators_business() -> None:
+    begun = webhook.guessing(D, AT, "18005550100", 61.4, begun=True)
+    ended = webhook.guessing(D, AT, None, 2.0, begun=False)
+    assert (begun.kind, ended.kind) == (Kind.GUESSING_DETECTED, Kind.GUESSING_ENDED)
+    assert begun.account_id is None
+    assert begun.lane == ended.lane
+    assert webhook_payload.payload(begun)["data"] == {"access_number": "18005550100", "failures": 61}

@@ -22,7 +22,7 @@ from bridge.storage.database import Database
 from bridge.storage.insiders import PostgresInsiders
 from bridge.storage.tables import audit_log, open_stays
 from bridge.storage.throttle_file import ThrottleFile
-from bridge.usecases import keep_throttles
+from bridge.usecases import guard_entry, keep_throttles
 from bridge.usecases.admission_ports import AttemptFilter
 from bridge.usecases.guard_entry import Guard
 from bridge.usecases.keep_throttles import Told
@@ -83,12 +83,8 @@ def guard(knows: Callable[[str], bool] = lambda _: False) -> Guard:
     return Guard("node1", Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own}), knows)
 
 
-async def nobody(*_: object) -> None:
-    return None
-
-
 def told(heard: list[str | None] | None = None) -> Told:
-    return Told(nobody, (heard if heard is not None else []).append, lambda _: None)
+    return Told(lambda *_: None, (heard if heard is not None else []).append, lambda _: None)
 
 
 async def test_attempts_wait_for_postgres_over_a_restart_and_arrive_once(
@@ -134,12 +130,26 @@ async def test_what_cannot_be_stored_is_stored_later(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_waits_in_memory_has_its_bound_and_what_is_dropped_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_entry, "UNSTORED", 3)
+    keeping, dropped = guard(), list[int]()
+    for number in range(5):
+        keeping.refused(keeping.source("4930", "192.0.2.7", "1"), f"c-{number}", Refusal.WRONG)
+    store = ThrottleFile(tmp_path)
+    await keep_throttles.save(keeping, store, Told(lambda *_: None, lambda _: None, dropped.append))
+    assert [one.uniqueid for one in await store.queued(10)] == ["c-2", "c-3", "c-4"]
+    assert dropped == [2]
+    await store.close()
+
+
 async def test_guessing_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:
     now, heard = time.time(), list[tuple[Key, bool]]()
     keeping = guard()
     keeping._clock = lambda: now
 
-    async def on_guessing(key: Key, begun: bool, level: float) -> None:
+    def on_guessing(key: Key, begun: bool, level: float) -> None:
         heard.append((key, begun))
 
     store = ThrottleFile(tmp_path)

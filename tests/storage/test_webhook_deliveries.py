@@ -15,7 +15,7 @@ from bridge.domain.webhook import DeliveryState, Event, Kind, Webhook, WebhookSt
 from bridge.domain.webhook_retry import Reply
 from bridge.storage import keys as keyring
 from bridge.storage.database import Database
-from bridge.storage.webhook_deliveries import PostgresDeliveries
+from bridge.storage.webhook_deliveries import CLAIM, PostgresDeliveries
 from bridge.storage.webhook_outbox import PostgresOutbox
 from bridge.storage.webhooks import PostgresWebhooks
 from bridge.usecases import keep_webhooks
@@ -269,3 +269,13 @@ async def test_secrets_are_sealed_and_sealed_anew(
     # Nobody's change is overwritten by what was read before it.
     await webhooks.seal_anew(hook.id, sealed, b"stale")
     assert keyring.derive(new).unseal(await webhooks.secret(hook.id)) == kept
+
+
+async def test_what_is_due_is_found_by_an_index(database: Database, hook: Webhook) -> None:
+    """However much waits for later: it is looked for four times a second."""
+    asked = {"most": 9, "of_one": 9, "without": [], "lease": timedelta(1), "look": timedelta(1)}
+    async with database.transaction() as connection:
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = (await connection.execute(text(f"EXPLAIN {CLAIM.text}"), asked)).scalars().all()
+    [found] = [line for line in plan if "Index Cond" in line and "next_at" in line]
+    assert "statement_timestamp()" in found

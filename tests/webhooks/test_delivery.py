@@ -75,13 +75,19 @@ async def delivering(database: Database, secrets: Keys) -> AsyncIterator[None]:
 async def hasty(database: Database, secrets: Keys) -> AsyncIterator[None]:
     """The same, in a hurry."""
     away: list[Unavailable] = []
+    faults: list[Exception] = []
     async with HttpCourier(private=True, answer_s=0.2) as courier:
         work = deliver_webhooks(
-            Hasty(PostgresDeliveries(database)), courier, secrets.unseal, lambda ended: None, away.append
+            Hasty(PostgresDeliveries(database)),
+            courier,
+            secrets.unseal,
+            lambda ended: None,
+            away.append,
+            lambda attempt, error: faults.append(error),
         )
         async with running(work):
             yield
-    assert away == []
+    assert away == faults == []
 
 
 def event(account: Account, lane: str = "lane", **data: object) -> Event:
@@ -198,7 +204,24 @@ async def test_a_secret_that_cannot_be_opened_is_told(
         while "rotate it" not in (await webhooks.deliveries(hook.id, None, None, 1))[0].error:
             await asyncio.sleep(0.02)
     assert receiver.messages == []
-    await keep_webhooks.change_webhook(webhooks, hook.id, state=None, label="still there")
+
+
+async def test_a_delivery_that_a_fault_of_ours_stops_stops_no_other(
+    database: Database, account: Account, secrets: Keys, receiver: Receiver, delivering: None
+) -> None:
+    hook, _ = await subscribe(database, secrets, account.id, url=receiver.url("/strange"))
+    webhooks = PostgresWebhooks(database)
+    await webhooks.change_secret(hook.id, secrets.seal("whsec_no base64"))
+    with capture_logs() as logs:
+        sent = await webhooks.ping(hook.id)
+        async with asyncio.timeout(10):
+            while not (await webhooks.delivery(sent.id)).error:
+                await asyncio.sleep(0.02)
+    assert (await webhooks.delivery(sent.id)).error == "a fault of the sender: its log tells more"
+    assert [line["delivery"] for line in logs if line["event"] == "webhook_fault"] == [str(sent.id)]
+    other, _ = await subscribe(database, secrets, account.id, url=receiver.url("/well"))
+    await webhooks.ping(other.id)
+    await receiver.until(lambda one: one.came["/well"] == 1)
 
 
 async def test_one_that_hangs_delays_no_other(
@@ -300,7 +323,9 @@ async def test_lanes_keep_their_order_whatever_fails(
     async with HttpCourier(private=True, answer_s=2.0) as courier, contextlib.AsyncExitStack() as stack:
         for _ in range(senders):
             store = Hasty(PostgresDeliveries(database))
-            work = deliver_webhooks(store, courier, secrets.unseal, lambda ended: None, lambda error: None)
+            work = deliver_webhooks(
+                store, courier, secrets.unseal, lambda ended: None, lambda error: None, lambda attempt, error: None
+            )
             await stack.enter_async_context(running(work))
         for start in range(0, len(told), 7):
             await PostgresOutbox(database).tell(*told[start : start + 7])
