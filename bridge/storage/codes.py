@@ -89,7 +89,7 @@ async def insert(
 ) -> list[Passcode]:
     """Store codes of an account as (room, code), all or nothing, once none of them is `taken`."""
     rows = [_row(seen, account_id, room_id, code) for room_id, code in new]
-    stored = await bulk.inserted(connection, passcodes, rows)
+    stored = await bulk.inserted(connection, passcodes, rows, "created_at")
     if len(stored) != len(rows):
         raise Conflict("passcodes were written without their lock; try again")
     created = {row["id"]: row["created_at"] for row in stored}

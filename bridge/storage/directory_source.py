@@ -104,6 +104,7 @@ def _all_of(kind: str) -> TextClause:
 _SOME: Final = {kind: _all_of(kind) for kind in _KINDS}
 _CHANGES: Final = text("SELECT kind, key FROM directory_changes WHERE number > :since AND number <= :until")
 _MARK: Final = "SELECT database_id, number FROM directory_state"
+_READ_MARK: Final = text(_MARK)
 _CONFIRM: Final = f"""
 SELECT {directory_rows.CODE} AS code, {directory_rows.ROOM} AS room, {directory_rows.ACCOUNT} AS account,
     CASE WHEN max_uses IS NOT NULL THEN {directory_rows.USES} END AS uses,
@@ -120,7 +121,7 @@ News = dict[str, dict[bytes, bytes | None]]
 
 async def mark(connection: AsyncConnection) -> Mark:
     """How far the database has come."""
-    row = (await connection.execute(text(_MARK))).one()
+    row = (await connection.execute(_READ_MARK)).one()
     return Mark(row.database_id, row.number)
 
 
