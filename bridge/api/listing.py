@@ -1,9 +1,8 @@
 """Pages of lists in order of creation, and answers with many items."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 from bridge.api import paging
 from bridge.api.services import Call
 from bridge.api.wire import Answer, Item, Page, rfc3339
+from bridge.usecases import turns
 from bridge.usecases.tenants import Place
 
 
@@ -25,7 +25,6 @@ class Created(Protocol):
 
 Found = TypeVar("Found", bound=Created)
 Told = TypeVar("Told", bound=BaseModel)
-_AT_A_TIME: Final = 100
 
 
 class Made(Answer, Generic[Item]):
@@ -49,9 +48,5 @@ async def page(
 
 async def made(answer: type[Told], of: Callable[[Found], Told], found: Sequence[Found]) -> BaseModel:
     """The answer to a bulk request; others in the event loop get their turns meanwhile."""
-    items = []
-    for place, one in enumerate(found):
-        items.append(of(one))
-        if place % _AT_A_TIME == _AT_A_TIME - 1:
-            await asyncio.sleep(0)
+    items = [of(one) async for one in turns.taking(found)]
     return Made[answer].model_construct(items=items)  # type: ignore[valid-type]

@@ -76,7 +76,7 @@ async def notes(
         }
         for subject_id, owner, detail in done
     ]
-    await bulk.add(connection, audit_log, rows)
+    await bulk.inserted(connection, audit_log, rows)
 
 
 class PostgresAuditLog:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Delete, Table, Uuid, any_, bindparam, delete, func, select
@@ -11,6 +11,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
+AT_A_TIME: Final = 500
 
 
 async def add(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
@@ -27,12 +28,15 @@ async def added(connection: AsyncConnection, table: Table, rows: Sequence[Row]) 
     return set((await connection.execute(statement, _columns(rows))).scalars())
 
 
-async def inserted(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> Sequence[RowMapping]:
-    """The same; those that were not there, whole and in no order."""
-    if not rows:
-        return []
-    statement = _adding(table, tuple(rows[0])).returning(table)
-    added: Sequence[RowMapping] = (await connection.execute(statement, _columns(rows))).mappings().all()
+async def inserted(connection: AsyncConnection, table: Table, rows: Sequence[Row], *told: str) -> Sequence[RowMapping]:
+    """The same, some at a time so that others in the event loop get their turns; those that were not there, in no
+    order: their `id` and what else is asked for."""
+    added: list[RowMapping] = []
+    columns = [table.c[name] for name in ("id", *told)]
+    for start in range(0, len(rows), AT_A_TIME):
+        some = rows[start : start + AT_A_TIME]
+        statement = _adding(table, tuple(some[0])).returning(*columns)
+        added += (await connection.execute(statement, _columns(some))).mappings()
     return added
 
 

@@ -1,6 +1,7 @@
 """Live passcodes as sets that stay prefix-free, whoever writes at the same time."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -88,30 +89,35 @@ async def insert(
     connection: AsyncConnection, seen: CodeSpace, account_id: UUID, new: Sequence[tuple[UUID, NewCode]]
 ) -> list[Passcode]:
     """Store codes of an account as (room, code), all or nothing, once none of them is `taken`."""
-    rows = [_row(seen, account_id, room_id, code) for room_id, code in new]
-    stored = await bulk.inserted(connection, passcodes, rows)
-    if len(stored) != len(rows):
-        raise Conflict("passcodes were written without their lock; try again")
-    created = {row["id"]: row["created_at"] for row in stored}
-    return [
-        Passcode(
-            id=code.id,
-            room_id=room_id,
-            role=code.role,
-            state="live",
-            created_at=created[code.id],
-            digits=code.digits,
-            label=code.terms.label,
-            chosen=code.chosen,
-            valid_from=code.terms.valid_from,
-            valid_until=code.terms.valid_until,
-            max_uses=code.terms.max_uses,
-            has_pin=code.pin is not None,
-            pin=None if code.pin is None else code.pin.digits,
-            replaces=code.replaces,
-        )
-        for room_id, code in new
-    ]
+    added = []
+    for start in range(0, len(new), bulk.AT_A_TIME):
+        some = new[start : start + bulk.AT_A_TIME]
+        rows = [_row(seen, account_id, room_id, code) for room_id, code in some]
+        stored = await bulk.inserted(connection, passcodes, rows, "created_at")
+        if len(stored) != len(rows):
+            raise Conflict("passcodes were written without their lock; try again")
+        created = {row["id"]: row["created_at"] for row in stored}
+        added += [_made(room_id, code, created[code.id]) for room_id, code in some]
+    return added
+
+
+def _made(room_id: UUID, code: NewCode, created_at: datetime) -> Passcode:
+    return Passcode(
+        id=code.id,
+        room_id=room_id,
+        role=code.role,
+        state="live",
+        created_at=created_at,
+        digits=code.digits,
+        label=code.terms.label,
+        chosen=code.chosen,
+        valid_from=code.terms.valid_from,
+        valid_until=code.terms.valid_until,
+        max_uses=code.terms.max_uses,
+        has_pin=code.pin is not None,
+        pin=None if code.pin is None else code.pin.digits,
+        replaces=code.replaces,
+    )
 
 
 def _row(seen: CodeSpace, account_id: UUID, room_id: UUID, code: NewCode) -> dict[str, Any]:

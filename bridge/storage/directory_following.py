@@ -21,6 +21,8 @@ from bridge.storage.directory_uses import UsesFile
 log = structlog.get_logger()
 
 PING_S: Final = 5.0
+GATHER_S: Final = 0.02
+PACE_S: Final = 0.01
 LAG_S: Final = PING_S + 2.0
 PRUNE_S: Final = 3600.0
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -50,6 +52,7 @@ class FollowingDirectory:
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self._rounds = 0
+        self._began_at = 0.0
         self._round_done = 0
         self._fresh_at: float | None = None
         self._hears = False
@@ -131,6 +134,8 @@ class FollowingDirectory:
                 try:
                     async with asyncio.timeout(PING_S):
                         await self._news.wait()
+                        # One round for all that comes now; who changes something here doesn't wait for it.
+                        await asyncio.sleep(GATHER_S)
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=PING_S)
         raise Unavailable(f"The connection to Postgres at {self._database.url.where} was lost")
@@ -144,8 +149,10 @@ class FollowingDirectory:
             if self._round_done > asked:
                 # A round that began after we asked has ended while we waited.
                 return
+            # Under many changes a round does for all that came during the pause.
+            await asyncio.sleep(max(0.0, self._began_at + PACE_S - time.monotonic()))
             self._rounds += 1
-            began = time.monotonic()
+            began = self._began_at = time.monotonic()
             # First: what the directory learns next counts all that was told so far.
             await self._tell_uses()
             async with self._database.snapshot() as connection:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -88,7 +88,23 @@ _KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str
     "number": (bytes.decode, "numbers", {}),
     "caller": (bytes.decode, "callers", {}),
 }
+
+
+def _all_of(kind: str) -> TextClause:
+    """What there is to be read of a kind of news, as one statement: each way to Postgres and back costs as much."""
+    _, table, others = _KINDS[kind]
+    conditions = {**({table: _ROWS[table].some} if table else {}), **others}
+    reads = (
+        f"(SELECT '{each}' AS told, found.* FROM ({_ROWS[each].read(condition)}) AS found)"  # noqa: S608  # our own
+        for each, condition in conditions.items()
+    )
+    return text(" UNION ALL ".join(reads))
+
+
+_SOME: Final = {kind: _all_of(kind) for kind in _KINDS}
+_CHANGES: Final = text("SELECT kind, key FROM directory_changes WHERE number > :since AND number <= :until")
 _MARK: Final = "SELECT database_id, number FROM directory_state"
+_READ_MARK: Final = text(_MARK)
 _CONFIRM: Final = f"""
 SELECT {directory_rows.CODE} AS code, {directory_rows.ROOM} AS room, {directory_rows.ACCOUNT} AS account,
     CASE WHEN max_uses IS NOT NULL THEN {directory_rows.USES} END AS uses,
@@ -105,7 +121,7 @@ News = dict[str, dict[bytes, bytes | None]]
 
 async def mark(connection: AsyncConnection) -> Mark:
     """How far the database has come."""
-    row = (await connection.execute(text(_MARK))).one()
+    row = (await connection.execute(_READ_MARK)).one()
     return Mark(row.database_id, row.number)
 
 
@@ -114,15 +130,10 @@ async def news(connection: AsyncConnection, since: int, until: int) -> News | No
     all must be read."""
     if not 0 < until - since <= MOST_CHANGES:
         return None
-    statement = text("SELECT kind, key FROM directory_changes WHERE number > :since AND number <= :until")
     changes, changed = 0, defaultdict[str, set[bytes]](set)
-    streamed = await connection.stream(
-        statement, {"since": since, "until": until}, execution_options={"yield_per": CHUNK}
-    )
-    async for some in streamed.partitions():
-        changes += len(some)
-        for kind, key in some:
-            changed[kind].add(key)
+    async for kind, key in _changes(connection, since, until):
+        changes += 1
+        changed[kind].add(key)
     if changes != until - since or not changed.keys() <= _KINDS.keys():
         return None
     found = defaultdict[str, dict[bytes, bytes | None]](dict)
@@ -131,14 +142,24 @@ async def news(connection: AsyncConnection, since: int, until: int) -> News | No
         if table := _KINDS[kind][1]:
             found[table].update(dict.fromkeys(keys))
     for kind, keys in changed.items():
-        as_sql, table, others = _KINDS[kind]
-        conditions = {**({table: _ROWS[table].some} if table else {}), **others}
+        as_sql = _KINDS[kind][0]
         for part in _chunks(keys):
-            values = {"keys": [as_sql(key) for key in part]}
-            for each, condition in conditions.items():
-                result = await connection.execute(text(_ROWS[each].read(condition)), values)
-                found[each].update((row.key, row.row) for row in result)
+            for row in await connection.execute(_SOME[kind], {"keys": [as_sql(key) for key in part]}):
+                found[row.told][row.key] = row.row
     return dict(found)
+
+
+async def _changes(connection: AsyncConnection, since: int, until: int) -> AsyncIterator[tuple[str, bytes]]:
+    """The changes (since, until] as (kind, key): few in one go, many in chunks."""
+    asked = {"since": since, "until": until}
+    if until - since <= CHUNK:
+        for few in await connection.execute(_CHANGES, asked):
+            yield few.kind, few.key
+        return
+    streamed = await connection.stream(_CHANGES, asked, execution_options={"yield_per": CHUNK})
+    async for some in streamed.partitions():
+        for each in some:
+            yield each.kind, each.key
 
 
 async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found | None:

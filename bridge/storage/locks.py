@@ -19,6 +19,7 @@ WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
 _ANSWERS: Final = 0x6273
 _CODES: Final = 0x6274
+_OF_ONE: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))")
 
 
 async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> None:
@@ -26,9 +27,7 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
 
     To be taken before any row that local directories are told of is written: who writes one makes all others wait.
     """
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"), {"class": _CODES, "id": space}
-    )
+    await connection.execute(_OF_ONE, {"class": _CODES, "id": space})
 
 
 async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
@@ -66,10 +65,7 @@ async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
 
 async def changing_tariff(connection: AsyncConnection, account: UUID) -> None:
     """Nobody rates a stay of the account until the transaction ends."""
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))"),
-        {"class": _TARIFFS, "id": account},
-    )
+    await connection.execute(_OF_ONE, {"class": _TARIFFS, "id": account})
 
 
 async def answering(connection: AsyncConnection, request: str) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, null, select
+from sqlalchemy import Select, Uuid, any_, bindparam, null, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from bridge.domain.access import Owner
 from bridge.storage.database import Database
@@ -22,8 +23,8 @@ from bridge.storage.tables import (
 )
 
 _NONE: Final = null()
-_LOOK_UPS: Final[Mapping[str, tuple[Any, Select[Any]]]] = {
-    kind: (key, select(key, account, sub_account).select_from(source))
+_LOOK_UPS: Final[Mapping[str, Select[Any]]] = {
+    kind: select(key, account, sub_account).select_from(source).where(key == any_(bindparam("ids", type_=ARRAY(Uuid))))
     for kind, key, account, sub_account, source in (
         ("account_id", accounts.c.id, accounts.c.id, _NONE, accounts),
         ("sub_account_id", sub_accounts.c.id, sub_accounts.c.account_id, sub_accounts.c.id, sub_accounts),
@@ -70,7 +71,6 @@ class PostgresOwnership:
         self._database = database
 
     async def owners(self, kind: str, ids: Collection[UUID]) -> Mapping[UUID, Owner]:
-        key, statement = _LOOK_UPS[kind]
         async with self._database.snapshot() as connection:
-            found = await connection.execute(statement.where(key.in_(ids)))
+            found = await connection.execute(_LOOK_UPS[kind], {"ids": list(ids)})
             return {row[0]: Owner(row[1], row[2]) for row in found}

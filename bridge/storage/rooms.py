@@ -19,6 +19,7 @@ from bridge.storage.part import Part
 from bridge.storage.tables import passcodes, rooms, sub_accounts
 from bridge.usecases.tenants import Changes, CodeSpace, CodeTaken, NewCode, Place
 
+ROOM: Final = ("sub_account_id", "name", "created_at", "state", "max_participants", "version")
 SHOWN: Final = 50
 """So many rooms of a sub-account, and live passcodes of a room, are told with it; lists of their own tell all."""
 
@@ -41,7 +42,7 @@ class Rooms(Part):
             if owner.state == State.CLOSED:
                 raise Conflict("the sub-account is closed")
             values = {"id": uuid4(), "account_id": owner.account_id, "sub_account_id": sub_account_id, **fields}
-            [row] = await bulk.inserted(connection, rooms, [values])
+            [row] = await bulk.inserted(connection, rooms, [values], *ROOM)
             placed = [(row["id"], code) for code in codes_of_it]
             added = await codes.insert(connection, seen, owner.account_id, placed)
             await audit.note(

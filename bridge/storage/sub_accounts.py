@@ -16,7 +16,7 @@ from bridge.storage import accounts, audit, bulk, codes, provisioning_events, ve
 from bridge.storage.failures import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.pages import later, page
 from bridge.storage.part import Part
-from bridge.storage.rooms import of_owners, room_of
+from bridge.storage.rooms import ROOM, of_owners, room_of
 from bridge.storage.tables import (
     api_keys,
     known_callers,
@@ -37,6 +37,10 @@ from bridge.usecases.tenants import (
     SubAccountFilter,
 )
 
+_TOLD: Final = (
+    *("account_id", "user_id", "name", "kind", "state", "created_at"),
+    *("cost_centre", "max_callers", "trust_callers", "labels", "version"),
+)
 _ALL: Final = SubAccountFilter()
 _USED: Final = {"minute records": minute_records, "open stays": open_stays}
 _OWNED: Final = (known_callers, project_codes, api_keys, rooms)
@@ -56,7 +60,7 @@ class SubAccounts(Part):
             if (await accounts.found(connection, account_id)).state is State.CLOSED:
                 raise Conflict("the account is closed")
             rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
-            stored = await bulk.inserted(connection, sub_accounts, rows)
+            stored = await bulk.inserted(connection, sub_accounts, rows, *_TOLD)
             made = {row["id"]: row for row in stored}
             _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
             owned = await _add_rooms(connection, account_id, seen, new)
@@ -162,7 +166,7 @@ async def _add_rooms(
     values = [
         {"id": uuid4(), "account_id": account_id, "sub_account_id": one.id, "name": one.fields["name"]} for one in new
     ]
-    stored = {row["id"]: row for row in await bulk.inserted(connection, rooms, values)}
+    stored = {row["id"]: row for row in await bulk.inserted(connection, rooms, values, *ROOM)}
     placed = [(value["id"], code) for value, one in zip(values, new, strict=True) for code in one.codes]
     added = iter(await codes.insert(connection, seen, account_id, placed))
     return [

@@ -1,6 +1,5 @@
 """New passcodes, generated or chosen by their owner, made so that all that can be dialled together stay prefix-free."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from bridge.domain import guessable, passcode
 from bridge.domain.errors import Conflict, Invalid, InvalidRows
 from bridge.domain.passcode import Role
 from bridge.domain.tenancy import ANY_TIME, Terms
+from bridge.usecases import turns
 from bridge.usecases.passcode_keys import Keys
 from bridge.usecases.tenants import CodeSpace, CodeTaken, NewCode, NewPin
 
 Stored = TypeVar("Stored")
 TRIES: Final = 20
 GENERATE: Final = "generate"
-_AT_A_TIME: Final = 100
-"""Codes made before anybody else in the event loop gets a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,14 @@ FIRST: Final = (WantedCode(Role.HOST), WantedCode(Role.GUEST))
 
 async def made(keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode], known: Iterable[str] = ()) -> list[NewCode]:
     """Codes that fit a space. Chosen ones that are weak are marked so. Raises InvalidRows."""
-    digits = _digits(space, wanted)
+    digits = await _digits(space, wanted)
     lengths = sorted(space.lengths | {len(each) for each in digits})
     told, bad, codes = tuple(known), [], []
-    for place, (one, each) in enumerate(zip(wanted, digits, strict=True)):
+    async for place, (one, each) in turns.taking(enumerate(zip(wanted, digits, strict=True))):
         try:
             codes.append(_code(keys, space, one, each, lengths, told))
         except Invalid as error:
             bad.append((place, error.field, error.reason))
-        if place % _AT_A_TIME == _AT_A_TIME - 1:
-            await asyncio.sleep(0)
     if bad:
         raise InvalidRows(bad)
     return codes
@@ -75,7 +71,7 @@ def unlucky() -> Conflict:
     return Conflict("no free passcode was found in many tries; the next attempt may succeed")
 
 
-def _digits(space: CodeSpace, wanted: Sequence[WantedCode]) -> list[str]:
+async def _digits(space: CodeSpace, wanted: Sequence[WantedCode]) -> list[str]:
     """The digits of each. Raises InvalidRows for chosen ones of a wrong length."""
     before = space.live + len(wanted) - 1
     chosen, bad = {}, []
@@ -91,7 +87,7 @@ def _digits(space: CodeSpace, wanted: Sequence[WantedCode]) -> list[str]:
     length = passcode.new_length(before, max(space.longest, longest), space.own)
     return [
         chosen[place] if place in chosen else passcode.generated(length, secrets.randbelow)
-        for place in range(len(wanted))
+        async for place in turns.taking(range(len(wanted)))
     ]
 
 

@@ -10,7 +10,7 @@ from bridge.domain import fields, money, rating
 from bridge.domain.errors import Conflict, Invalid, InvalidRows
 from bridge.domain.rating import TariffVersion
 from bridge.domain.tenancy import AccessNumber, Account, Kind, KnownCaller, NumberKind, ProjectCode, Room, SubAccount
-from bridge.usecases import issue_codes
+from bridge.usecases import issue_codes, turns
 from bridge.usecases.passcode_keys import Keys
 from bridge.usecases.provision_passcodes import BULK_MOST, add_passcode, reveal
 from bridge.usecases.tenants import NOTHING, Changes, CodeSpace, NewCode, NewSubAccount, Tenants
@@ -65,7 +65,7 @@ async def create_sub_accounts(
     bad: list[tuple[int, str, str]] = []
     rows: list[dict[str, Any]] = []
     places: dict[str, int] = {}
-    for place, one in enumerate(wanted):
+    async for place, one in turns.taking(enumerate(wanted)):
         try:
             given = fields.checked({**_PLAIN, **one})
         except Invalid as error:

@@ -11,7 +11,7 @@ from bridge.domain import fields
 from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
 from bridge.domain.passcode import Role
 from bridge.domain.tenancy import ANY_TIME, Passcode, Terms
-from bridge.usecases import issue_codes
+from bridge.usecases import issue_codes, turns
 from bridge.usecases.issue_codes import WantedCode
 from bridge.usecases.passcode_keys import Keys
 from bridge.usecases.tenants import Changes, CodeTaken, Passcodes
@@ -42,7 +42,7 @@ async def add_passcodes(
 
     A chosen code that is weak, taken, or begins with a taken one is refused in the same words, after the same work.
     """
-    wanted = _checked(wanted)
+    wanted = await _checked(wanted)
     choosing = any(one.digits is not None for one in wanted)
     for _ in range(issue_codes.TRIES):
         site = await passcodes.code_site(room_id, known=choosing)
@@ -113,12 +113,12 @@ def _terms(of: Passcode) -> Terms:
     return Terms(of.label, of.valid_from, of.valid_until, of.max_uses)
 
 
-def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
+async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
     """Raises InvalidRows."""
     if not 1 <= len(wanted) <= BULK_MOST:
         raise Invalid("items", f"1 to {BULK_MOST} at a time")
     bad, good = [], []
-    for place, one in enumerate(wanted):
+    async for place, one in turns.taking(enumerate(wanted)):
         at = one.terms
         given = {"label": at.label, "valid_from": at.valid_from, "valid_until": at.valid_until, "max_uses": at.max_uses}
         try:
