@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test properties lint bench bench-admission bench-ingest bench-restart bench-directory \
-    bench-provisioning faults openapi lock clean
+.PHONY: help demo run up down test test-calls test-rest properties lint bench bench-admission bench-ingest \
+    bench-restart bench-directory bench-provisioning faults openapi lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,7 +26,18 @@ down: $(READY) ## stop what `make up` started; data stay
 	@$(BIN)/bridge sandbox down
 
 test: $(READY) ## all tests, with real Asterisk, real callers and real Postgres
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(MAKE) --no-print-directory --jobs=2 test-calls test-rest
+endif
+
+# Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them.
+test-calls: $(READY)
+	@$(BIN)/python -m pytest tests/e2e tests/faults
+
+test-rest: $(READY)
+	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
 
 properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
 	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/test_journal_faults.py $(ARGS)

@@ -1,10 +1,12 @@
 """What the sandbox needs from the system: Debian packages, and the right to send telephone events."""
 
+import fcntl
 import os
 import shlex
 import shutil
 import struct
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from bridge.sandbox.errors import SandboxError
 
 Say = Callable[[str], None]
 CAP_NET_RAW = 1 << 13
+INSTALLING = Path(tempfile.gettempdir()) / "bridge-sandbox-installing"
+"""Whoever installs holds a lock on it: apt-get waits for others of its kind, but not while they renew their lists."""
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -53,11 +57,13 @@ def ensure(packages: Sequence[Package], say: Say) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise SandboxError(f"System packages are missing ({reasons}).\nRun this once: sudo {shlex.join(install)}")
     say(f"installing system packages ({reasons})")
-    result = _quietly(install)
-    if result.returncode != 0:
-        # Package lists that are absent or out of date are the usual reason.
-        _quietly([*install[:3], "update"])
+    with INSTALLING.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         result = _quietly(install)
+        if result.returncode != 0:
+            # Package lists that are absent or out of date are the usual reason.
+            _quietly([*install[:3], "update"])
+            result = _quietly(install)
     if result.returncode != 0:
         raise SandboxError(f"`{shlex.join(install)}` failed; mend this and try again:\n{result.stderr.strip()[-1500:]}")
 
