@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 PING_S: Final = 5.0
 GATHER_S: Final = 0.02
-PACE_S: Final = 0.02
+PACE_S: Final = 0.01
 LAG_S: Final = PING_S + 2.0
 PRUNE_S: Final = 3600.0
 RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
