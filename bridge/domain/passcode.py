@@ -5,6 +5,7 @@ and no code can swallow another. Prefixes are never stored: a new code is never 
 enough to look up its own beginnings.
 """
 
+import functools
 import hashlib
 import hmac
 import math
@@ -38,7 +39,15 @@ def digest(digits: str, key: bytes, space: bytes = b"") -> bytes:
 
     `space` is empty for codes of shared numbers, else the 16 bytes of the account whose codes are a set by themselves.
     """
-    return hmac.digest(key, space + digits.encode("ascii"), hashlib.sha256)
+    hashed = _keyed(key).copy()
+    hashed.update(space + digits.encode("ascii"))
+    return hashed.digest()
+
+
+@functools.lru_cache(16)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """HMAC under a key that has digested nothing yet: copying it takes half the time of beginning anew."""
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def pin_digest(pin: str, key: bytes, passcode_id: bytes) -> bytes:

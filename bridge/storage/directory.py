@@ -108,7 +108,7 @@ class LocalDirectory(FollowingDirectory):
         if found is None:
             return None
         here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
-        return directory_rows.answer(found, here, number, self._now_us())
+        return directory_rows.answer(found, here, number, self._now_us)
 
 
 def _space(number: DialledNumber) -> bytes:

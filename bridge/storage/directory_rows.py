@@ -4,7 +4,8 @@ Each kind of row is one place: the SQL that packs it, and the struct that takes 
 Postgres' own, in microseconds since 2000, with infinities at the ends of 64 bits; a bound that is not set is 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -76,9 +77,9 @@ class Found(NamedTuple):
         return self.code[:ID_BYTES]
 
 
-def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) -> Entry | Barred | None:
+def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Entry | Barred | None:
     """Whom a code admits on a number, or why nobody now. `taken_here` are uses that the row does not count yet;
-    `now_us` is in µs since 1970.
+    `now_us` tells µs since 1970.
 
     What closes or suspends its owners goes before the rest, and that it belongs to another number before its bounds.
     """
@@ -93,7 +94,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
     left = (uses_left(uses, taken_here) if uses else 0) if limited else None
     entry = Entry(
         text_of(passcode_id),
-        text_of(account_id),
+        _text_of_account(account_id),
         text_of(sub_account_id),
         text_of(room_id),
         _ROLES[role],
@@ -107,7 +108,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: int) ->
     if number.account_id is not None and number.account_id != entry.account_id:
         return Barred(entry, Bar.OTHER_NUMBER)
     if bounded:
-        now = now_us - EPOCH_2000_US
+        now = now_us() - EPOCH_2000_US
         if now < begin:
             return Barred(entry, Bar.NOT_YET_VALID)
         if now >= end:
@@ -175,6 +176,10 @@ def text_of(id_bytes: bytes) -> str:
     """An id in its usual text form, in a sixth of the time that UUID takes."""
     digits = id_bytes.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+# Accounts are few, and the same ones come again and again.
+_text_of_account = lru_cache(4096)(text_of)
 
 
 def _limits(in_room: int, of_sub_account: int, of_account: int) -> Limits:
