@@ -60,8 +60,15 @@ async def notes(
     done: Sequence[tuple[UUID | None, Owner, Mapping[str, Any]]],
 ) -> None:
     """The same of many subjects: (id, whose it is, detail) each."""
+    await bulk.inserted(connection, audit_log, noted(action, subject, done))
+
+
+def noted(
+    action: str, subject: str, done: Sequence[tuple[UUID | None, Owner, Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The rows of the audit log that tell so."""
     actor = _ACTOR.get() or _NOBODY_ELSE
-    rows = [
+    return [
         {
             "id": uuid4(),
             "actor": actor.principal.id,
@@ -76,7 +83,6 @@ async def notes(
         }
         for subject_id, owner, detail in done
     ]
-    await bulk.inserted(connection, audit_log, rows)
 
 
 class PostgresAuditLog:

@@ -9,9 +9,11 @@ from sqlalchemy import Delete, Table, Uuid, any_, bindparam, delete, func, selec
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 Row = Mapping[str, Any]
 AT_A_TIME: Final = 500
+_BESIDE: Final = "beside_"
 
 
 async def add(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
@@ -28,15 +30,27 @@ async def added(connection: AsyncConnection, table: Table, rows: Sequence[Row]) 
     return set((await connection.execute(statement, _columns(rows))).scalars())
 
 
-async def inserted(connection: AsyncConnection, table: Table, rows: Sequence[Row], *told: str) -> Sequence[RowMapping]:
+async def inserted(
+    connection: AsyncConnection,
+    table: Table,
+    rows: Sequence[Row],
+    *told: str,
+    beside: tuple[Table, Sequence[Row]] | None = None,
+) -> Sequence[RowMapping]:
     """The same, some at a time so that others in the event loop get their turns; those that were not there, in no
-    order: their `id` and what else is asked for."""
+    order: their `id` and what else is asked for. `beside` are as many rows of another table, by the same statements."""
     added: list[RowMapping] = []
-    columns = [table.c[name] for name in ("id", *told)]
     for start in range(0, len(rows), AT_A_TIME):
         some = rows[start : start + AT_A_TIME]
-        statement = _adding(table, tuple(some[0])).returning(*columns)
-        added += (await connection.execute(statement, _columns(some))).mappings()
+        values = _columns(some)
+        names = tuple(some[0])
+        if beside is None:
+            statement = _telling(table, names, told)
+        else:
+            other = beside[1][start : start + AT_A_TIME]
+            statement = _telling(table, names, told, beside[0], tuple(other[0]))
+            values |= {f"{_BESIDE}{name}": column for name, column in _columns(other).items()}
+        added += (await connection.execute(statement, values)).mappings()
     return added
 
 
@@ -62,6 +76,18 @@ def _adding(table: Table, names: tuple[str, ...]) -> Insert:
 
 
 @cache
+def _telling(
+    table: Table,
+    names: tuple[str, ...],
+    told: tuple[str, ...],
+    beside: Table | None = None,
+    other_names: tuple[str, ...] = (),
+) -> ReturningInsert[Any]:
+    statement = _adding(table, names).returning(*(table.c[name] for name in ("id", *told)))
+    return statement if beside is None else statement.add_cte(_inserting(beside, other_names, _BESIDE).cte("beside"))
+
+
+@cache
 def _putting(table: Table, names: tuple[str, ...]) -> Insert:
     statement = _inserting(table, names)
     changed = {name: statement.excluded[name] for name in names if name != "id"}
@@ -73,7 +99,7 @@ def _removing(table: Table) -> Delete:
     return delete(table).where(table.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
 
-def _inserting(table: Table, names: tuple[str, ...]) -> Insert:
-    arrays = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in names]
-    rows = func.unnest(*arrays).table_valued(*names).render_derived("given")
+def _inserting(table: Table, names: tuple[str, ...], prefix: str = "") -> Insert:
+    arrays = [bindparam(f"{prefix}{name}", type_=ARRAY(table.c[name].type)) for name in names]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived(f"{prefix}given")
     return insert(table).from_select(names, select(*(rows.c[name] for name in names)))

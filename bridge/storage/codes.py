@@ -14,7 +14,7 @@ from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.passcode import Role
 from bridge.domain.tenancy import Passcode, Space
 from bridge.storage import bulk, locks
-from bridge.storage.tables import SHARED, accounts, passcodes, rooms
+from bridge.storage.tables import SHARED, accounts, audit_log, passcodes, rooms
 from bridge.usecases.tenants import CodeSpace, CodeTaken, NewCode
 
 LENGTHS: Final = "(SELECT jsonb_object_agg(length, live) FROM passcode_lengths WHERE space = {})"
@@ -22,11 +22,6 @@ _SHARED: Final = text(f"SELECT {LENGTHS.format(':space')} AS lengths")
 _OF_ACCOUNT: Final = text(
     f"SELECT code_space, {LENGTHS.format('CASE code_space WHEN :own THEN accounts.id ELSE :shared END')} AS lengths "  # noqa: S608  # our own names alone
     "FROM accounts WHERE id = :id"
-)
-_LIVE: Final = text(
-    f"SELECT {LENGTHS.format(':space')} AS lengths, ARRAY(SELECT digest FROM passcodes WHERE state = 'live' "  # noqa: S608  # the same
-    "AND digest = ANY(CAST(:digests AS bytea[]))) AS live, "
-    "EXISTS(SELECT FROM rooms WHERE id = :room AND state = 'closed') AS closed"
 )
 
 
@@ -53,25 +48,24 @@ def space_id(seen: CodeSpace) -> UUID:
     return seen.account_id or SHARED
 
 
-async def hold(connection: AsyncConnection, seen: CodeSpace) -> None:
-    """Nobody else writes codes of the space until the transaction ends."""
-    await locks.writing_codes(connection, space_id(seen))
-
-
 async def taken(
-    connection: AsyncConnection, seen: CodeSpace, new: Sequence[NewCode], room_id: UUID | None = None
+    connection: AsyncConnection,
+    seen: CodeSpace,
+    new: Sequence[NewCode],
+    account_id: UUID | None = None,
+    room_id: UUID | None = None,
 ) -> frozenset[int]:
     """The places of those codes that may not be stored: they, or beginnings of them, are live, or come before in `new`,
-    or are weak. To be asked under `hold`.
+    or are weak. Nobody else writes codes of the space from then on, until the transaction ends.
 
     Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes;
-    Conflict when the room they are for is closed.
+    Conflict when the account or room they are for is closed.
     """
     digests = {prefix for code in new for prefix in code.prefixes}
-    asked = {"space": space_id(seen), "digests": list(digests), "room": room_id}
-    row = (await connection.execute(_LIVE, asked)).one()
+    asked = {"space": space_id(seen), "account": account_id, "room": room_id, "digests": list(digests)}
+    row = await locks.codes_in_turn(connection, asked)
     if row.closed:
-        raise Conflict("the room is closed")
+        raise Conflict("the room, or who owns it, is closed")
     now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
     least = passcode.new_length(now.live + len(new) - 1, now.longest, now.own)
     if now.lengths != seen.lengths or least > min(code.length for code in new):
@@ -86,14 +80,20 @@ async def taken(
 
 
 async def insert(
-    connection: AsyncConnection, seen: CodeSpace, account_id: UUID, new: Sequence[tuple[UUID, NewCode]]
+    connection: AsyncConnection,
+    seen: CodeSpace,
+    account_id: UUID,
+    new: Sequence[tuple[UUID, NewCode]],
+    noted: Sequence[bulk.Row] | None = None,
 ) -> list[Passcode]:
-    """Store codes of an account as (room, code), all or nothing, once none of them is `taken`."""
+    """Store codes of an account as (room, code), all or nothing, once none of them is `taken`. `noted` are rows of the
+    audit log to go with them, one each."""
     added = []
     for start in range(0, len(new), bulk.AT_A_TIME):
         some = new[start : start + bulk.AT_A_TIME]
         rows = [_row(seen, account_id, room_id, code) for room_id, code in some]
-        stored = await bulk.inserted(connection, passcodes, rows, "created_at")
+        beside = None if noted is None else (audit_log, noted[start : start + bulk.AT_A_TIME])
+        stored = await bulk.inserted(connection, passcodes, rows, "created_at", beside=beside)
         if len(stored) != len(rows):
             raise Conflict("passcodes were written without their lock; try again")
         created = {row["id"]: row["created_at"] for row in stored}

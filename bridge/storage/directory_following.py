@@ -53,6 +53,7 @@ class FollowingDirectory:
         self._news = asyncio.Event()
         self._rounds = 0
         self._began_at = 0.0
+        self._asking = 0
         self._round_done = 0
         self._fresh_at: float | None = None
         self._hears = False
@@ -144,13 +145,21 @@ class FollowingDirectory:
         self._news.set()
 
     async def _catch_up(self) -> None:
+        self._asking += 1
+        try:
+            await self._round()
+        finally:
+            self._asking -= 1
+
+    async def _round(self) -> None:
         asked = self._rounds
         async with self._lock:
             if self._round_done > asked:
                 # A round that began after we asked has ended while we waited.
                 return
-            # Under many changes a round does for all that came during the pause.
-            await asyncio.sleep(max(0.0, self._began_at + PACE_S - time.monotonic()))
+            if self._asking > 1:
+                # Many change something: one round does for all that come during the pause.
+                await asyncio.sleep(max(0.0, self._began_at + PACE_S - time.monotonic()))
             self._rounds += 1
             began = self._began_at = time.monotonic()
             # First: what the directory learns next counts all that was told so far.

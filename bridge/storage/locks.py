@@ -3,11 +3,11 @@
 The two-part ones are (class, hash of an account, of a space of codes, or of a request).
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.storage.tables import SHARED
@@ -19,6 +19,10 @@ WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
 _ANSWERS: Final = 0x6273
 _CODES: Final = 0x6274
+_IN_TURN: Final = text(
+    "SELECT * FROM codes_in_turn(:class, :space, CAST(:account AS uuid), CAST(:room AS uuid), "
+    "CAST(:digests AS bytea[]))"
+)
 _OF_ONE: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))")
 
 
@@ -28,6 +32,12 @@ async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> No
     To be taken before any row that local directories are told of is written: who writes one makes all others wait.
     """
     await connection.execute(_OF_ONE, {"class": _CODES, "id": space})
+
+
+async def codes_in_turn(connection: AsyncConnection, asked: Mapping[str, object]) -> Row[Any]:
+    """The same of `space`, and what is there then: `lengths` with how many live codes have each, those of `digests`
+    that are `live`, and whether the `account` or the `room`, or whose it is, is `closed`."""
+    return (await connection.execute(_IN_TURN, {"class": _CODES, **asked})).one()
 
 
 async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:

@@ -60,20 +60,17 @@ class Passcodes(Part):
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
         async with self._database.joined() as connection:
-            await codes.hold(connection, site.space)
+            taken = await codes.taken(connection, site.space, new, site.account_id, site.room_id)
             if any(code.chosen for code in new):
                 self._choices.check(site.account_id)
-            taken = await codes.taken(connection, site.space, new, site.room_id)
             if refused := sum(new[place].chosen for place in taken):
                 self._choices.refuse(site.account_id, refused)
             if taken:
                 raise CodeTaken(taken)
             placed = [(site.room_id, code) for code in new]
-            added = await codes.insert(connection, site.space, site.account_id, placed)
             owner = Owner(site.account_id, site.sub_account_id)
-            await audit.notes(
-                connection, "passcode.created", "passcode", [(one.id, owner, _detail(one)) for one in added]
-            )
+            noted = audit.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
+            added = await codes.insert(connection, site.space, site.account_id, placed, noted)
             await provisioning_events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
@@ -157,8 +154,8 @@ async def _owner(connection: AsyncConnection, passcode_id: UUID) -> Owner:
     return Owner(row.account_id, row.sub_account_id)
 
 
-def _detail(made: Passcode) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": made.role.value, "chosen": made.chosen, "pin": made.has_pin}
-    if made.replaces is not None:
-        told["replaces"] = str(made.replaces)
+def _detail(new: NewCode) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": new.role.value, "chosen": new.chosen, "pin": new.pin is not None}
+    if new.replaces is not None:
+        told["replaces"] = str(new.replaces)
     return told

@@ -33,7 +33,6 @@ class Rooms(Part):
         """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
         async with self._database.joined() as connection:
-            await codes.hold(connection, seen)
             if taken := await codes.taken(connection, seen, codes_of_it):
                 raise CodeTaken(taken)
             owner = (await connection.execute(owner_of)).one_or_none()

@@ -19,6 +19,7 @@ from bridge.storage.part import Part
 from bridge.storage.rooms import ROOM, of_owners, room_of
 from bridge.storage.tables import (
     api_keys,
+    audit_log,
     known_callers,
     minute_records,
     open_stays,
@@ -54,18 +55,15 @@ class SubAccounts(Part):
     ) -> list[SubAccount]:
         """All with the same fields. Raises NotFound (the account) and what the port says."""
         async with self._database.joined() as connection:
-            await codes.hold(connection, seen)
-            if taken := await codes.taken(connection, seen, [code for one in new for code in one.codes]):
+            if taken := await codes.taken(connection, seen, [code for one in new for code in one.codes], account_id):
                 raise CodeTaken(taken)
-            if (await accounts.found(connection, account_id)).state is State.CLOSED:
-                raise Conflict("the account is closed")
             rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
-            stored = await bulk.inserted(connection, sub_accounts, rows, *_TOLD)
+            done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
+            noted = audit.noted("sub_account.created", "sub_account", done)
+            stored = await bulk.inserted(connection, sub_accounts, rows, *_TOLD, beside=(audit_log, noted))
             made = {row["id"]: row for row in stored}
             _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
             owned = await _add_rooms(connection, account_id, seen, new)
-            done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
-            await audit.notes(connection, "sub_account.created", "sub_account", done)
             added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
             await provisioning_events.sub_accounts_created(connection, added)
             return added

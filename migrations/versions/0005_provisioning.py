@@ -34,6 +34,20 @@ BEGIN
     END IF;
 END $$
 """,
+    # Each statement of it sees what was committed before it: the second all that was done before this one's turn.
+    "codes_in_turn(class int, space_of uuid, account uuid, room uuid, digests bytea[])": """
+RETURNS TABLE (lengths jsonb, live bytea[], closed boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(class, hashtext(space_of::text));
+    RETURN QUERY SELECT
+        (SELECT jsonb_object_agg(length, counted.live) FROM passcode_lengths AS counted WHERE space = space_of),
+        ARRAY(SELECT digest FROM passcodes WHERE state = 'live' AND digest = ANY(digests)),
+        EXISTS (SELECT FROM accounts WHERE id = account AND state = 'closed') OR EXISTS (
+            SELECT FROM rooms JOIN sub_accounts ON sub_accounts.id = sub_account_id
+            WHERE rooms.id = room AND 'closed' IN (rooms.state, sub_accounts.state)
+        );
+END $$
+""",
 }
 
 COUNT_COME = """

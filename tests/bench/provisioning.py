@@ -193,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--codes", type=int, default=CODES, help="passcodes that are there already")
     parser.add_argument("--seconds", type=float, default=10.0, help="of single creations, of each kind")
-    parser.add_argument("--clients", type=int, default=8, help="at a time, for single creations")
+    parser.add_argument("--clients", type=int, default=16, help="at a time, for single creations")
     parser.add_argument("--pages", type=int, default=300, help="of each list")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
