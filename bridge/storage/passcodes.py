@@ -60,6 +60,7 @@ class Passcodes(Part):
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
         async with self._database.joined() as connection:
+            listening = await provisioning_events.listening(connection, site.account_id)
             taken = await codes.taken(connection, site.space, new, site.account_id, site.room_id)
             if any(code.chosen for code in new):
                 self._choices.check(site.account_id)
@@ -71,7 +72,8 @@ class Passcodes(Part):
             owner = Owner(site.account_id, site.sub_account_id)
             noted = audit.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
             added = await codes.insert(connection, site.space, site.account_id, placed, noted)
-            await provisioning_events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
+            if listening:
+                await provisioning_events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
     async def note_refused(self, site: CodeSite, count: int) -> None:

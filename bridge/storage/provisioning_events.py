@@ -13,11 +13,15 @@ from bridge.domain.webhook import Event, Kind
 from bridge.storage import webhook_outbox
 
 
+async def listening(connection: AsyncConnection, account_id: UUID) -> bool:
+    """Whether anybody wants to be told of what is made in an account. To be asked before its turn to write codes: all
+    others wait for that to end."""
+    kinds = (Kind.SUB_ACCOUNT_CREATED, Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
+    return bool(await webhook_outbox.audience(connection, {account_id}, kinds))
+
+
 async def sub_accounts_created(connection: AsyncConnection, made: Sequence[SubAccount]) -> None:
     """New sub-accounts, and the passcodes they come with."""
-    kinds = (Kind.SUB_ACCOUNT_CREATED, Kind.PASSCODE_CREATED)
-    if not made or not await webhook_outbox.audience(connection, {one.account_id for one in made}, kinds):
-        return
     events: list[Event] = []
     for one in made:
         owner = Owner(one.account_id, one.id)
@@ -37,10 +41,8 @@ async def passcodes_created(
 ) -> None:
     """New passcodes of a sub-account; those that take the place of another are told as rotated."""
     kinds = (Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
-    if made and await webhook_outbox.audience(connection, {account_id}, kinds):
-        owner = Owner(account_id, sub_account_id)
-        told = [_event(kinds[code.replaces is not None], owner, code) for code in made]
-        await webhook_outbox.emit(connection, told)
+    owner = Owner(account_id, sub_account_id)
+    await webhook_outbox.emit(connection, [_event(kinds[code.replaces is not None], owner, code) for code in made])
 
 
 async def passcodes_revoked(

@@ -55,6 +55,7 @@ class SubAccounts(Part):
     ) -> list[SubAccount]:
         """All with the same fields. Raises NotFound (the account) and what the port says."""
         async with self._database.joined() as connection:
+            listening = await provisioning_events.listening(connection, account_id)
             if taken := await codes.taken(connection, seen, [code for one in new for code in one.codes], account_id):
                 raise CodeTaken(taken)
             rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
@@ -65,7 +66,8 @@ class SubAccounts(Part):
             _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
             owned = await _add_rooms(connection, account_id, seen, new)
             added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
-            await provisioning_events.sub_accounts_created(connection, added)
+            if listening:
+                await provisioning_events.sub_accounts_created(connection, added)
             return added
 
     async def sub_account(self, sub_account_id: UUID) -> SubAccount:
