@@ -120,24 +120,24 @@ def test_with_no_settings_at_all_it_names_them() -> None:
     assert "postgres     warning  not looked at\n" in ran.stdout
 
 
-def test_while_postgres_is_away_or_silent_the_backlog_is_told_for_all_that(tmp_path: Path) -> None:
-    archive = tmp_path / "archive"
+def test_while_postgres_is_away_or_silent_the_backlog_is_told_for_all_that(near: Path) -> None:
+    archive = near / "archive"
     archive.mkdir()
-    (tmp_path / "journal").mkdir()
+    (near / "journal").mkdir()
     append(archive / "cel-20261123T000000Z.jsonl", line(1), line(2))
-    append(tmp_path / "journal" / "cel.jsonl", line(3))
+    append(near / "journal" / "cel.jsonl", line(3))
     with ports.claim(1) as port, stranger(None) as silent:
         for chosen in (port.first, silent):
-            results = found({**environment(tmp_path, chosen), "BRIDGE_JOURNAL_ARCHIVE": str(archive)})
+            results = found({**environment(near, chosen), "BRIDGE_JOURNAL_ARCHIVE": str(archive)})
             told = {result["check"]: result["what"] for result in results["warning"]}
             size = len(line(1) + line(2) + line(3)) + 3
             assert told["backlog"] == f"at most {size} bytes of the journal are not committed"
             assert "postgres" in names(results["failed"])
 
 
-def test_a_malformed_setting_is_named_and_what_it_does_not_touch_is_looked_at(tmp_path: Path) -> None:
+def test_a_malformed_setting_is_named_and_what_it_does_not_touch_is_looked_at(near: Path) -> None:
     with ports.claim(1) as port:
-        settings = {**environment(tmp_path, port.first), "BRIDGE_OPERATOR_KEY": "short"}
+        settings = {**environment(near, port.first), "BRIDGE_OPERATOR_KEY": "short"}
         results = found(settings)
     [complaint] = [result for result in results["failed"] if result["check"] == "settings"]
     assert complaint["what"].startswith("BRIDGE_OPERATOR_KEY is malformed")
@@ -145,20 +145,20 @@ def test_a_malformed_setting_is_named_and_what_it_does_not_touch_is_looked_at(tm
     assert {"state", "daemon"} <= names(results["warning"])
 
 
-def test_where_nobody_is_each_part_is_named(tmp_path: Path) -> None:
+def test_where_nobody_is_each_part_is_named(near: Path) -> None:
     with ports.claim(1) as port:
-        results = found(environment(tmp_path, port.first))
+        results = found(environment(near, port.first))
     assert {"postgres", "ari", "ami", "journal", "sip", "state", "daemon"} <= names(results["failed"])
     told = {result["check"]: result["what"] for result in results["failed"]}
-    assert told["journal"] == f"the journal cannot be written: there is no folder {tmp_path}/journal"
+    assert told["journal"] == f"the journal cannot be written: there is no folder {near}/journal"
     assert f"127.0.0.1:{port.first}" in told["postgres"]
     assert all(result["mend"] for result in results["failed"])
 
 
-def test_parts_that_never_answer_do_not_keep_it_from_its_end(tmp_path: Path) -> None:
+def test_parts_that_never_answer_do_not_keep_it_from_its_end(near: Path) -> None:
     with stranger(None) as port:
         began = time.monotonic()
-        results = found(environment(tmp_path, port))
+        results = found(environment(near, port))
         assert time.monotonic() - began < 20  # on a machine that is busy with other tests; 10 on an idle one
     assert {"postgres", "ari", "ami", "daemon"} <= names(results["failed"])
 
@@ -175,10 +175,10 @@ def http(status: str, body: bytes = b"") -> bytes:
         (http("200 OK", b'{"system": []}'), b"\xff\x00 220 mail.example ESMTP\r\n"),
     ],
 )
-def test_strangers_at_our_ports_are_told(tmp_path: Path, ari: bytes, api: bytes) -> None:
+def test_strangers_at_our_ports_are_told(near: Path, ari: bytes, api: bytes) -> None:
     with ports.claim(1) as port, stranger(ari) as at_ari, stranger(api) as at_api, stranger(b"hello\r\n") as at_ours:
         settings = {
-            **environment(tmp_path, port.first),
+            **environment(near, port.first),
             "BRIDGE_ARI_URL": f"http://127.0.0.1:{at_ari}",
             "BRIDGE_API_ADDRESS": f"127.0.0.1:{at_api}",
             "BRIDGE_DATABASE_URL": f"postgresql://someone:database-password-unseen@127.0.0.1:{at_ours}/bridge",
@@ -190,12 +190,12 @@ def test_strangers_at_our_ports_are_told(tmp_path: Path, ari: bytes, api: bytes)
     assert f"127.0.0.1:{at_ours}" in told["postgres"]
 
 
-def test_folders_that_others_may_read_are_told(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state").chmod(0o755)
+def test_folders_that_others_may_read_are_told(near: Path) -> None:
+    (near / "state").mkdir()
+    (near / "state").chmod(0o755)
     with ports.claim(1) as port:
-        told = {result["check"]: result["mend"] for result in found(environment(tmp_path, port.first))["failed"]}
-    assert told["secrets"] == f"chmod go-rwx {tmp_path}/state"
+        told = {result["check"]: result["mend"] for result in found(environment(near, port.first))["failed"]}
+    assert told["secrets"] == f"chmod go-rwx {near}/state"
 
 
 # --- Isolation ----------------------------------------------------------------------------------------------------

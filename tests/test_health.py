@@ -31,7 +31,7 @@ async def test_before_the_first_commit_all_of_it_waits(tmp_path: Path) -> None:
     append(path, line(1), line(2))
     journal = JournalFile(path, 1 << 30)
     other: Any = SimpleNamespace(participants=0, age_s=lambda: 0.0)
-    told = Health(Parts(other, other, other, journal, other, other))
+    told = Health(Parts(other, other, other, journal, other, other, other))
     told.on_progress(Progress(0, (), None, Fold("n", 60)))
     assert told.committed() is None
     assert await waiting_bytes(told) == path.stat().st_size

@@ -36,8 +36,9 @@ def closed(joined: OpenStay, duration_us: int) -> MinuteRecord:
 
 
 @pytest.fixture
-async def billed(bridge: Shell, database: Database) -> list[Any]:
+async def billed(rest: Shell, database: Database) -> list[Any]:
     """Two sub-accounts with stays in three conferences each, and one that goes on."""
+    bridge = rest
     await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "Europe/Berlin")
     names = [("1001", "Ada Hale", "employee"), ("p-4711", "山" * 120, "project")]
     owners = [

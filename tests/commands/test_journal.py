@@ -63,7 +63,8 @@ class Node:
 
 
 @pytest.fixture
-async def hale(bridge: Shell) -> Any:
+async def hale(rest: Shell) -> Any:
+    bridge = rest
     await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "Europe/Berlin")
     owner = await bridge.json("sub-account", "create", *HALE, "1001", "Ada Hale")
     await bridge("tariff", "add", *HALE, "--per-minute", "0.06", "--effective-from", "2026-01-01")
@@ -97,9 +98,9 @@ def calls_of(owner: Any, count: int) -> list[CallLines]:
 
 
 @pytest.fixture
-async def node(bridge: Shell, hale: Any, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+async def node(bridge: Shell, hale: Any, database: Database, near: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     """A node with ten calls, committed."""
-    folder = tmp_path / "journal"
+    folder = near / "journal"
     folder.mkdir()
     made = Node(folder / "cel.jsonl", database)
     monkeypatch.setenv("BRIDGE_JOURNAL", str(made.path))
@@ -213,12 +214,12 @@ async def test_records_older_than_the_journal_are_said_apart(bridge: Shell, node
 
 
 async def test_a_journal_that_is_not_there(
-    bridge: Shell, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bridge: Shell, node: Node, near: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "period ends" in await bridge.refused("journal", "verify", "--from", "2026-11-02", "--to", "2026-11-01")
     node.path.rename(node.path.with_name("other"))
     assert "put the file back" in await bridge.refused("journal", "verify")
-    monkeypatch.setenv("BRIDGE_JOURNAL", str(tmp_path / "nowhere" / "cel.jsonl"))
+    monkeypatch.setenv("BRIDGE_JOURNAL", str(near / "nowhere" / "cel.jsonl"))
     assert "run this on the node itself" in await bridge.refused("journal", "verify")
     monkeypatch.setenv("BRIDGE_NODE", "node2")
     monkeypatch.setenv("BRIDGE_JOURNAL", str(node.path))
