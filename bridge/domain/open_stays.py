@@ -157,9 +157,12 @@ class OpenStays:
     def exited(self, fact: facts.Exited) -> list[Change]:
         """A participant left a room."""
         stay = self._open.get(fact.uniqueid)
-        if stay is None or stay.left_us is not None:
-            came_back = fact.uniqueid in self._entering
-            return self._exited_unseen(fact) if stay is None or came_back else []
+        if stay is None:
+            return self._exited_unseen(fact)
+        if stay.left_us is not None:
+            arrival, named = self._entering.get(fact.uniqueid), self._named(fact.uniqueid)
+            came_back = arrival is not None and (named is None or named.at <= fact.at)
+            return self._exited_unseen(fact) if came_back else []
         if stay.identity.bridge_id != fact.bridge_id and (self._life.reading_again() or self._is_older(stay, fact.at)):
             return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
         if not stay.identity.bridge_id:
