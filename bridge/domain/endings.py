@@ -42,10 +42,8 @@ def over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
     A `newcomer` joined after the last beat.
     """
     joined = stay.identity.joined_us
-    # Who was there in the gap is in doubt, whatever a clock that was stepped said when they joined.
-    if life.waking(at, 0 if stay.doubt_us else joined):
-        awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
-        return cut(awake, life.froze_us, max(0, at - life.froze_us))
+    if found_gone := _on_waking(stay, at, life):
+        return found_gone
     if life.went_back(at):
         # No beat has said so yet. Who was there at the last one was there until then at least.
         end, bound = (at, life.alive_us - at + REVIVAL_US) if newcomer else (life.alive_us, REVIVAL_US)
@@ -53,6 +51,13 @@ def over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
     if at < joined or stay.doubt_us or stay.deducted_us:
         return cut(stay, at, 0)
     return replace(stay, left_us=at)
+
+
+def perhaps_over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
+    """The stay, ended at `at` by a line that does not say of which bridge, or in which the stay was: where an exit and
+    another join may be hidden, it is not known to have lasted."""
+    end = unseen_since(stay, at, life)
+    return over(stay, at, life, newcomer) if end >= at else cut(stay, end, at - end)
 
 
 def gone(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
@@ -65,8 +70,18 @@ def gone(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
 
 def rejoined(stay: OpenStay, at: int, life: Life) -> OpenStay:
     """The stay of a channel that joined again at `at`, although no line says when it left."""
-    left = cut(stay, _exit_after(stay, at, life), 0)
+    end = _exit_after(stay, at, life)
+    left = _on_waking(stay, end, life) or cut(stay, end, 0)
     return replace(left, error_bound_us=max(left.error_bound_us, at - stay.identity.joined_us))
+
+
+def _on_waking(stay: OpenStay, at: int, life: Life) -> OpenStay | None:
+    """The stay, ended where the switch froze, if `at` is so shortly after that as to be late."""
+    # Who was there in the gap is in doubt, whatever a clock that was stepped said when they joined.
+    if not life.waking(at, 0 if stay.doubt_us else stay.identity.joined_us):
+        return None
+    awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
+    return cut(awake, life.froze_us, max(0, at - life.froze_us))
 
 
 def absent(stay: OpenStay, at: int, seen_us: int) -> OpenStay:

@@ -102,7 +102,8 @@ class Fold:
                 self._whole()
                 changes = self._released(fact)
                 changes += self._happened(self._life.beat(fact))
-                self._stays.beat()
+                if not self._life.reading_again():
+                    self._stays.beat()
                 return changes
             case facts.Torn(event="CHAN_START"):
                 # The only line that a caller's own words can break. Nothing depends on it, nor on the rest of it.

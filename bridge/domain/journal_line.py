@@ -85,18 +85,9 @@ class Answered(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Entering(Fact):
-    """A participant is about to join a room; `Entered` follows at once, unless the room does not take them."""
-
-    channel: str
-    caller: str
-
-
-@dataclass(frozen=True, slots=True)
 class Participation(Fact):
     """What lines of a participant say of whose stay in which room it is."""
 
-    bridge_id: str
     room: str
     account_id: str
     sub_account_id: str
@@ -108,13 +99,22 @@ class Participation(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Entering(Participation):
+    """A participant is about to join a room; `Entered` follows at once, unless the room does not take them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entered(Participation):
     """A participant joined a room."""
+
+    bridge_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exited(Participation):
     """A participant left a room."""
+
+    bridge_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +241,11 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
         return _heart(at, uniqueid, fields["eventtype"], extra)
     match fields["eventtype"]:
         case "BRIDGE_ENTER" if _is_participant(fields):
-            return Entered(at, uniqueid, _stamp(extra["bridge_id"]), *_participation(fields))
+            return Entered(at, uniqueid, *_participation(fields), _stamp(extra["bridge_id"]))
         case "BRIDGE_EXIT" if _is_participant(fields):
-            return Exited(at, uniqueid, _stamp(extra["bridge_id"]), *_participation(fields))
+            return Exited(at, uniqueid, *_participation(fields), _stamp(extra["bridge_id"]))
         case "APP_START" if _is_participant(fields):
-            return Entering(at, uniqueid, fields["channame"], fields["num"])
+            return Entering(at, uniqueid, *_participation(fields))
         case "CALLED":
             number, _, call_id = extra["extra"].partition(":")
             return Called(at, uniqueid, fields["channame"], fields["num"], number, call_id)
@@ -293,7 +293,7 @@ def _is_participant(fields: dict[str, Any]) -> bool:
     return fields["appname"] == "ConfBridge" and bool(outside or fields["accountcode"] or fields["tenantid"])
 
 
-def _participation(fields: dict[str, Any]) -> tuple[str, ...]:
+def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str, str, str]:
     """Whose stay in which room: as stamped. What nobody could have stamped is left out, and nobody owns the stay."""
     room = fields["appdata"].split(",", 1)[0]
     stamps = (_stamped(fields[name]) for name in ("tenantid", "accountcode", "userfield"))

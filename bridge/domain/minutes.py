@@ -52,7 +52,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a stay is. All four are read off one journal line, so a stay read twice is one stay."""
+    """Who a stay is. All four are read off one journal line, so a stay read twice is one stay.
+
+    `bridge_id` is empty where the line of the join was torn or lost.
+    """
 
     node: str
     uniqueid: str
@@ -64,11 +67,6 @@ class Identity:
         """The public id of the stay, open or closed."""
         return uuid5(_IDENTITIES, f"{self.node}|{self.uniqueid}|{self.bridge_id}|{self.joined_us}")
 
-    @property
-    def conference_id(self) -> UUID:
-        """The conference: Asterisk makes a new bridge each time a room fills anew."""
-        return uuid5(_IDENTITIES, f"{self.node}|{self.bridge_id}")
-
 
 @dataclass(frozen=True, slots=True)
 class OpenStay:
@@ -76,6 +74,7 @@ class OpenStay:
 
     `deducted_us` is what the clock stepped forward meanwhile; `doubt_us` are gaps that may have been such steps. Both
     are taken off when it ends. `result` is what LEFT said. `seen_us` is when the daemon last told of them in the room.
+    `exit_bridge_id` is the bridge as the exit told it, where the line of the join did not.
     """
 
     identity: Identity
@@ -96,6 +95,19 @@ class OpenStay:
     deducted_us: int = 0
     doubt_us: int = 0
     seen_us: int = 0
+    exit_bridge_id: str = ""
+
+    @property
+    def bridge_id(self) -> str:
+        """The bridge, as far as any line told it."""
+        return self.identity.bridge_id or self.exit_bridge_id
+
+    @property
+    def conference_id(self) -> UUID:
+        """The conference: Asterisk makes a new bridge each time a room fills anew. One of its own where no line tells
+        the bridge."""
+        told = self.bridge_id or f"{self.identity.uniqueid}|{self.identity.joined_us}"
+        return uuid5(_IDENTITIES, f"{self.identity.node}|{told}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@
   of a channel begins a stay of its own, whether the caller left by a key and came back or was taken to another room.
 - BRIDGE_EXIT ends it. Why is told by later lines of the channel (LEFT, then HANGUP), so the stay stays in memory, over
   but not yet closed, until one of them comes. What ends it where that line is lost stands in `endings`.
+- A torn BRIDGE_ENTER begins one as well: its head says when, APP_START whose it is, and the exit in which bridge.
 - An exit without a join: the join was at most SETTLING after the channel's APP_START, or by the beat after the last
   garbage that can have hidden it; estimated. If there is neither, nobody can say when, and it is an incident.
 - What the daemon journals of the rooms (ABSENT, PRESENT) ends a stay whose lines never came, at the last time it was
-  seen in the room, and bounds a join that was never written.
+  seen in the room, and begins one whose join was never written: within SETTLING of APP_START, or when it was seen.
+- Who is told to be in a room, and by nobody to be a caller, may be an announcer: no stay begins before the exit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set
@@ -16,6 +18,7 @@ from typing import Final
 
 from bridge.domain import deductions, endings
 from bridge.domain import journal_line as facts
+from bridge.domain.arrival import Arrival
 from bridge.domain.minutes import Change, Identity, Incident, MinuteRecord, OpenStay, Reason
 from bridge.domain.open_calls import OpenCalls
 from bridge.domain.switch_life import Decided, Doubted, Life, Mistaken, Pulse, WentBack
@@ -34,7 +37,7 @@ class OpenStays:
         self._life = life
         self._calls = calls
         self._open = {stay.identity.uniqueid: stay for stay in stays}
-        self._entering = dict(pulse.entering)
+        self._entering = {arrival.uniqueid: arrival for arrival in pulse.entering}
         self._newcomers = dict.fromkeys(pulse.newcomers)
 
     def __iter__(self) -> Iterator[OpenStay]:
@@ -61,9 +64,9 @@ class OpenStays:
         )
 
     @property
-    def entering(self) -> tuple[tuple[str, int], ...]:
-        """Of channels by when they joined a room, if they did."""
-        return tuple(self._entering.items())
+    def entering(self) -> tuple[Arrival, ...]:
+        """Who is about to join a room, if they do."""
+        return tuple(self._entering.values())
 
     @property
     def newcomers(self) -> tuple[str, ...]:
@@ -80,42 +83,71 @@ class OpenStays:
         stay = self._open.get(fact.uniqueid)
         if stay is not None and fact.at <= stay.identity.joined_us:
             return []  # read again
-        self._entering[fact.uniqueid] = fact.at + SETTLING_US
+        self._entering[fact.uniqueid] = Arrival(fact.uniqueid, fact.at + SETTLING_US, fact)
         return self._calls.known(fact)
 
     def entered(self, fact: facts.Entered) -> list[Change]:
         """A participant joined a room."""
-        changes: list[Change] = []
         self._entering.pop(fact.uniqueid, None)
         before = self._open.get(fact.uniqueid)
-        if before is not None:
-            if before.identity == Identity(self._node, fact.uniqueid, fact.bridge_id, fact.at):
-                return []
-            if before.left_us is None:
-                changes.append(Incident(fact.at, "exit_unseen", fact.uniqueid))
-                before = endings.rejoined(before, fact.at, self._life)
-            changes.append(endings.closed(before, Reason.LEFT_ROOM))
+        if before is not None and self._is_of(before, fact):
+            return []
+        known = self._calls.known(fact)
         self._life.unprove(fact.at)
-        self._newcomers[fact.uniqueid] = None
-        changes += self._calls.known(fact)
-        changes += self._calls.joined(fact.uniqueid)
-        return changes + self._put(self._new(fact, fact.at))
+        return known + self._begin(self._new(fact.uniqueid, fact.bridge_id, fact.at, fact))
 
-    def _new(self, fact: facts.Participation, joined_us: int) -> OpenStay:
-        call = self._calls.get(fact.uniqueid)
-        return OpenStay(
-            Identity(self._node, fact.uniqueid, fact.bridge_id, joined_us),
-            self._life.boot,
-            fact.room,
-            fact.account_id,
-            fact.sub_account_id,
-            fact.passcode_id,
-            fact.role,
-            fact.project_code,
-            fact.channel,
-            fact.caller,
-            call.access_number if call else "",
-        )
+    def _is_of(self, stay: OpenStay, fact: facts.Entered) -> bool:
+        """Whether this line is the one that began the stay, or would have if it had been whole."""
+        if stay.identity.bridge_id:
+            return stay.identity == Identity(self._node, fact.uniqueid, fact.bridge_id, fact.at)
+        return fact.at == stay.identity.joined_us or self._is_older(stay, fact.at)
+
+    def _is_older(self, stay: OpenStay, at: int) -> bool:
+        """Whether a line of this time is from before the stay and read again: not one of a clock that went back."""
+        return at < stay.identity.joined_us and self._life.went_back(at)
+
+    def _begin(self, stay: OpenStay) -> list[Change]:
+        """A stay begins, so that another of the channel is over."""
+        changes: list[Change] = []
+        uniqueid, at = stay.identity.uniqueid, stay.identity.joined_us
+        before = self._open.get(uniqueid)
+        if before is not None:
+            if before.left_us is None:
+                changes.append(Incident(at, "exit_unseen", uniqueid))
+                before = endings.rejoined(before, at, self._life)
+            changes.append(endings.closed(before, Reason.LEFT_ROOM))
+        self._entering.pop(uniqueid, None)
+        self._newcomers[uniqueid] = None
+        changes += self._calls.joined(uniqueid)
+        return changes + self._put(stay)
+
+    def _new(self, uniqueid: str, bridge_id: str, joined_us: int, who: facts.Participation | None) -> OpenStay:
+        call = self._calls.get(uniqueid)
+        channel, caller, access_number = (call.channel, call.caller, call.access_number) if call else ("", "", "")
+        identity = Identity(self._node, uniqueid, bridge_id, joined_us)
+        stay = OpenStay(identity, self._life.boot, "", "", "", "", "", "", channel, caller, access_number)
+        return stay if who is None else _owned(stay, who)
+
+    def _inferred(self, uniqueid: str, bridge_id: str, joined_us: int, who: facts.Participation | None) -> OpenStay:
+        """A stay whose join no line shows: it was by `joined_us`, and after APP_START, the stay before or the call's
+        beginning."""
+        named, before, call = self._named(uniqueid), self._open.get(uniqueid), self._calls.get(uniqueid)
+        if named is not None:
+            since = named.at
+        elif before is not None:
+            since = before.left_us or before.identity.joined_us
+        else:
+            since = call.started_us if call else joined_us - SETTLING_US
+        return endings.estimated(self._new(uniqueid, bridge_id, joined_us, who), max(0, joined_us - since))
+
+    def _named(self, uniqueid: str) -> facts.Entering | None:
+        """What APP_START said of who is about to join."""
+        arrival = self._entering.get(uniqueid)
+        return arrival.fact if arrival else None
+
+    def _may_begin(self, uniqueid: str) -> bool:
+        """Whether this is known to be a caller's channel."""
+        return self._calls.get(uniqueid) is not None or self._named(uniqueid) is not None
 
     def _put(self, stay: OpenStay) -> list[Change]:
         self._open[stay.identity.uniqueid] = stay
@@ -128,36 +160,43 @@ class OpenStays:
         if stay is None:
             return self._exited_unseen(fact)
         if stay.left_us is not None:
-            if fact.uniqueid not in self._entering:
-                return []
-            # The caller came back, and that line is lost.
-            return [endings.closed(stay, Reason.LEFT_ROOM), *self._exited_unseen(fact)]
-        if stay.identity.bridge_id != fact.bridge_id:
+            arrival, named = self._entering.get(fact.uniqueid), self._named(fact.uniqueid)
+            came_back = arrival is not None and (named is None or named.at <= fact.at)
+            return self._exited_unseen(fact) if came_back else []
+        if stay.identity.bridge_id != fact.bridge_id and (self._life.reading_again() or self._is_older(stay, fact.at)):
             return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
-        return self._put(self._over(stay, fact.at))
+        if not stay.identity.bridge_id:
+            unowned = not (stay.room or stay.account_id)
+            stay = replace(_owned(stay, fact) if unowned else stay, exit_bridge_id=fact.bridge_id)
+            return self._put(self._perhaps_exit(stay, fact.at))
+        if stay.bridge_id == fact.bridge_id:
+            return self._put(self._exit(stay, fact.at))
+        return self._exited_unseen(fact)  # out of another bridge than the one they are known to have joined
 
     def _exited_unseen(self, fact: facts.Exited) -> list[Change]:
         """An exit whose join no line shows: estimated, if anything says by when it was."""
         by = self._joined_by(fact)
         if by is None:
             return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
-        changes: list[Change] = [Incident(fact.at, "join_unseen", fact.uniqueid)]
-        changes += self._calls.joined(fact.uniqueid)
-        joined = min(by, fact.at)
-        call = self._calls.get(fact.uniqueid)
-        since = call.started_us if call else joined - SETTLING_US
-        stay = endings.estimated(self._new(fact, joined), max(0, joined - since))
-        self._newcomers[fact.uniqueid] = None
-        return changes + self._put(self._over(stay, fact.at))
+        told = Incident(fact.at, "join_unseen", fact.uniqueid)
+        begun = self._inferred(fact.uniqueid, fact.bridge_id, min(by, fact.at), fact)
+        return [told, *self._begin(begun), *self._put(self._exit(begun, fact.at))]
 
     def _joined_by(self, fact: facts.Exited) -> int | None:
         """By when a channel whose join was not seen had joined, or None if nothing tells."""
-        by = self._entering.pop(fact.uniqueid, None)
-        call = self._calls.get(fact.uniqueid)
-        if by is None and call is not None:
+        if fact.uniqueid in self._entering:
+            return self._entering[fact.uniqueid].by_us
+        spans, before, call = self._life.hidden(fact.at), self._open.get(fact.uniqueid), self._calls.get(fact.uniqueid)
+        if before is not None:
+            # Nothing less hides an exit and a join.
+            spans, since = [span for span in spans if span.endings], before.identity.joined_us
+            if spans and before.deducted_us < 0:
+                return fact.at  # spans and stay may be of different clocks
+        elif call is not None:
             since = call.started_us
-            by = max((span.until_us for span in self._life.hidden(fact.at) if span.until_us > since), default=None)
-        return by
+        else:
+            return None
+        return max((span.until_us for span in spans if span.until_us > since), default=None)
 
     def left(self, fact: facts.Left) -> list[Change]:
         """Why a participant left."""
@@ -194,8 +233,13 @@ class OpenStays:
             left.clear()
         return changes
 
-    def _over(self, stay: OpenStay, at: int) -> OpenStay:
+    def _exit(self, stay: OpenStay, at: int) -> OpenStay:
+        self._entering.pop(stay.identity.uniqueid, None)
         return endings.over(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
+
+    def _perhaps_exit(self, stay: OpenStay, at: int) -> OpenStay:
+        self._entering.pop(stay.identity.uniqueid, None)
+        return endings.perhaps_over(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
 
     def _gone(self, stay: OpenStay, at: int) -> OpenStay:
         return endings.gone(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
@@ -213,17 +257,23 @@ class OpenStays:
         match happening:
             case Doubted(gap):
                 # Who was joining meanwhile joined after it, for all that is known.
-                self._entering = dict.fromkeys(self._entering, self._life.woke_us + SETTLING_US)
+                self._arrive_by(lambda arrival: self._life.woke_us + SETTLING_US)
                 return self._change_inside(lambda stay: deductions.doubted(stay, gap))
             case Mistaken(gap):
                 return self._change_inside(lambda stay: deductions.doubted(stay, -gap))
             case Decided():
+                if not happening.in_gap:
+                    self._arrive_by(lambda arrival: arrival.by_us + happening.step_us)
                 return self._change_inside(lambda stay: deductions.decided(stay, happening))
             case WentBack():
                 new = self._newcomers
                 return self._change_inside(
                     lambda stay: deductions.went_back(stay, happening, stay.identity.uniqueid in new)
                 )
+
+    def _arrive_by(self, by_us: Callable[[Arrival], int]) -> None:
+        arrivals = self._entering.items()
+        self._entering = {uniqueid: replace(arrival, by_us=by_us(arrival)) for uniqueid, arrival in arrivals}
 
     def _change_inside(self, change: Callable[[OpenStay], OpenStay]) -> list[Change]:
         changes: list[Change] = []
@@ -237,15 +287,22 @@ class OpenStays:
     def torn(self, fact: facts.Torn) -> list[Change]:
         """The head of a line about a room: what happened, to whom and when; the rest is in other lines."""
         stay = self._open.get(fact.uniqueid)
+        if stay is not None and (fact.at == stay.identity.joined_us or self._is_older(stay, fact.at)):
+            return []  # read again
         match fact.event:
+            case "BRIDGE_ENTER" if self._may_begin(fact.uniqueid):
+                begun = self._new(fact.uniqueid, "", fact.at, self._named(fact.uniqueid))
+                self._life.unprove(fact.at)
+                return self._begin(endings.estimated(begun, 0))
             case "BRIDGE_ENTER" if stay is None:
-                self._entering[fact.uniqueid] = fact.at
+                self._entering[fact.uniqueid] = Arrival(fact.uniqueid, fact.at)
             case "BRIDGE_EXIT" if stay is not None and stay.left_us is None:
-                return self._put(endings.estimated(self._over(stay, fact.at), 0))
+                return self._put(endings.estimated(self._perhaps_exit(stay, fact.at), 0))
         return []
 
     def absent(self, fact: facts.Absent) -> list[Change]:
         """The daemon's word: this caller is in no room any more."""
+        self._entering.pop(fact.subject, None)
         stay = self._open.pop(fact.subject, None)
         if stay is None:
             return []
@@ -257,9 +314,31 @@ class OpenStays:
     def present(self, subject: str, fact: facts.Present) -> list[Change]:
         """The daemon's word: this participant was in a room."""
         stay = self._open.get(subject)
-        if stay is None:
-            self._entering.setdefault(subject, fact.at)
-            return [Incident(fact.at, "join_unseen", subject)]
-        if stay.left_us is not None:
-            return []
-        return self._put(replace(stay, seen_us=max(stay.seen_us, min(fact.seen_us, fact.at))))
+        seen_us = min(fact.seen_us, fact.at)
+        if stay is not None and stay.left_us is None:
+            return self._put(replace(stay, seen_us=max(stay.seen_us, seen_us)))
+        named = self._named(subject)
+        if stay is not None and not (named and (stay.left_us or 0) < named.at <= seen_us):
+            return []  # said of the stay that is over
+        told = Incident(fact.at, "join_unseen", subject)
+        arrival = self._entering.setdefault(subject, Arrival(subject, fact.at))
+        if not self._may_begin(subject):
+            return [told]
+        begun = self._inferred(subject, "", min(arrival.by_us, fact.at), named)
+        self._life.unprove(fact.at)
+        return [told, *self._begin(replace(begun, seen_us=seen_us))]
+
+
+def _owned(stay: OpenStay, who: facts.Participation) -> OpenStay:
+    """The stay, as of whom and in which room this line says."""
+    return replace(
+        stay,
+        room=who.room,
+        account_id=who.account_id,
+        sub_account_id=who.sub_account_id,
+        passcode_id=who.passcode_id,
+        role=who.role,
+        project_code=who.project_code,
+        channel=who.channel,
+        caller=who.caller,
+    )

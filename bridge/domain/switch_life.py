@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bridge.domain import journal_line as facts
+from bridge.domain.arrival import Arrival
 from bridge.domain.journal_line import Clock, Fact
 
 SECOND_US: Final = 1_000_000
@@ -51,8 +52,8 @@ class Pulse:
     `past` are boots before this one. `beat` and `alive_us` are of the last ALIVE, `proof_us` is the last proof of life,
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
     spans in which something may be hidden, `hiding` one that has not ended yet; `again` is the boot of which lines are
-    being read again, if any are. `entering` says of channels by when they joined a room, if
-    they did; `newcomers` have joined one since the last ALIVE.
+    being read again, if any are. `entering` are about to join a room; `newcomers` have joined one since the last
+    ALIVE.
     """
 
     boot: str = ""
@@ -67,7 +68,7 @@ class Pulse:
     hidden: tuple["Hidden", ...] = ()
     hiding: "Hidden | None" = None
     again: str = ""
-    entering: tuple[tuple[str, int], ...] = ()
+    entering: tuple[Arrival, ...] = ()
     newcomers: tuple[str, ...] = ()
 
 
@@ -135,7 +136,7 @@ class Life:
         self._hiding = pulse.hiding
         self._again = pulse.again
 
-    def pulse(self, entering: tuple[tuple[str, int], ...], newcomers: tuple[str, ...]) -> Pulse:
+    def pulse(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> Pulse:
         """All of it, as a value."""
         return Pulse(
             self.boot,
@@ -224,11 +225,12 @@ class Life:
         if self.alive_us <= fact.at < self.woke_us:
             yield Mistaken(self.woke_us - self.froze_us)
             self.line_us, self.froze_us, self.woke_us = self.froze_us, 0, 0
+        sure_us = self._sure_us()
         yield from self.see(fact.at)
         if stepped := bool(self.alive_us) and self.went_back(fact.at):
             yield self._step_back(self.alive_us - fact.at, fact.at, True)
         if 0 <= self._beat < fact.beat - 1:
-            self.hide(ENDING_BYTES)
+            self._hide(ENDING_BYTES, sure_us)
             yield BeatsMissing(fact.beat - self._beat - 1)
         # What lines of other times said meanwhile is of no account.
         self._beat, self.alive_us, self._proof_us, self.line_us = fact.beat, fact.at, fact.at, fact.at
@@ -279,8 +281,15 @@ class Life:
     # --- What may be hidden -------------------------------------------------------------------------------------------
     def hide(self, size: int) -> None:
         """So many bytes of garbage: they may hide something since the last beat."""
+        self._hide(size, self._sure_us())
+
+    def _sure_us(self) -> int:
+        """Until when nothing that is still to be told has happened: the last beat, or the freeze right before it."""
+        return self.froze_us if self.waking(self.alive_us, 0) else self.alive_us
+
+    def _hide(self, size: int, sure_us: int) -> None:
         endings = size >= ENDING_BYTES or (self._hiding is not None and self._hiding.endings)
-        since_us = self.alive_us if self._hiding is None else self._hiding.since_us
+        since_us = sure_us if self._hiding is None else self._hiding.since_us
         self._hiding = Hidden(since_us, since_us, endings)
 
     def hidden(self, at: int) -> list[Hidden]:

@@ -15,6 +15,7 @@ from bridge.domain.minutes import Call, MinuteRecord, OpenCall, OpenStay, Reason
 
 MARGIN_US: Final = 600_000_000
 """Both sides are given from so long before a period up to so long after it, so that its edges find their other half."""
+KEY_OF_STAY: Final = 3
 TAIL_US: Final = 60_000_000
 """What began so shortly before the end of the journal may have been committed since that was read."""
 
@@ -224,12 +225,13 @@ class Comparison:
     def _compare_open(self, going: Sequence[Told], open_rows: Sequence[Kept]) -> None:
         held = {kept.root: kept for kept in open_rows}
         for told in going:
-            root = root_of(told)
-            if held.pop(root, None) is None:
+            kept = held.get(root_of(told)) or next((row for row in held.values() if _alike(_key(told), row.key)), None)
+            if kept is None:
                 self.journal(told)
             else:
                 self._count(told)
-                self._ledger.pop(root, None)  # closed since
+                del held[kept.root]
+                self._ledger.pop(kept.root, None)  # closed since
         for root, kept in held.items():
             over = self._journal.pop(root, None)
             if over is not None:
@@ -238,16 +240,18 @@ class Comparison:
                 self._ledger[root].append(kept)
 
     def _match_by_key(self, extent: Extent) -> None:
-        """What has other ids, since the two say differently when it began: the same channel and room, nearest first."""
+        """What has other ids, since the two say differently when it began, or one does not know in which bridge: the
+        same channel and room, nearest first."""
         lone: dict[tuple[str, ...], list[Told]] = defaultdict(list)
         for told in self._journal.values():
-            lone[_key(told)].append(told)
+            lone[_key(told)[:2]].append(told)
         pairs = [
             (abs(began_us(told) - kept.at_us), root_of(told), told, kept)
             for rows in self._ledger.values()
             for kept in rows
             if not kept.open and _said_to_be(kept)
-            for told in lone.get(kept.key, ())
+            for told in lone.get(kept.key[:2], ())
+            if _alike(_key(told), kept.key)
         ]
         for _, root, told, kept in sorted(pairs, key=lambda pair: (pair[0], pair[1])):
             rows = self._ledger.get(kept.root, [])
@@ -355,12 +359,21 @@ def merged(holes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 def _key(told: Told) -> tuple[str, ...]:
     match told:
-        case MinuteRecord(stay=OpenStay(identity=identity)) | OpenStay(identity=identity):
-            return (identity.node, identity.uniqueid, identity.bridge_id)
+        case MinuteRecord(stay=stay):
+            return _key(stay)
+        case OpenStay(identity=identity):
+            return (identity.node, identity.uniqueid, told.bridge_id)
         case Call(call=call):
             return (call.node, call.uniqueid)
         case OpenCall():
             return (told.node, told.uniqueid)
+
+
+def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether two keys may be of the same: a bridge that no line told may be any."""
+    if one == other:
+        return True
+    return one[:2] == other[:2] and len(one) == len(other) == KEY_OF_STAY and not (one[2] and other[2])
 
 
 def _said_to_be(kept: Kept) -> bool:

@@ -1,14 +1,15 @@
 """Values of the fold ↔ rows of the ledger."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.engine import RowMapping
 
-from bridge.domain.journal_line import Clock
+from bridge.domain.arrival import Arrival
+from bridge.domain.journal_line import Clock, Entering
 from bridge.domain.minutes import (
     Call,
     Evidence,
@@ -101,8 +102,8 @@ def _stay(stay: OpenStay) -> dict[str, Any]:
         "node": stay.identity.node,
         "boot": stay.boot,
         "uniqueid": stay.identity.uniqueid,
-        "bridge_id": stay.identity.bridge_id,
-        "conference_id": stay.identity.conference_id,
+        "bridge_id": stay.bridge_id,
+        "conference_id": stay.conference_id,
         "room": stay.room,
         **ids,
         "role": stay.role,
@@ -134,24 +135,40 @@ def call_of(row: RowMapping) -> OpenCall:
 
 def pulse(seen: Pulse) -> dict[str, Any]:
     """What has been seen of the switch's life, as JSON."""
-    return asdict(seen)
+    return asdict(replace(seen, entering=tuple(map(_cleaned, seen.entering))))
+
+
+def _cleaned(arrival: Arrival) -> Arrival:
+    fact = arrival.fact
+    if fact is None:
+        return arrival
+    return replace(arrival, fact=replace(fact, channel=clean(fact.channel), caller=clean(fact.caller)))
 
 
 def pulse_of(row: dict[str, Any]) -> Pulse:
     """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
     known = {name: tuple(row.get(name, ())) for name in ("past", "newcomers")}
-    entering = tuple((channel, by) for channel, by in row.get("entering", ()))
+    entering = tuple(map(_arrival_of, row.get("entering", ())))
     hidden = tuple(Hidden(**span) for span in row.get("hidden", ()))
     hiding = Hidden(**row["hiding"]) if row.get("hiding") else None
     clock = Clock(**row["clock"]) if row.get("clock") else None
     return Pulse(**{**row, **known, "entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock})
 
 
+def _arrival_of(row: Any) -> Arrival:
+    if isinstance(row, list):
+        return Arrival(*row)  # from before the line that led to it was kept
+    fact = Entering(**row["fact"]) if row["fact"] else None
+    return Arrival(row["uniqueid"], row["by_us"], fact)
+
+
 def stay_of(row: RowMapping) -> OpenStay:
     """The open stay that a row was made from."""
     ids = json.loads(row["stamped"]) if row["stamped"] else row
+    identity = Identity(row["node"], row["uniqueid"], row["bridge_id"], microseconds(row["joined_at"]))
+    told_by_exit = "" if identity.id == row["id"] else row["bridge_id"]
     return OpenStay(
-        Identity(row["node"], row["uniqueid"], row["bridge_id"], microseconds(row["joined_at"])),
+        replace(identity, bridge_id="") if told_by_exit else identity,
         row["boot"],
         row["room"],
         str(ids["account_id"]),
@@ -169,6 +186,7 @@ def stay_of(row: RowMapping) -> OpenStay:
         row["deducted_us"],
         row["doubt_us"],
         row["seen_us"],
+        told_by_exit,
     )
 
 

@@ -11,18 +11,20 @@ from journals import BEAT, HEART, SECOND, START, CallLines, alive, boot_name, li
 
 RTP_TIMEOUT = 60 * SECOND
 REVIVAL = 5 * SECOND
+LOOK = 5 * SECOND
 
 
 @dataclass(frozen=True)
 class Truth:
     """One stay as it was: until the caller left, their audio ended, or the switch died. `exit` is when the switch ended
-    it: later than `left` where it waited for audio."""
+    it: later than `left` where it waited for audio. `wall` is what the clock showed at the join."""
 
     uniqueid: str
     bridge: str
     joined: int
     left: int
     exit: int
+    wall: int
 
     @property
     def duration(self) -> int:
@@ -31,11 +33,13 @@ class Truth:
 
 @dataclass
 class World:
-    """What happened, and every line of it with its channel, in the order in which it was written."""
+    """What happened, and every line of it with its channel, in the order in which it was written. The clock's last word
+    is `end`."""
 
     truths: list[Truth] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
     stepped: bool = False
+    end: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def world(chance: random.Random, calls: int, quiet: bool = False) -> World:
         events.sort(key=lambda event: event[0])
         made.lines += [(channel, text) for at, channel, text in events if at < boot.end]
         made.stepped |= bool(boot.steps)
+        made.end = boot.wall(boot.end)
         offset += sum(step for _, step in boot.steps)
         offset += 0 if quiet else chance.choice((0, 0, 0, -3600, 7200)) * SECOND
         begin = boot.end + chance.randint(1, 400) * SECOND
@@ -142,10 +147,34 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
         if cause == 44 and turn == turns - 1 and at < boot.end:
             leaves = max(joined, at - RTP_TIMEOUT - SECOND)
         if joined < boot.end:
-            truths.append(Truth(uniqueid, bridge["bridge_id"], joined, min(leaves, boot.end), min(at, boot.end)))
+            end = min(at, boot.end)
+            truths.append(Truth(uniqueid, bridge["bridge_id"], joined, min(leaves, boot.end), end, boot.wall(joined)))
+            # Who comes back while nothing can be written is taken to have stayed by whoever sees them then.
+            found += _words(chance, boot, uniqueid, joined, end) if turns == 1 else ()
+    gone = at
     at = say("LEFT", at + chance.randint(10, 4000), {"extra": f"{result if turns else ''}:{cause}"}, **stamps)
     at = say("ENDED", at + 10, {"extra": f":{uniqueid}@pbx"}, **stamps)
     at = say("HANGUP", at + 10, {"hangupcause": cause, "hangupsource": source}, **stamps)
     say("CHAN_END", at, **stamps)
     say("LINKEDID_END", at, **stamps)
+    if turns == 1 and cause != 44 and not boot.steps:
+        # The daemon looks three times before it says so. Of dead audio it knows nothing.
+        seen = gone - chance.randint(1, LOOK)
+        seen = boot.wall(seen) if seen > joined and boot.written(seen) == seen else 0
+        found.append(_word(boot, "ABSENT", at + 3 * LOOK, f"{uniqueid}:{seen}"))
     return found
+
+
+def _words(chance: random.Random, boot: Boot, uniqueid: str, joined: int, end: int) -> Iterator[tuple[int, str, bytes]]:
+    """What the daemon says of a participant while they are in the room, now and then."""
+    at = joined + chance.randint(1, 2 * LOOK)
+    while at < end and not boot.steps:
+        asked = at - chance.randint(0, 200_000)
+        if chance.random() < 0.3 and boot.written(asked) == asked and boot.written(at) == at:
+            yield _word(boot, "PRESENT", at, f"{boot.wall(asked)}:{uniqueid}")
+        at += LOOK
+
+
+def _word(boot: Boot, event: str, due: int, about: str) -> tuple[int, str, bytes]:
+    at = boot.written(due)
+    return at, "word", line(event, boot.wall(at), f"{boot.heart}9", {"extra": about}, channame=HEART)

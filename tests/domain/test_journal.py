@@ -94,6 +94,34 @@ def test_an_exit_on_waking_from_a_freeze_ends_where_the_freeze_began() -> None:
     assert (record.evidence, record.error_bound_us) == (Evidence.ESTIMATED, 10 * SECOND + BEAT)
 
 
+FROZE = START + 60 * SECOND - BEAT
+WOKE = START + 80 * SECOND
+
+
+@pytest.mark.parametrize("after", [0, SECOND, 3_900_000])
+def test_a_hang_up_may_come_again_so_long_after_a_freeze(after: int) -> None:
+    """Where the kernel's queue ran over meanwhile, the BYE was lost, and comes again within T2 (4 s)."""
+    left = WOKE + after
+    [record] = records(fold(merged(living(60), living(8, WOKE), replace(STAY, left=left).lines())))
+    assert (record.left_us, record.evidence) == (FROZE, Evidence.ESTIMATED)
+    assert record.error_bound_us == left - FROZE
+
+
+def test_a_hang_up_later_than_that_is_measured_once_the_clock_has_been_told() -> None:
+    left = WOKE + 4_600_000
+    clocks = [alive(at, clock=(START, at - START + 1)) for at in (*range(START, FROZE, BEAT), FROZE)]
+    clocks += [alive(WOKE + at, clock=(START, WOKE - START + at + 1)) for at in range(0, 8 * SECOND, BEAT)]
+    [record] = records(fold(merged(clocks, replace(STAY, left=left).lines())))
+    assert (record.left_us, record.evidence, record.error_bound_us) == (left, Evidence.MEASURED, 0)
+
+
+def test_a_hang_up_later_than_that_is_without_the_freeze_where_nobody_tells_the_clock() -> None:
+    left = WOKE + 4_600_000
+    [record] = records(fold(merged(living(60), living(8, WOKE), replace(STAY, left=left).lines())))
+    assert (record.left_us, record.evidence) == (left - (WOKE - FROZE), Evidence.ESTIMATED)
+    assert record.error_bound_us == WOKE - FROZE
+
+
 def test_a_freeze_that_other_lines_fall_into_is_none() -> None:
     other = CallLines("n-7.2", START + 60 * SECOND)
     frozen_exit = replace(STAY, left=START + 60 * SECOND + BEAT)

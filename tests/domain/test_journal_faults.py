@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journals import SECOND, line
+from journals import HEART, SECOND, line
 from switch_world import RTP_TIMEOUT, Truth, World, world
 
 from bridge.domain import journal_line
 from bridge.domain.journal import Fold
+from bridge.domain.journal_line import Fact
 from bridge.domain.minutes import Call, Change, Evidence, Identity, Incident, MinuteRecord, OpenStay, Reason
 
 SEEDS = st.integers(0, 2**48)
@@ -41,16 +42,21 @@ def written(made: World) -> list[bytes]:
 
 
 def truth_of(truths: Sequence[Truth], record: MinuteRecord) -> Truth:
-    [found] = [
-        truth
-        for truth in truths
-        if (truth.uniqueid, truth.bridge) == (record.stay.identity.uniqueid, record.stay.identity.bridge_id)
-    ]
+    [found] = [truth for truth in truths if (truth.uniqueid, truth.bridge) == stay_of(truths, record.stay)]
     return found
 
 
+def stay_of(truths: Sequence[Truth], stay: OpenStay) -> tuple[str, str]:
+    """Which of all stays it is: where no line told the bridge, the one that the channel began next to it."""
+    uniqueid, joined = stay.identity.uniqueid, stay.identity.joined_us
+    if stay.bridge_id:
+        return uniqueid, stay.bridge_id
+    own = [truth for truth in truths if truth.uniqueid == uniqueid]
+    return uniqueid, min(own, key=lambda truth: abs(truth.wall - joined)).bridge
+
+
 def assert_no_more_than_true(made: World, found: Sequence[MinuteRecord]) -> None:
-    twice = Counter((record.stay.identity.uniqueid, record.stay.identity.bridge_id) for record in found)
+    twice = Counter(stay_of(made.truths, record.stay) for record in found)
     assert not [stay for stay, count in twice.items() if count > 1]
     for record in found:
         truth = truth_of(made.truths, record)
@@ -79,8 +85,8 @@ def test_through_freezes_steps_and_crashes_nothing_is_lost_or_longer_than_it_was
     changes = fold(written(made), state)
     found = records(changes)
     assert_no_more_than_true(made, found)
-    told = {(record.stay.identity.uniqueid, record.stay.identity.bridge_id) for record in found}
-    told |= {(stay.identity.uniqueid, stay.identity.bridge_id) for stay in state.stays}
+    told = {stay_of(made.truths, record.stay) for record in found}
+    told |= {stay_of(made.truths, stay) for stay in state.stays}
     assert told == {(truth.uniqueid, truth.bridge) for truth in made.truths}
     for record in found:
         bound = record.error_bound_us + SECOND // 2
@@ -115,6 +121,14 @@ def lose(chance: random.Random, lines: list[bytes]) -> list[bytes]:
         beats = [place for place in range(at, len(lines)) if b'"ALIVE"' in lines[place]]
         end = beats[2] + 1 if len(beats) > 2 else len(lines)
     return lines[:at] + lines[end:]
+
+
+def fill(chance: random.Random, lines: list[bytes]) -> list[bytes]:
+    """The disk is full to the last byte for some seconds: of the line that did not fit, the beginning is left."""
+    at = chance.randrange(len(lines))
+    beats = [place for place in range(at, len(lines)) if b'"ALIVE"' in lines[place]]
+    end = beats[min(len(beats) - 1, chance.randint(2, 60))] if beats else len(lines)
+    return [*lines[:at], lines[at][: chance.randint(0, len(lines[at]))], *lines[max(at + 1, end) :]]
 
 
 def cut_off(chance: random.Random, lines: list[bytes]) -> list[bytes]:
@@ -171,13 +185,14 @@ def repeat(chance: random.Random, lines: list[bytes]) -> list[bytes]:
 
 
 DAMAGES: dict[str, Damage] = {
-    damage.__name__: damage for damage in (lose, cut_off, tear, glue, spoil, litter, attack, read_again, repeat)
+    damage.__name__: damage for damage in (lose, fill, cut_off, tear, glue, spoil, litter, attack, read_again, repeat)
 }
 
 
 def damaged(chance: random.Random, lines: list[bytes]) -> list[bytes]:
     """Up to three damages. Lines that vanish without a trace do so alone: no other damage must be taken for theirs."""
-    kinds = [damage for damage in DAMAGES.values() if damage is not lose] if chance.random() < 0.8 else [lose]
+    some = [damage for damage in DAMAGES.values() if damage is not lose]
+    kinds = some if chance.random() < 0.8 else [lose]
     for _ in range(chance.choice((0, 1, 1, 2, 3))):
         if lines:
             lines = chance.choice(kinds)(chance, lines)
@@ -201,14 +216,42 @@ def test_a_line_that_is_spoilt_makes_no_stay_free(damage: Damage, seed: int, cal
     whole = records(fold(written(made)))
     state = Fold("n", RTP_TIMEOUT)
     spoilt = records(fold(damage(chance, written(made)), state))
-    found = {_stay(record.stay): record.duration_us for record in spoilt}
-    found |= {_stay(stay): stay.left_us - stay.identity.joined_us for stay in state.stays if stay.left_us}
+    found = {stay_of(made.truths, record.stay): record.duration_us for record in spoilt}
+    over = [(stay, stay.left_us) for stay in state.stays if stay.left_us]
+    found |= {stay_of(made.truths, stay): left - stay.identity.joined_us for stay, left in over}
     for record in whole:
-        assert found[_stay(record.stay)] >= record.duration_us - 2 * SECOND
+        assert found[stay_of(made.truths, record.stay)] >= record.duration_us - 2 * SECOND
 
 
-def _stay(stay: OpenStay) -> tuple[str, str]:
-    return stay.identity.uniqueid, stay.identity.bridge_id
+@given(SEEDS, CALLS)
+def test_a_torn_join_is_never_free_although_a_full_disk_took_its_whole_end(seed: int, calls: int) -> None:
+    """The daemon's word ends it, or the switch's death."""
+    chance = random.Random(seed)
+    made = world(chance, calls, quiet=True)
+    joins = {whose: place for place, (whose, text) in enumerate(made.lines) if b'"BRIDGE_ENTER"' in text}
+    if not joins:
+        return
+    place = chance.choice(list(joins.values()))
+    channel, text = made.lines[place]
+    torn = text[: text.index(b'"linkedid"') + chance.randint(0, 60)]
+    own = [at for at, (whose, _) in enumerate(made.lines) if whose == channel and at > place]
+    beats = [at for at, (_, found) in enumerate(made.lines) if b'"ALIVE"' in found and at > max(own, default=place)]
+    full = chance.randint(place + 1, min(own, default=place + 1))
+    free = beats[2] + 1 if len(beats) > 2 else len(made.lines)
+    lines = [*written(made)[:place], torn, *written(made)[place + 1 : full], *written(made)[free:]]
+    if chance.random() < 0.5:
+        lines = [found for found in lines if b'"ABSENT"' not in found]
+    end = line("BOOT", made.end, "n-9.0", {"extra": "n-9.0:2"}, channame=HEART)
+    found = records(interrupted(chance, [*lines, end]))
+    assert_no_more_than_true(made, found)
+    [joined] = [truth for truth in made.truths if (truth.uniqueid, truth.wall) == (channel, _time(text))]
+    assert (channel, joined.bridge) in {stay_of(made.truths, record.stay) for record in found}
+
+
+def _time(text: bytes) -> int:
+    fact = journal_line.parse(text)
+    assert isinstance(fact, Fact)
+    return fact.at
 
 
 @given(SEEDS, CALLS)
@@ -219,6 +262,7 @@ def test_lines_of_different_channels_may_come_in_any_order(seed: int, calls: int
     channels: dict[str, list[bytes]] = {}
     for channel, text in made.lines:
         channels.setdefault(channel, []).append(text)
+    channels.pop("word", None)  # the daemon says so of what it has read
     order = list(channels)
     chance.shuffle(order)
     mixed = records(fold(text for channel in order for text in channels[channel]))

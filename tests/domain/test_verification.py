@@ -44,7 +44,7 @@ def kept(told: MinuteRecord | Call, row: int = 0, **changed: verification.Value)
     assert isinstance(end, int)
     if isinstance(told, MinuteRecord):
         identity = told.stay.identity
-        key: tuple[str, ...] = (identity.node, identity.uniqueid, identity.bridge_id)
+        key: tuple[str, ...] = (identity.node, identity.uniqueid, told.stay.bridge_id)
         kind = Kind.STAY
     else:
         key, kind = (told.call.node, told.call.uniqueid), Kind.CALL
@@ -53,7 +53,7 @@ def kept(told: MinuteRecord | Call, row: int = 0, **changed: verification.Value)
 
 def held(told: OpenStay) -> Kept:
     identity = told.identity
-    key = (identity.node, identity.uniqueid, identity.bridge_id)
+    key = (identity.node, identity.uniqueid, told.bridge_id)
     return Kept(Kind.STAY, identity.id, identity.id, key, identity.joined_us, None, {}, open=True)
 
 
@@ -125,6 +125,32 @@ def test_another_joining_time_is_the_nearest_stay_of_the_channel() -> None:
     [one] = found.differences
     assert (one.verdict, one.journal, one.ledger) == (Verdict.DIFFERS, near, row)
     assert "joined_at" in {field.name for field in one.fields}
+
+
+def unnamed(stay: OpenStay, exit_bridge_id: str = "") -> OpenStay:
+    """The same, with the line of its join torn."""
+    return replace(stay, identity=replace(stay.identity, bridge_id=""), exit_bridge_id=exit_bridge_id)
+
+
+@pytest.mark.parametrize("told_by_exit", ["", "b-1"])
+def test_a_stay_whose_join_one_side_knows_torn_is_the_same_stay(told_by_exit: str) -> None:
+    whole = record()
+    torn = replace(whole, stay=unnamed(whole.stay, told_by_exit))
+    assert compared([torn], [kept(whole)]).agreed
+    assert compared([whole], [kept(torn)]).agreed
+    [one] = compared([torn], [kept(whole, duration_us=5)]).differences
+    assert one.verdict is Verdict.DIFFERS
+
+
+def test_a_torn_join_in_another_bridge_is_another_stay() -> None:
+    other = replace(record(), stay=unnamed(record().stay, "b-2"))
+    assert sorted(verdicts(compared([other], [kept(record())]))) == [Verdict.MISSING, Verdict.NOT_IN_JOURNAL]
+
+
+def test_an_open_stay_whose_join_one_side_knows_torn_is_the_same_stay() -> None:
+    for here, there in ((stay(), unnamed(stay())), (unnamed(stay()), stay())):
+        assert compared([], [], [here], [held(there)]).agreed
+    assert compared([], [kept(record())], [unnamed(stay())], [held(stay())]).agreed
 
 
 def test_what_was_corrected_to_nothing_agrees_with_a_journal_that_has_nothing() -> None:

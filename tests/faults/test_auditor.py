@@ -123,6 +123,13 @@ def test_who_hung_up_while_asterisk_was_frozen_is_not_billed_beyond_the_bye() ->
     assert broken(replace(frozen, records=[record(BYE - 3 * SECOND)])) == set()
 
 
+def test_who_hung_up_right_after_a_freeze_may_be_billed_to_its_beginning_and_never_beyond_the_bye() -> None:
+    freeze = trouble(Kind.ASTERISK_FREEZE, "asterisk", BYE - 8 * SECOND, BYE - 3_900_000)
+    thawed = replace(seen(), troubles=[freeze])
+    assert not broken(replace(thawed, records=[record(BYE - 8 * SECOND)]))
+    assert broken(replace(thawed, records=[record(BYE + SECOND)])) == {"no stay is overcharged"}
+
+
 def test_a_join_whose_line_was_torn_has_a_record_and_is_never_overcharged() -> None:
     torn = replace(seen(), joins=[Join("node-1.1", "b", JOINED, enter_whole=False)])
     guessed = record(BYE, joined=JOINED + SECOND // 2)

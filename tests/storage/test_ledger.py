@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from bridge.domain.arrival import Arrival
 from bridge.domain.errors import Conflict, Unavailable
-from bridge.domain.journal_line import Clock
+from bridge.domain.journal_line import Clock, Entering
 from bridge.domain.minutes import (
     Call,
     Change,
@@ -35,6 +36,7 @@ from bridge.usecases.ports import Position
 
 from .conftest import NOVEMBER, stay_of
 
+APP_START = Entering(7, "node1-1.9", "room", "account", "sub-account", "passcode", "guest", "", "PJSIP/t-9", "49301")
 PULSE = Pulse(
     "node1-0.0:1.5",
     ("node1-0.0:0.5",),
@@ -48,7 +50,7 @@ PULSE = Pulse(
     (Hidden(1, 2, True), Hidden(3, 4, False)),
     Hidden(5, 5, False),
     "",
-    (("node1-1.7", 9),),
+    (Arrival("node1-1.7", 9), Arrival("node1-1.9", 8, APP_START)),
     ("node1-1.8",),
 )
 A, B, C = (Position("file-1", offset) for offset in (10, 20, 30))
@@ -89,6 +91,37 @@ async def add_tariff(tenants: PostgresTenants, owner: SubAccount, since: datetim
 async def test_a_node_never_seen_resumes_from_nothing(ledger: PostgresLedger) -> None:
     found = await ledger.resume("node1")
     assert (found.position, found.pulse, found.calls, found.stays, found.ended) == (None, Pulse(), [], [], [])
+
+
+async def test_a_pulse_from_before_arrivals_were_kept_whole_is_read(ledger: PostgresLedger, database: Database) -> None:
+    await commit(ledger, None, A)
+    old = "jsonb_set(pulse, '{entering}', '[[\"node1-1.7\", 9]]')"
+    await rows_of_none(database, f"UPDATE journal_positions SET pulse = {old}")
+    assert (await ledger.resume("node1")).pulse.entering == (Arrival("node1-1.7", 9),)
+
+
+async def test_a_caller_who_is_about_to_join_may_have_any_name(ledger: PostgresLedger) -> None:
+    hostile = replace(PULSE, entering=(Arrival("node1-1.9", 8, replace(APP_START, caller="1\x00", channel="\ud800")),))
+    await ledger.commit("node1", None, A, hostile, ())
+    [arrival] = (await ledger.resume("node1")).pulse.entering
+    assert arrival.fact == replace(APP_START, caller="1\ufffd", channel="?")
+
+
+async def test_a_stay_whose_bridge_only_the_exit_told_stays_the_same_stay(
+    ledger: PostgresLedger, sub_account: SubAccount, database: Database
+) -> None:
+    stay = stay_of(sub_account)
+    torn = replace(stay, identity=replace(stay.identity, bridge_id=""), evidence=Evidence.ESTIMATED)
+    await commit(ledger, None, A, torn)
+    assert (await ledger.resume("node1")).stays == [torn]
+    over = replace(torn, left_us=stay.identity.joined_us + 61 * SECOND, exit_bridge_id="b-1")
+    await commit(ledger, A, B, over)
+    assert (await ledger.resume("node1")).stays == [over]
+    await commit(ledger, B, C, closed(over))
+    [record] = await rows(database, "SELECT * FROM minute_records")
+    assert (record["id"], record["bridge_id"]) == (torn.identity.id, "b-1")
+    assert record["conference_id"] == stay.conference_id != torn.conference_id
+    assert (await ledger.resume("node1")).stays == []
 
 
 async def test_the_life_of_a_stay(
