@@ -72,11 +72,6 @@ class Database:
                 async with whole.begin_nested():
                     yield whole
 
-    @property
-    def joins(self) -> bool:
-        """Whether what this task does now is within `together`."""
-        return _JOINED.get() is not None
-
     @asynccontextmanager
     async def joined(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that within `together` is that one itself, with no way back of its own: what fails here after

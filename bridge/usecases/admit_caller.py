@@ -184,12 +184,24 @@ class _Dialogue:
 
     async def _try(self, first: str) -> _Failure | None:
         """One try, with `first` as the first key if there is one. None once the caller is on the way into the room."""
-        found = await self._passcode(first)
+        digits, found = await self._passcode(first)
         if isinstance(found, Entry) and found.pin is not None:
             found = await self._pin(found)
+        if isinstance(found, Entry) and digits:
+            found = self._still(digits)
         return await self._enter(found) if isinstance(found, Entry) else found
 
-    async def _passcode(self, first: str) -> Entry | _Failure:
+    def _still(self, digits: str) -> Entry | Refusal:
+        """What a code lets in that was right before its caller waited, or keyed the PIN."""
+        found = self.door.directory.find(digits, self.number)
+        if isinstance(found, Entry):
+            return found
+        refusal = Refusal.WRONG if found is None else Refusal(found.bar.value)
+        self._note(refusal, None if found is None else found.entry)
+        return refusal
+
+    async def _passcode(self, first: str) -> tuple[str, Entry | _Failure]:
+        """The digits as far as the directory knows them, and whom they let in."""
         directory, number = self.door.directory, self.number
         found: Entry | Barred | None = None
 
@@ -200,16 +212,16 @@ class _Dialogue:
 
         digits = await self._keyed(directory.longest(number), complete, first)
         if not digits:
-            return _NotNow.NOTHING_KEYED
+            return "", _NotNow.NOTHING_KEYED
         if not isinstance(found, Entry):
-            found = await directory.confirm(digits, number) or found
+            found, digits = await directory.confirm(digits, number) or found, ""
         match found:
             case Entry() as entry:
-                return await self._judged(None) or entry
+                return digits, await self._judged(None) or entry
             case Barred(entry, bar):
-                return await self._judged(Refusal(bar.value), entry) or entry
+                return "", await self._judged(Refusal(bar.value), entry) or entry
             case None:
-                return await self._judged(Refusal.WRONG) or Refusal.WRONG
+                return "", await self._judged(Refusal.WRONG) or Refusal.WRONG
 
     async def _pin(self, entry: Entry) -> Entry | _Failure:
         """The second of two steps."""

@@ -378,6 +378,21 @@ async def test_wrong_pins_end_like_wrong_codes() -> None:
     assert caller.story[-3:] == [3, Prompt.REFUSED, "refused"]
 
 
+async def test_a_code_that_is_revoked_while_its_caller_keys_the_pin_is_wrong() -> None:
+    found = FakeDirectory()
+    asked = door(found)
+
+    class Slow(FakeCaller):
+        async def say(self, *prompts: Prompt) -> None:
+            await super().say(*prompts)
+            if Prompt.PIN in prompts:
+                found.codes.pop("5550123", None)
+
+    caller = Slow(deque("5550123246810"))
+    assert not await admit_caller(replace(caller, script=deque([*"5550123246810", *[SILENCE] * 2])), asked)
+    assert reasons(asked) == [Refusal.WRONG]
+
+
 # --- Throttles ----------------------------------------------------------------------------------------------------
 async def test_a_blocked_caller_is_told_what_three_wrong_tries_end_with() -> None:
     asked = door(throttles=Throttles(policies(block_at=5.5)))
