@@ -204,7 +204,7 @@ async def test_who_is_inside_by_what_they_came_in(database: Database, sub_accoun
                 "boot": stay.boot,
                 "uniqueid": stay.identity.uniqueid,
                 "bridge_id": stay.identity.bridge_id,
-                "conference_id": stay.identity.conference_id,
+                "conference_id": stay.conference_id,
                 "room": stay.room,
                 "room_id": UUID(stay.room),
                 "account_id": UUID(stay.account_id),
