@@ -63,7 +63,7 @@ async def test_a_conference_of_two(
     told = await waiting(database, hook)
     assert types(told)[4:] == ["participant.left", "conference.ended"]
     started, joined, _, left, _, ended = (each["data"] for each in told)
-    conference_id = str(ada.identity.conference_id)
+    conference_id = str(ada.conference_id)
     assert {each["data"].get("conference_id", each["data"]["id"]) for each in told} == {conference_id}
     assert (started["started_at"], started["ended_at"]) == ("2026-11-20T10:00:00.123456Z", None)
     assert (joined["id"], joined["left_at"], joined["amount"]) == (str(ada.identity.id), None, None)
@@ -90,7 +90,7 @@ async def test_all_of_it_in_one_commit(
     changes = (ada, bob, closed(bob, 20), closed(ada, 61), eve, closed(eve, 5))
     await commit(ledger, None, A, *changes)
     told = await waiting(database, hook)
-    first = [each for each in told if str(ada.identity.conference_id) in str(each)]
+    first = [each for each in told if str(ada.conference_id) in str(each)]
     assert types(first) == [
         "conference.started",
         "participant.joined",
