@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test test-calls test-rest properties lint bench bench-admission bench-ingest \
+.PHONY: help demo run up down test test-calls test-admission test-rest properties lint bench bench-admission bench-ingest \
     bench-restart bench-directory bench-provisioning faults openapi lock clean
 .DEFAULT_GOAL := help
 
@@ -29,12 +29,18 @@ test: $(READY) ## all tests, with real Asterisk, real callers and real Postgres
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(MAKE) --no-print-directory --jobs=2 test-calls test-rest
+	@$(MAKE) --no-print-directory --jobs=3 test-calls test-admission test-rest
 endif
 
-# Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them.
+# Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them. The faults come
+# last, when the others have ended.
+ADMISSION := tests/e2e/test_admission.py tests/e2e/test_daemon_away.py
+
 test-calls: $(READY)
-	@$(BIN)/python -m pytest tests/e2e tests/faults
+	@$(BIN)/python -m pytest tests/e2e $(ADMISSION:%=--ignore=%)
+
+test-admission: $(READY)
+	@$(BIN)/python -m pytest $(ADMISSION) tests/faults
 
 test-rest: $(READY)
 	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
