@@ -113,8 +113,11 @@ class Fold:
                 self._whole()
         if fact.uniqueid in self._ended:
             return []
+        earlier = self._life.before_boot(fact.at)
+        if earlier:
+            self._life.read_again()
         if self._life.read_before(fact):
-            if fact.at > self._life.line_us - STEP_US:
+            if earlier or fact.at > self._life.line_us - STEP_US:
                 self._held.append(fact)
             return []
         changes = self._happened(self._life.see(fact.at))
@@ -126,8 +129,12 @@ class Fold:
     def _released(self, beat: facts.Alive) -> list[Change]:
         """What was held back since it might have been read before: a beat that counts on shows that it was not."""
         held, self._held = self._held, []
-        if not held or not self._life.goes_on(beat):
+        if not self._life.goes_on(beat):
             return []
+        if self._life.before_boot(beat.at):
+            self._life.began_later()
+        elif held:
+            held = [fact for fact in held if not self._life.before_boot(fact.at)]
         self._life.go_on()
         return [change for fact in held for change in self.apply(fact)]
 

@@ -53,7 +53,7 @@ class Pulse:
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
     spans in which something may be hidden, `hiding` one that has not ended yet; `again` is the boot of which lines are
     being read again, if any are. `entering` are about to join a room; `newcomers` have joined one since the last
-    ALIVE.
+    ALIVE. `began_us` is when this boot first said anything.
     """
 
     boot: str = ""
@@ -70,6 +70,7 @@ class Pulse:
     again: str = ""
     entering: tuple[Arrival, ...] = ()
     newcomers: tuple[str, ...] = ()
+    began_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ class Life:
         self._hidden = list(pulse.hidden)
         self._hiding = pulse.hiding
         self._again = pulse.again
+        self._began_us = pulse.began_us
 
     def pulse(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> Pulse:
         """All of it, as a value."""
@@ -153,6 +155,7 @@ class Life:
             self._again,
             entering,
             newcomers,
+            self._began_us,
         )
 
     # --- Lines --------------------------------------------------------------------------------------------------------
@@ -160,6 +163,15 @@ class Life:
         """Whether this may be read again; what is newer than all that was read is so only among lines of another boot,
         and the next beat tells."""
         return bool(self._again) and (self._again != self.boot or fact.at <= self.line_us)
+
+    def before_boot(self, at: int) -> bool:
+        """Whether a line of this time is of an earlier boot, read again; or else the clock was set back behind the
+        beginning of this one, which the next beat tells."""
+        return bool(self._began_us) and at < self._began_us - STEP_US
+
+    def began_later(self) -> None:
+        """The clock was set back behind the beginning of this boot: times tell nothing of boots any more."""
+        self._began_us = 0
 
     def goes_on(self, fact: facts.Alive) -> bool:
         """Whether this beat counts on from the last one, so that nothing before it that is new was read before."""
@@ -247,6 +259,7 @@ class Life:
         self._past = [*self._past, self.boot][-PAST:]
         self.boot, self._beat, self._again = boot, -1, ""
         self.alive_us, self._proof_us, self.line_us = 0, at, at
+        self._began_us = at
         self.froze_us = self.woke_us = 0
         self._clock = None
         self._hidden.clear()

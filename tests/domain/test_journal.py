@@ -145,6 +145,30 @@ def test_a_boot_ends_what_was_open_at_the_last_proof_of_life() -> None:
     assert fold([boot(START + 500 * SECOND, "n-9.0")], state) == []
 
 
+def test_lines_of_an_earlier_boot_that_are_read_again_without_a_beat_change_nothing() -> None:
+    """Even of those who were in a room when the switch died, and so never ended; whoever is in one now stays there."""
+    again = START + 500 * SECOND
+    before = merged([boot(START - 1)], LIVING[:19], [*STAY.lines()[:3], STAY.entering(), STAY.enter()])
+    now = CallLines("n-9.5", again + SECOND, again + 2 * SECOND, again + 6 * SECOND)
+    beats = living(10, again, uniqueid="n-9.0")
+    calm = [*before, *booting(again, "n-9.0"), *merged(beats, now.lines())]
+    at = calm.index(beats[8]) + 1
+    old = [line for line in before if b"ALIVE" not in line and b"BOOT" not in line]
+    assert fold([*calm[:at], *old, *calm[at:]]) == fold(calm)
+
+
+def test_a_clock_that_is_set_back_behind_the_boot_loses_no_line() -> None:
+    back = START + 300 * SECOND
+    state = Fold("n", RTP_TIMEOUT)
+    fold([*booting(START + 500 * SECOND, "n-5.0"), alive(START + 500 * SECOND, 0, "n-5.0")], state)
+    fold([*booting(START + 600 * SECOND, "n-9.0"), alive(START + 600 * SECOND, 0, "n-9.0")], state)
+    stay = CallLines("n-3.5", back + 100_000, back + 200_000, back + 5 * SECOND)
+    beats = [alive(back + (n - 1) * BEAT + 400_000, n, "n-9.0") for n in range(1, 14)]
+    changes = fold(merged(stay.lines(), beats), state)
+    [record] = records(changes)
+    assert (record.stay.identity.joined_us, record.left_us) == (stay.joined, stay.left)
+
+
 def test_an_exit_without_a_join_is_an_incident_and_no_record() -> None:
     changes = fold([STAY.exit(), *STAY.lines()[6:]])
     assert incidents(changes) == ["exit_without_join"]
