@@ -32,8 +32,8 @@ else
 	@$(MAKE) --no-print-directory --jobs=3 test-calls test-admission test-rest
 endif
 
-# Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them. The faults come
-# last, when the others have ended.
+# Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them. Callers' digits
+# are sent in time only where the rest gives way. The faults come last, when the others have ended.
 ADMISSION := tests/e2e/test_admission.py tests/e2e/test_daemon_away.py
 
 test-calls: $(READY)
@@ -43,7 +43,7 @@ test-admission: $(READY)
 	@$(BIN)/python -m pytest $(ADMISSION) tests/faults
 
 test-rest: $(READY)
-	@$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
+	@nice -n 19 $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
 
 properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
 	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/test_journal_faults.py $(ARGS)

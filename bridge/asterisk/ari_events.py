@@ -12,6 +12,7 @@ WANTED: Final = (
     "ChannelDtmfReceived",
     "ChannelDestroyed",
     "PlaybackFinished",
+    "ApplicationReplaced",
     "RESTResponse",
 )
 """Everything else is filtered out in Asterisk. Answers to our own requests count as events there."""
@@ -69,13 +70,20 @@ class PlaybackFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplicationReplaced:
+    """Another connection took our application over: no call is offered on this one any more, although it stays open."""
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event we asked not to get, or that a newer Asterisk invented."""
 
     type: str
 
 
-Event = StasisStart | StasisEnd | ChannelDestroyed | ChannelDtmfReceived | PlaybackFinished | Other
+Event = (
+    StasisStart | StasisEnd | ChannelDestroyed | ChannelDtmfReceived | PlaybackFinished | ApplicationReplaced | Other
+)
 
 
 def parse(frame: dict[str, Any]) -> Event:
@@ -94,6 +102,8 @@ def parse(frame: dict[str, Any]) -> Event:
             case "PlaybackFinished":
                 playback = frame["playback"]
                 return PlaybackFinished(playback["id"], playback["target_uri"].removeprefix("channel:"))
+            case "ApplicationReplaced":
+                return ApplicationReplaced()
             case _:
                 return Other(kind)
     except (KeyError, TypeError, AttributeError):

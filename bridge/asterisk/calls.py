@@ -202,6 +202,9 @@ class Calls:
                     call = self._open.get(channel_id)
                     if call is not None:
                         call.deliver(event)
+                case ari_events.ApplicationReplaced():
+                    # Such as an earlier try of ours to connect, which a link that was silent hands on late.
+                    raise AriUnreachable("another connection to ARI took the calls over; taking them back")
                 case ari_events.Other(kind):
                     log.debug("ari_event_unused", type=kind)
 

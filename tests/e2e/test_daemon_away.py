@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from watching import closed, journal, until
 
+from bridge.asterisk import ari, ari_events
 from bridge.sandbox import callers, callers_media, ports
 from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.company import Company
@@ -213,6 +214,24 @@ async def test_a_second_daemon_on_the_node_refuses_and_names_the_first(sandbox: 
     with second_daemon(sandbox, tmp_path, BRIDGE_STATE_DIR=sandbox.environment["BRIDGE_STATE_DIR"]) as (process, log):
         assert await asyncio.to_thread(process.wait, 20) == 1
         await said(log, f"pid {running.pid}")
+
+
+async def test_calls_that_another_connection_took_over_are_taken_back(
+    sandbox: Sandbox, api: Rest, firm: Company
+) -> None:
+    """As when a link that was silent hands on late what the daemon had given up."""
+    member, settings = firm.members[0], sandbox.environment
+    login = ari.Login(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
+    async with ari.connected(login) as thief:
+        # Until the daemon has taken the calls back, which is told here.
+        async with asyncio.timeout(10):
+            async for event in thief.events():
+                if isinstance(event, ari_events.ApplicationReplaced):
+                    break
+    script = (Key(member.digits["guest"], 0.5),)
+    await callers.place([Caller(ACCESS_NUMBER, script, stay=1.0)], sandbox.sip_address)
+    [record] = await closed(api, firm.id, 1)
+    assert record["room_id"] == member.room_id
 
 
 async def test_a_killed_asterisk_bills_no_second_of_its_outage(
