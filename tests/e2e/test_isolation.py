@@ -1,6 +1,7 @@
 """Conferences never mix, proved by ear: each plays its own tone, and nobody hears another's."""
 
 import wave
+from contextlib import suppress
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,7 +42,8 @@ def assert_only(samples: Samples, own: int, others: Iterable[int]) -> None:
 def recorded(folder: Path, tone: int) -> Samples | None:
     """The recording of the room with that tone, once Asterisk (which adds the time to its name) has finished it."""
     for path in folder.glob(f"{tone}*.wav"):
-        with wave.open(str(path)) as file:
+        # Its head is written at last: until then it is no recording.
+        with suppress(wave.Error, EOFError), wave.open(str(path)) as file:
             assert file.getframerate() == RATE
             samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.float64)
             if len(samples) > RATE:
