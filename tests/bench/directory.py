@@ -29,7 +29,7 @@ from sqlalchemy import text
 from bridge.domain.admission import DialledNumber, Entry
 from bridge.domain.passcode import digest
 from bridge.sandbox import postgres
-from bridge.storage import keys, locks, migration
+from bridge.storage import keys, migration
 from bridge.storage.database import Database
 from bridge.storage.directory import LocalDirectory
 
@@ -81,7 +81,6 @@ async def fill_postgres(url: str, codes: int) -> None:
         while part := list(itertools.islice(rooms, CHUNK)):
             tenants = [(id_of(0, room % ACCOUNTS), id_of(1, room), id_of(2, room)) for room, _ in part]
             async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", locks.CODES)
                 await connection.copy_records_to_table(
                     "sub_accounts",
                     records=[

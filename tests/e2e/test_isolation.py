@@ -1,9 +1,8 @@
 """Conferences never mix, proved by ear: each plays its own tone, and nobody hears another's."""
 
 import wave
-from contextlib import suppress
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import numpy as np
