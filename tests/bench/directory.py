@@ -170,9 +170,10 @@ async def filling(url: str, folder: Path, codes: int) -> dict[str, float]:
         # Whoever has to read everything again does so beside callers that are served.
         async with ticking() as late:
             began = time.monotonic()
-            known = directory.change or 0
             await execute(other, "INSERT INTO directory_changes (number) VALUES (next_directory_numbers(1) + 1)")
-            while directory.change == known:
+            async with other.transaction() as connection:
+                wanted = (await connection.execute(text("SELECT number FROM directory_state"))).scalar_one()
+            while (directory.change or 0) < wanted:
                 await asyncio.sleep(0.001)
             figures |= {"refill_s": time.monotonic() - began, "refill_loop_held_up_ms": 1000 * max(late)}
         for code in range(codes):
