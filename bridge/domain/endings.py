@@ -4,7 +4,8 @@
 - Where no line shows the exit, the end of the channel is at most TEARDOWN after it. If the channel joins again first,
   the exit was not before the beat before the first garbage since the join, or else right at the join.
 - A hang-up for want of audio ends the stay where the audio ended: the time-out earlier. So does a hang-up of which no
-  line says whether it was one.
+  line says whether it was one. A switch that wakes from a freeze takes what the kernel kept of the audio for new: who
+  fell silent then fell silent where the freeze began.
 - Who was there when the switch died was so until its last proof of life, or, where a whole ending may be hidden since
   they were last known to be there, until before that.
 
@@ -125,7 +126,7 @@ def estimated(stay: OpenStay, more_us: int) -> OpenStay:
 
 
 # --- Why ----------------------------------------------------------------------------------------------------------
-def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: int) -> MinuteRecord:
+def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: int, life: Life) -> MinuteRecord:
     """The stay, closed for the reason that LEFT and the hang-up (`cause` and `source`, as far as known) tell.
 
     `rtp_timeout_us` is how long the switch waited for audio, if LEFT does not say.
@@ -140,12 +141,19 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
     if cause in (CAUSE_NO_MEDIA, None):
         assert stay.left_us is not None
         quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else rtp_timeout_us
-        end = max(stay.identity.joined_us, stay.left_us - quiet_us - LISTENING_US)
+        end = _silent_since(stay, stay.left_us - quiet_us - LISTENING_US, life)
         lost = estimated(replace(stay, left_us=end), stay.left_us - end)
         return closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
     if cause == CAUSE_DISCONNECTED:
         return closed(stay, Reason.DISCONNECTED)
     return closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
+
+
+def _silent_since(stay: OpenStay, end: int, life: Life) -> int:
+    """When the audio of a stay ended that the switch took to have ended at `end`."""
+    uncounted = stay.deducted_us + stay.doubt_us
+    froze_us = life.asleep(end + uncounted, stay.identity.joined_us)
+    return max(stay.identity.joined_us, end if froze_us is None else min(end, froze_us - uncounted))
 
 
 def closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

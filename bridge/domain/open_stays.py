@@ -245,7 +245,7 @@ class OpenStays:
         return endings.gone(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
 
     def _explained(self, stay: OpenStay, cause: int | None = None, source: str = "") -> MinuteRecord:
-        return endings.explained(stay, cause, source, self._rtp_timeout_us)
+        return endings.explained(stay, cause, source, self._rtp_timeout_us, self._life)
 
     # --- The clock ----------------------------------------------------------------------------------------------------
     def beat(self) -> None:

@@ -53,7 +53,8 @@ class Pulse:
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
     spans in which something may be hidden, `hiding` one that has not ended yet; `again` is the boot of which lines are
     being read again, if any are. `entering` are about to join a room; `newcomers` have joined one since the last
-    ALIVE. `began_us` is when this boot first said anything.
+    ALIVE. `began_us` is when this boot first said anything. `freezes` are the latest of this boot, each from when until
+    when, by the clock as it goes now.
     """
 
     boot: str = ""
@@ -71,6 +72,7 @@ class Pulse:
     entering: tuple[Arrival, ...] = ()
     newcomers: tuple[str, ...] = ()
     began_us: int = 0
+    freezes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Life:
         self._hiding = pulse.hiding
         self._again = pulse.again
         self._began_us = pulse.began_us
+        self._freezes = list(pulse.freezes)
 
     def pulse(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> Pulse:
         """All of it, as a value."""
@@ -156,6 +159,7 @@ class Life:
             entering,
             newcomers,
             self._began_us,
+            tuple(self._freezes),
         )
 
     # --- Lines --------------------------------------------------------------------------------------------------------
@@ -195,6 +199,7 @@ class Life:
         gap = at - self.line_us
         if self.line_us and gap > FREEZE_US:
             self.froze_us, self.woke_us = self.line_us, at
+            self._freezes = [*self._freezes, (self.line_us, at)][-PAST:]
             yield Doubted(gap)
         self.line_us = max(self.line_us, at)
 
@@ -215,8 +220,16 @@ class Life:
     def waking(self, at: int, since: int) -> bool:
         """Whether something that happened at `at` to one who was there since `since` may be told late: the switch had
         just woken."""
-        gap = self.woke_us - self.froze_us
-        return bool(self.woke_us) and since < self.woke_us <= at <= self.woke_us + min(WAKING_US, gap // 2)
+        late_by = _late_by(self.froze_us, self.woke_us)
+        return bool(self.woke_us) and since < self.woke_us <= at <= self.woke_us + late_by
+
+    def asleep(self, at: int, since: int) -> int | None:
+        """When a freeze began of which what reached the switch at `at` may be left over, to one who was there since
+        `since`; None if it can't be."""
+        for froze_us, woke_us in self._freezes:
+            if since < woke_us and froze_us <= at <= woke_us + _late_by(froze_us, woke_us):
+                return froze_us
+        return None
 
     # --- The heart ----------------------------------------------------------------------------------------------------
     def booted(self, fact: facts.Boot) -> Iterator[Happening]:
@@ -236,7 +249,8 @@ class Life:
         self._again = ""
         if self.alive_us <= fact.at < self.woke_us:
             yield Mistaken(self.woke_us - self.froze_us)
-            self.line_us, self.froze_us, self.woke_us = self.froze_us, 0, 0
+            self.line_us = self.froze_us
+            self._forget_freeze()
         sure_us = self._sure_us()
         yield from self.see(fact.at)
         if stepped := bool(self.alive_us) and self.went_back(fact.at):
@@ -261,6 +275,7 @@ class Life:
         self.alive_us, self._proof_us, self.line_us = 0, at, at
         self._began_us = at
         self.froze_us = self.woke_us = 0
+        self._freezes.clear()
         self._clock = None
         self._hidden.clear()
         self._hiding = None
@@ -280,12 +295,21 @@ class Life:
         elif step >= STEP_US:
             self._hidden = [replace(span, until_us=at) for span in self._hidden]
             if abs(woke_us - self.froze_us - step) <= FREEZE_US:
-                self.froze_us = self.woke_us = 0  # the gap was the step
+                self._forget_freeze()  # the gap was the step
+            self._freezes = [(froze + step, woke + step) for froze, woke in self._freezes]
             yield Decided(step, woke_us > before.at)
         elif clock.at >= woke_us:
             yield Decided(0, False)
 
+    def _forget_freeze(self) -> None:
+        """The last gap was none."""
+        self._freezes = [freeze for freeze in self._freezes if freeze != (self.froze_us, self.woke_us)]
+        self.froze_us = self.woke_us = 0
+
     def _step_back(self, step: int, at: int, shows: bool) -> WentBack:
+        self._freezes = [(froze - step, woke - step) for froze, woke in self._freezes if woke != at] + [
+            freeze for freeze in self._freezes if freeze[1] == at
+        ]
         self.line_us = self._proof_us = self.alive_us = at
         if self.woke_us != at:
             self.froze_us = self.woke_us = 0
@@ -318,3 +342,8 @@ class Life:
             first, second, *later = self._hidden
             both = Hidden(first.since_us, second.until_us, first.endings or second.endings)
             self._hidden = [both, *later]
+
+
+def _late_by(froze_us: int, woke_us: int) -> int:
+    """How long after such a freeze the switch may still learn of what befell during it."""
+    return min(WAKING_US, (woke_us - froze_us) // 2)

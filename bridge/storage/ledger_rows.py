@@ -151,8 +151,10 @@ def pulse_of(row: dict[str, Any]) -> Pulse:
     entering = tuple(map(_arrival_of, row.get("entering", ())))
     hidden = tuple(Hidden(**span) for span in row.get("hidden", ()))
     hiding = Hidden(**row["hiding"]) if row.get("hiding") else None
+    freezes = tuple((froze, woke) for froze, woke in row.get("freezes", ()))
     clock = Clock(**row["clock"]) if row.get("clock") else None
-    return Pulse(**{**row, **known, "entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock})
+    found = {"entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock, "freezes": freezes}
+    return Pulse(**{**row, **known, **found})
 
 
 def _arrival_of(row: Any) -> Arrival:

@@ -143,8 +143,12 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
         at = say("APP_START", at + chance.randint(100, 5 * SECOND), **stamps)
         joined = at = say("BRIDGE_ENTER", at + chance.randint(50, 300_000), bridge, **stamps)
         leaves = joined + chance.randint(0, 60 * SECOND)
-        at = say("BRIDGE_EXIT", leaves, bridge, **stamps)
-        if cause == 44 and turn == turns - 1 and at < boot.end:
+        due, silent = leaves, cause == 44 and turn == turns - 1
+        if silent and not boot.steps:
+            # A switch that was frozen hears what is left of the audio as it wakes.
+            due = boot.written(leaves) + RTP_TIMEOUT + chance.randint(0, SECOND)
+        at = say("BRIDGE_EXIT", due, bridge, **stamps)
+        if silent and boot.steps and at < boot.end:
             leaves = max(joined, at - RTP_TIMEOUT - SECOND)
         if joined < boot.end:
             end = min(at, boot.end)

@@ -122,6 +122,20 @@ def test_a_hang_up_later_than_that_is_without_the_freeze_where_nobody_tells_the_
     assert record.error_bound_us == WOKE - FROZE
 
 
+def test_audio_that_a_switch_finds_on_waking_is_of_before_its_freeze() -> None:
+    """The BYE was given up while the switch was frozen, so that it took the caller for silent since it woke, and froze
+    again before it gave them up."""
+    silent = replace(STAY, left=WOKE + RTP_TIMEOUT + SECOND // 2, cause=44, source="")
+    times = [START + beat * BEAT for beat in range(120)]
+    times += [WOKE + beat * BEAT for beat in range(60)]
+    times += [WOKE + 33 * SECOND + beat * BEAT for beat in range(100)]
+    beating = [alive(at, beat, clock=(START, at - START + 1000)) for beat, at in enumerate(times)]
+    [record] = records(fold(merged(beating, silent.lines())))
+    assert (record.reason, record.evidence) == (Reason.MEDIA_LOST, Evidence.ESTIMATED)
+    assert record.left_us == FROZE
+    assert record.error_bound_us >= silent.left - FROZE
+
+
 def test_a_freeze_that_other_lines_fall_into_is_none() -> None:
     other = CallLines("n-7.2", START + 60 * SECOND)
     frozen_exit = replace(STAY, left=START + 60 * SECOND + BEAT)
