@@ -194,7 +194,8 @@ class _Daemon:
 
     async def _reconcile(self, session: ari.Ari) -> None:
         health, switch = self._health, AriSwitch(session, self._occupancy)
-        await reconcile_rooms(switch, health.recorded, health.on_difference, health.on_healing)
+        silent_s = self._meter.silent_s
+        await reconcile_rooms(switch, health.recorded, silent_s, health.on_difference, health.on_healing)
 
     async def _greet(self, call: StasisCall) -> bool:
         await self._occupancy.known()

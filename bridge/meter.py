@@ -74,6 +74,10 @@ class Meter:
         finally:
             self._connected_at = self._cel_custom = None
 
+    def silent_s(self) -> float | None:
+        """Seconds since the last look that found a new sign of life in the journal, None if none ever did."""
+        return self._watch.heart_s()
+
     @property
     def failure(self) -> str | None:
         """Why minutes could not be metered at the last look, if so."""

@@ -23,6 +23,10 @@ SAVED: Final = 100_000
 """A line is on disk this long after its event, at the latest."""
 SETTLED: Final = 5 * SECOND
 """After a fault is healed, a caller is served as ever."""
+STALL: Final = 60_000
+"""Digits that a caller's own process sends so much out of time are not those that were keyed."""
+LOOKED: Final = 4 * SECOND
+"""Within so long of a link to the switch, the daemon has journaled who is there."""
 IN_ROOM: Final = 2 * SECOND
 """A caller who stays so long after the last digit has been in the room."""
 P99_ERROR, P99_STAYS = 50_000, 500
@@ -31,6 +35,7 @@ MAX_ERROR: Final = SECOND
 UNDERCHARGE: Final = SECOND
 GHOST_ERROR: Final = 2 * SECOND
 """Asterisk knows the last audio, and looks for it, by whole seconds: to bill no more, a record must end before both."""
+AMI: Final = (Kind.AMI_CUT, Kind.AMI_SILENCE)
 RTP_TIMEOUT: Final = 60 * SECOND
 
 Key = tuple[str, str, int]
@@ -199,6 +204,7 @@ class _Audit:
         errors: list[int] = []
         under: list[int] = []
         over: list[int] = []
+        doubted: list[int] = []
         frozen: list[int] = []
         latency: list[int] = []
         for join in self.seen.joins:
@@ -220,9 +226,13 @@ class _Audit:
             if told.keyed_us is not None:
                 latency.append(join.joined_us - told.keyed_us)
             if end == death:
-                under.append(death - record.left_us)
-                if under[-1] > UNDERCHARGE and join.enter_whole and not self._unprovable(death):
-                    about = self._story(record, begin, end, -under[-1])
+                cost = death - record.left_us
+                if self._unprovable(join.joined_us, death):
+                    doubted.append(cost)
+                    continue
+                under.append(cost)
+                if cost > UNDERCHARGE and join.enter_whole:
+                    about = self._story(record, begin, end, -cost)
                     self._violated("a kill costs at most a second", join.uniqueid, about)
             elif any(freeze.began_us <= end <= freeze.healed_us for freeze in self.freezes):
                 frozen.append(end - record.left_us)
@@ -241,6 +251,8 @@ class _Audit:
             "error_ms_max": _ms(max(sizes, default=0)),
             "killed_stays": len(under),
             "undercharge_ms_max": _ms(max(under, default=0)),
+            "killed_in_doubt": len(doubted),
+            "doubted_undercharge_ms_max": _ms(max(doubted, default=0)),
             "ended_while_frozen": len(frozen),
             "frozen_undercharge_ms_max": _ms(max(frozen, default=0)),
             "admission_ms_p50": _ms(_quantile(sorted(latency), 0.50)),
@@ -281,7 +293,7 @@ class _Audit:
         """Who was answered, keyed a right code and stayed, is in; unless a fault struck the dialogue."""
         joined = {self.seen.called.get(join.uniqueid) for join in self.seen.joins}
         decisive = [trouble for trouble in self.seen.troubles if _keeps_out(trouble)]
-        hit = 0
+        hit = stalled = 0
         for told in self.seen.told:
             if not told.joins or told.call_id in joined:
                 continue
@@ -296,9 +308,12 @@ class _Audit:
                 )
             ):
                 hit += 1
+            elif told.stalled_us > STALL:
+                stalled += 1
             elif ended - keyed >= IN_ROOM:
                 self._violated("callers get in", told.call_id, "a right code, no fault near, and no join")
         self.figures["kept_out_by_faults"] = hit
+        self.figures["kept_out_by_their_own_stall"] = stalled
         self.figures["kept_out_without_a_fault"] = self._count("callers get in")
 
     def _calls(self) -> None:
@@ -341,9 +356,24 @@ class _Audit:
             return next((record for record in self.seen.records if record.uniqueid == join.uniqueid), None)
         return found
 
-    def _unprovable(self, death: int) -> bool:
-        """Whether no proof of life can have reached the disk in the last second before."""
-        return any(trouble.began_us <= death and death - SECOND <= trouble.healed_us for trouble in self.full)
+    def _unprovable(self, joined: int, death: int) -> bool:
+        """Whether what is missing of the journal can hide that they had left, since neither could Asterisk write nor
+        the daemon say who was there between that and the kill."""
+        away = sorted(
+            (trouble.began_us, trouble.healed_us)
+            for trouble in self.seen.troubles
+            if trouble.lane in ("daemon", "asterisk") and trouble.kind not in AMI and trouble.struck_us != death
+        )
+        for full in self.full:
+            if full.began_us > death or full.healed_us < joined:
+                continue
+            since, longest = full.healed_us, 0
+            for begun, healed in [*away, (death, death)]:
+                longest = max(longest, min(begun, death) - since)
+                since = max(since, healed)
+            if longest < LOOKED:
+                return True
+        return False
 
     def _unsaved(self, at: int) -> bool:
         return any(at <= death <= at + SAVED for death in self.deaths)

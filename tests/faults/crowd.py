@@ -39,21 +39,32 @@ class Told:
     ended_us: int | None
     ended_by: str | None
     vanished_us: int | None = None
+    stalled_us: int = 0
+    """By how much more than others some packet of the digits went out late."""
 
 
 class Telephone:
-    """A socket of audio that remembers when the end of the last digit went out."""
+    """A socket of audio that remembers when the end of the last digit went out, and how evenly the digits did."""
 
     def __init__(self, media: socket.socket) -> None:
         self._media = media
         self.keyed_us: int | None = None
         self._event = b""
+        self._late_us: list[int] = []
+
+    @property
+    def stalled_us(self) -> int:
+        """By how much more than others some packet of the digits went out late."""
+        return max(self._late_us, default=0) - min(self._late_us, default=0)
 
     def sendto(self, packet: bytes, remote: tuple[str, int]) -> None:
-        # The end of a digit is sent three times, with one timestamp.
-        if packet[1] & 0x7F == TELEPHONE_EVENT and packet[13] & END_OF_EVENT and packet[4:8] != self._event:
-            self._event = packet[4:8]
-            self.keyed_us = now_us()
+        if packet[1] & 0x7F == TELEPHONE_EVENT:
+            begun, lasts = int.from_bytes(packet[4:8]), int.from_bytes(packet[14:16])
+            self._late_us.append(now_us() - (begun + lasts) * 125)
+            # The end of a digit is sent three times, with one timestamp.
+            if packet[13] & END_OF_EVENT and packet[4:8] != self._event:
+                self._event = packet[4:8]
+                self.keyed_us = now_us()
         self._media.sendto(packet, remote)
 
 
@@ -67,6 +78,7 @@ class Crowd:
         self._target = target
         self._logs: dict[str, CallLog] = {}
         self._keyed: dict[str, int] = {}
+        self._stalled: dict[str, int] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -107,7 +119,10 @@ class Crowd:
     def told(self) -> list[Told]:
         """What all of them say."""
         return [
-            _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons)
+            replace(
+                _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons),
+                stalled_us=self._stalled.get(call_id, 0),
+            )
             for call_id, log in self._logs.items()
         ]
 
@@ -155,6 +170,7 @@ class Crowd:
                 return
             assert telephone.keyed_us is not None
             self._keyed[call_id] = telephone.keyed_us
+            self._stalled[call_id] = telephone.stalled_us
             await _breathe(stream, visit.stay_s)
         finally:
             speaking.cancel()

@@ -109,6 +109,28 @@ def test_a_stay_that_a_kill_ended_is_billed_to_within_a_second_and_never_beyond(
     assert killed(T + 6 * SECOND) == {"a kill costs at most a second"}
 
 
+def test_a_kill_before_anybody_could_look_after_a_full_disk_costs_more() -> None:
+    def killed(death: int, *others: Trouble) -> set[str]:
+        troubles = [trouble(Kind.DISK_FULL, "journal", T + 4 * SECOND, T + 5 * SECOND), *others]
+        troubles.append(trouble(Kind.ASTERISK_KILL, "asterisk", death, death + SECOND))
+        return broken(replace(seen(), troubles=troubles, records=[record(T + 4 * SECOND, reason="switch_lost")]))
+
+    assert killed(T + 7 * SECOND) == set()
+    assert killed(T + 10 * SECOND) == {"a kill costs at most a second"}
+    assert killed(T + 10 * SECOND, trouble(Kind.AMI_SILENCE, "daemon", T + 6 * SECOND, T + 9 * SECOND)) == {
+        "a kill costs at most a second"
+    }
+    assert killed(T + 10 * SECOND, trouble(Kind.ARI_SILENCE, "daemon", T + 6 * SECOND, T + 9 * SECOND)) == set()
+    later = trouble(Kind.ARI_SILENCE, "daemon", T + 9 * SECOND + 1, T + 20 * SECOND)
+    assert killed(T + 10 * SECOND, later) == {"a kill costs at most a second"}
+
+
+def test_a_caller_whose_own_process_stalled_while_it_keyed_is_counted_apart() -> None:
+    kept_out = replace(seen(), joins=[], records=[])
+    assert "callers get in" in broken(kept_out)
+    assert "callers get in" not in broken(replace(kept_out, told=[replace(seen().told[0], stalled_us=90_000)]))
+
+
 def test_a_join_that_a_kill_caught_at_once_may_be_lost() -> None:
     at_once = trouble(Kind.ASTERISK_KILL, "asterisk", JOINED + 50_000, JOINED + SECOND)
     later = trouble(Kind.ASTERISK_KILL, "asterisk", JOINED + 150_000, JOINED + SECOND)

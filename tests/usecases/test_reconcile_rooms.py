@@ -1,7 +1,7 @@
 """Rooms against the journal, on a switch that is told what to answer."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,12 +32,14 @@ class Switch:
         self.words.append((word, about))
 
 
-async def compared(switch: Switch, recorded: Recorded | None) -> list[tuple[str, str]]:
+async def compared(
+    switch: Switch, recorded: Recorded | None, silent_s: Callable[[], float | None] = lambda: None
+) -> list[tuple[str, str]]:
     """What is healed while the switch has answers left."""
     healed: list[tuple[str, str]] = []
     working = asyncio.create_task(
         reconcile_rooms.reconcile_rooms(
-            switch, lambda: recorded, lambda _: None, lambda kind, channel: healed.append((kind, channel))
+            switch, lambda: recorded, silent_s, lambda _: None, lambda kind, channel: healed.append((kind, channel))
         )
     )
     async with asyncio.timeout(10):
@@ -105,3 +107,27 @@ async def test_those_in_doubt_are_not_left_so_until_the_next_comparison(monkeypa
     switch = Switch([{"n-1.1"}] * 3)
     await compared(switch, Recorded({"n-1.1"}, NOBODY, {"n-1.1"}))
     assert [word for word, _ in switch.words] == ["PRESENT"] * 3
+
+
+@pytest.fixture
+def restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_rooms, "LOOK_S", 3600.0)
+    monkeypatch.setattr(reconcile_rooms, "DOUBT_S", 0.0)
+
+
+@pytest.mark.usefixtures("restless")
+async def test_everybody_is_told_once_when_a_connection_begins_though_the_ledger_is_away() -> None:
+    switch = Switch([NOBODY, {"n-1.1", "n-1.2"}, {"n-1.2", "n-1.3"}])
+    assert await compared(switch, None, lambda: 0.3) == []
+    [(word, about)] = switch.words
+    # Of the one who came a moment ago the journal may be about to tell, of the one who left it may have told.
+    assert (word, about.split(":")[1:]) == ("PRESENT", ["n-1.2"])
+
+
+@pytest.mark.usefixtures("restless")
+async def test_everybody_is_told_again_when_the_switch_can_write_again() -> None:
+    signs = iter([0.3, 0.3, 0.3, 2.5, None, 0.1, 0.1, *[0.2] * 1000])
+    switch = Switch([NOBODY, *[{"n-1.1"}] * 4])
+    await compared(switch, None, lambda: next(signs))
+    assert [about.split(":")[1:] for _, about in switch.words] == [["n-1.1"]] * 2
+    assert next(signs) == 0.2
