@@ -83,6 +83,11 @@ class Fold:
         """When the switch last said that it lives."""
         return self._life.alive_us
 
+    @property
+    def held(self) -> Fact | None:
+        """The first of those that are held back: what is read from here on is not in the state yet."""
+        return self._held[0] if self._held else None
+
     def read_again(self) -> None:
         """From here on, lines may be read again."""
         self._life.read_again()
@@ -134,9 +139,13 @@ class Fold:
         if self._life.before_boot(beat.at):
             self._life.began_later()
         elif held:
-            held = [fact for fact in held if not self._life.before_boot(fact.at)]
+            held = [fact for fact in held if not self._life.before_boot(fact.at) or self._is_there(fact.uniqueid)]
         self._life.go_on()
         return [change for fact in held for change in self.apply(fact)]
+
+    def _is_there(self, uniqueid: str) -> bool:
+        """Whether this channel is one of this boot: none outlives its boot."""
+        return self._calls.get(uniqueid) is not None or self._stays.get(uniqueid) is not None
 
     def _taken(self, fact: Fact) -> list[Change]:
         match fact:

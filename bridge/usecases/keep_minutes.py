@@ -48,21 +48,27 @@ async def keep_minutes(
     committed = resumption.position
     committed_at = time.monotonic()
     lines = 0
+    held_from: Position | None = None
     async for batch in journal.read(committed):
         if batch.again:
             fold.read_again()
         changes: list[Change] = []
         offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines)
         for line in batch.lines:
+            held = fold.held
             for fact in journal_line.read(line):
                 changes += [_placed(change, offset, batch) for change in fold.apply(fact)]
+            if fold.held is not held:
+                # What a fold holds back is not in what is committed of it.
+                held_from = None if fold.held is None else Position(batch.position.file, max(0, offset))
             offset += len(line) + 1
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
             on_progress(Progress(0, (), committed, fold))
             continue
-        await _commit(ledger, node, committed, batch, fold, changes, on_unavailable)
-        committed, committed_at = batch.position, time.monotonic()
+        position = held_from or batch.position
+        await _commit(ledger, node, committed, position, fold, changes, on_unavailable)
+        committed, committed_at = position, time.monotonic()
         on_progress(Progress(lines, changes, committed, fold))
         lines = 0
 
@@ -92,7 +98,7 @@ async def _commit(
     ledger: Ledger,
     node: str,
     before: Position | None,
-    batch: Batch,
+    after: Position,
     fold: Fold,
     changes: Sequence[Change],
     on_unavailable: Callable[[Unavailable], None],
@@ -100,7 +106,7 @@ async def _commit(
     tries = 0
     while True:
         try:
-            return await ledger.commit(node, before, batch.position, fold.pulse, changes)
+            return await ledger.commit(node, before, after, fold.pulse, changes)
         except Unavailable as error:
             on_unavailable(error)
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])

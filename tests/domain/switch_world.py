@@ -100,6 +100,7 @@ def _boot(chance: random.Random, number: int, begin: int, offset: int, quiet: bo
             at += length
         else:
             steps.append((at, chance.choice((-1, 1)) * chance.randint(800_000, 500 * SECOND)))
+            at += REVIVAL + SECOND  # a second step before a beat has shown the first is beyond what can be told
     end = max(begin + chance.randint(60, 150) * SECOND, at + 10 * SECOND)
     gone = chance.randint(begin, end)
     away = (gone, gone + chance.randint(0, 60 * SECOND)) if chance.random() < 0.4 and not quiet else (0, 0)

@@ -372,3 +372,14 @@ def test_the_switch_itself_says_how_long_it_waited_for_audio() -> None:
     told = line("LEFT", left + 300, STAY.uniqueid, {"extra": "HANGUP:44:300"})
     [record] = records(fold(merged(living(405), lines, [told])))
     assert record.left_us == left - 301 * SECOND
+
+
+def test_a_channel_that_is_there_is_of_this_boot_whatever_the_clock_says() -> None:
+    """The clock goes back behind the boot's beginning, and forward again before the next beat."""
+    old = [boot(START - 100 * SECOND, "n-0.0"), alive(START - 99 * SECOND, 0, "n-0.0")]
+    joined = [boot(START - 1), *merged(living(5), STAY.lines()[:5])]
+    away = replace(STAY, left=START - 60 * SECOND)
+    beats = [alive(START + 20 * SECOND + beat * BEAT, 10 + beat) for beat in range(4)]
+    [record] = records(fold([*old, *joined, *away.lines()[5:], *beats]))
+    assert (record.stay.identity.uniqueid, record.evidence) == (STAY.uniqueid, Evidence.ESTIMATED)
+    assert 0 <= record.duration_us <= 2 * SECOND

@@ -108,7 +108,13 @@ def test_a_restart_in_the_middle_changes_nothing(seed: int, calls: int) -> None:
 def interrupted(chance: random.Random, lines: list[bytes]) -> list[Change]:
     cut = chance.randint(0, len(lines))
     first = Fold("n", RTP_TIMEOUT)
-    before = fold(lines[:cut], first)
+    before: list[Change] = []
+    free = 0
+    for number, written_line in enumerate(lines[:cut], 1):
+        before += fold([written_line], first)
+        free = number if first.held is None else free
+    # What is held back is read once more.
+    cut = free
     second = Fold("n", RTP_TIMEOUT, first.pulse, first.calls, first.stays, tuple(first._ended))
     assert second.pulse == first.pulse
     return [*before, *fold(lines[cut:], second)]

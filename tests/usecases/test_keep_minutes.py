@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from journals import SECOND, START, CallLines, alive, booting
+from journals import SECOND, START, CallLines, alive, boot, booting
 
 from bridge.domain.minutes import Change
 from bridge.domain.switch_life import Pulse
@@ -64,3 +64,17 @@ async def test_only_places_that_are_committed_are_told() -> None:
 async def test_a_place_that_another_daemon_committed_is_told_at_once() -> None:
     progress = await told(Books(Position("f", 50)), batch(100, BEATS))
     assert [found.position for found in progress] == [Position("f", 50)]
+
+
+async def test_what_may_be_old_is_not_committed_before_it_is_known_to_be_new() -> None:
+    """The clock is stepped back behind the boot's beginning, or lines of an earlier boot come once more."""
+    books = Books()
+    earlier = [boot(START - 100 * SECOND, "n-0.0"), alive(START - 99 * SECOND, 0, "n-0.0")]
+    held = CallLines("n-7.2", START - 50 * SECOND).lines()[:2]
+    lines = [*earlier, *BEATS, *CALL.lines(), *held]
+    until = 1000 + sum(len(line) + 1 for line in lines)
+    beat = alive(START - 49 * SECOND, count=3)
+    progress = await told(books, batch(until, lines), batch(until + len(beat) + 1, [beat]))
+    place = Position("f", until - sum(len(line) + 1 for line in held))
+    assert books.places == [(None, place), (place, Position("f", until + len(beat) + 1))]
+    assert [found.lines for found in progress] == [len(lines), 1]
