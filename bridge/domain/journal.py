@@ -119,7 +119,7 @@ class Fold:
         if fact.uniqueid in self._ended:
             return []
         earlier = self._life.before_boot(fact.at)
-        if earlier:
+        if earlier and not self._is_there(fact.uniqueid):
             self._life.read_again()
         if self._life.read_before(fact):
             if earlier or fact.at > self._life.line_us - STEP_US:
