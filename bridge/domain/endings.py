@@ -6,6 +6,8 @@
 - A hang-up for want of audio ends the stay where the audio ended: the time-out earlier. So does a hang-up of which no
   line says whether it was one. A switch that wakes from a freeze takes what the kernel kept of the audio for new: who
   fell silent then fell silent where the freeze began.
+- Where a freeze was so long that a BYE was given up in it, who was there is known to have been so since when they hang
+  up, or when the switch has waited for their audio. Ended otherwise before that, they were there until it began.
 - Who was there when the switch died was so until its last proof of life, or, where a whole ending may be hidden since
   they were last known to be there, until before that.
 
@@ -91,10 +93,21 @@ def absent(stay: OpenStay, at: int, seen_us: int) -> OpenStay:
     return cut(stay, end, max(0, at - end))
 
 
-def died(stay: OpenStay, proved_us: int, life: Life) -> OpenStay:
+def died(stay: OpenStay, proved_us: int, life: Life, rtp_timeout_us: int) -> OpenStay:
     """The stay of a channel that was there when the switch died, which lived until `proved_us` at least."""
     end = min(proved_us, unseen_since(stay, proved_us, life))
-    return cut(stay, end, proved_us - end + BEAT_US)
+    return _heard(cut(stay, end, proved_us - end + BEAT_US), life, rtp_timeout_us)
+
+
+def _heard(stay: OpenStay, life: Life, quiet_us: int) -> OpenStay:
+    """The stay that is over, not by the caller's own word: without what they may not have heard of it."""
+    assert stay.left_us is not None
+    uncounted = stay.deducted_us + stay.doubt_us
+    froze_us = life.unheard_since(stay.left_us + uncounted, stay.identity.joined_us, quiet_us + LISTENING_US)
+    if froze_us is None:
+        return stay
+    end = max(stay.identity.joined_us, min(stay.left_us, froze_us - uncounted))
+    return estimated(replace(stay, left_us=end), stay.left_us - end)
 
 
 def unseen_since(stay: OpenStay, at: int, life: Life) -> int:
@@ -132,21 +145,22 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
     `rtp_timeout_us` is how long the switch waited for audio, if LEFT does not say.
     """
     result, told, quiet = [*stay.result.split(":"), "", ""][:3]
+    assert stay.left_us is not None
+    quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else rtp_timeout_us
+    heard = _heard(stay, life, quiet_us)
     if result in _RESULTS:
-        return closed(stay, _RESULTS[result])
+        return closed(stay if result == "DTMF" else heard, _RESULTS[result])
     if cause is None and told.isdecimal():
         cause = int(told)
     if source:
-        return closed(stay, Reason.HUNG_UP if source == stay.channel else Reason.DROPPED)
+        return closed(stay, Reason.HUNG_UP) if source == stay.channel else closed(heard, Reason.DROPPED)
     if cause in (CAUSE_NO_MEDIA, None):
-        assert stay.left_us is not None
-        quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else rtp_timeout_us
         end = _silent_since(stay, stay.left_us - quiet_us - LISTENING_US, life)
         lost = estimated(replace(stay, left_us=end), stay.left_us - end)
         return closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
     if cause == CAUSE_DISCONNECTED:
-        return closed(stay, Reason.DISCONNECTED)
-    return closed(stay, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
+        return closed(heard, Reason.DISCONNECTED)
+    return closed(heard, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
 
 
 def _silent_since(stay: OpenStay, end: int, life: Life) -> int:

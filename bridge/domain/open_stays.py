@@ -225,7 +225,7 @@ class OpenStays:
         changes: list[Change] = []
         for stay in self._open.values():
             if stay.left_us is None:
-                ended = endings.died(stay, proved_us, self._life)
+                ended = endings.died(stay, proved_us, self._life, self._rtp_timeout_us)
                 changes.append(endings.closed(ended, Reason.SWITCH_LOST))
             else:
                 changes.append(self._explained(stay))

@@ -27,6 +27,9 @@ FREEZE_US: Final = 700_000
 WAKING_US: Final = 4 * SECOND_US + 500_000
 """How long after a freeze an end may be of a caller who hung up during it, after a shorter freeze half of that: where a
 queue of the kernel ran over, the BYE comes again, and the last two are at most 4 s apart (T2 of RFC 3261, 17.1.2.2)."""
+GIVEN_UP_US: Final = 28 * SECOND_US
+"""A freeze that is longer may hide a BYE for good: it is repeated for 32 s, the last two times at most 4 s apart (64 T1
+and T2 of RFC 3261, 17.1.2.2)."""
 STEP_US: Final = 100_000
 REVIVAL_US: Final = 6 * SECOND_US
 """How long a heart may stand still that a step of the clock has stopped."""
@@ -228,6 +231,14 @@ class Life:
         `since`; None if it can't be."""
         for froze_us, woke_us in self._freezes:
             if since < woke_us and froze_us <= at <= woke_us + _late_by(froze_us, woke_us):
+                return froze_us
+        return None
+
+    def unheard_since(self, at: int, since: int, quiet_us: int) -> int | None:
+        """When a freeze began in which one who was there since `since` may have left for good, if the switch, which
+        waits `quiet_us` for audio, had not given them up by `at`; None without such a freeze."""
+        for froze_us, woke_us in self._freezes:
+            if woke_us - froze_us > GIVEN_UP_US and since < woke_us <= at <= woke_us + quiet_us:
                 return froze_us
         return None
 

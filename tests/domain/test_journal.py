@@ -136,6 +136,28 @@ def test_audio_that_a_switch_finds_on_waking_is_of_before_its_freeze() -> None:
     assert record.error_bound_us >= silent.left - FROZE
 
 
+@pytest.mark.parametrize(
+    ("asleep", "awake", "kept"), [(27, 10, True), (30, 10, False), (30, 60, False), (30, 62, True)]
+)
+def test_who_may_have_hung_up_in_a_long_freeze_is_charged_until_it_began_unless_heard_since(
+    asleep: int, awake: int, kept: bool
+) -> None:
+    """A BYE is repeated for half a minute. Later, the switch takes a caller for gone who sends no audio."""
+    woke = FROZE + asleep * SECOND
+    left = woke + awake * SECOND
+    times = [*(START + beat * BEAT for beat in range(120)), *(woke + beat * BEAT for beat in range(2 * awake + 1))]
+    beats = [alive(at, beat, clock=(START, at - START + 1000)) for beat, at in enumerate(times)]
+    for result, source in (("KICKED", ""), ("HANGUP", "")):
+        put_out = replace(STAY, left=left, result=result, source=source)
+        [record] = records(fold(merged(beats, put_out.lines())))
+        assert record.left_us == (left if kept else FROZE)
+    hangs_up = replace(STAY, left=left)
+    [record] = records(fold(merged(beats, hangs_up.lines())))
+    assert (record.left_us, record.evidence) == (left, Evidence.MEASURED)
+    [record] = records(fold([*merged(beats, STAY.lines()[:5]), boot(left + 60 * SECOND, "n-2.0")]))
+    assert (record.reason, record.left_us) == (Reason.SWITCH_LOST, left if kept else FROZE)
+
+
 def test_a_freeze_that_other_lines_fall_into_is_none() -> None:
     other = CallLines("n-7.2", START + 60 * SECOND)
     frozen_exit = replace(STAY, left=START + 60 * SECOND + BEAT)

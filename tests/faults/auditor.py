@@ -35,6 +35,10 @@ MAX_ERROR: Final = SECOND
 UNDERCHARGE: Final = SECOND
 GHOST_ERROR: Final = 2 * SECOND
 """Asterisk knows the last audio, and looks for it, by whole seconds: to bill no more, a record must end before both."""
+GHOST: Final = 62 * SECOND
+"""So long after it woke, Asterisk has given up whoever hung up while it was frozen."""
+GIVEN_UP: Final = 28 * SECOND
+"""Of a freeze that is shorter, a BYE that is repeated for 32 s is heard."""
 AMI: Final = (Kind.AMI_CUT, Kind.AMI_SILENCE)
 RTP_TIMEOUT: Final = 60 * SECOND
 
@@ -143,6 +147,7 @@ class _Audit:
         self.deaths = sorted(trouble.struck_us for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_KILL)
         self.switch = [trouble for trouble in seen.troubles if trouble.lane == "asterisk"]
         self.full = [trouble for trouble in seen.troubles if trouble.kind is Kind.DISK_FULL]
+        self.holes = [*self.full, *(trouble for trouble in seen.troubles if trouble.kind is Kind.JOURNAL_CUT)]
         self.blind = [*self.switch, *self.full]
         self.freezes = [trouble for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_FREEZE]
         self.figures: dict[str, int | float | str] = {}
@@ -357,22 +362,31 @@ class _Audit:
         return found
 
     def _unprovable(self, joined: int, death: int) -> bool:
-        """Whether what is missing of the journal can hide that they had left, since neither could Asterisk write nor
-        the daemon say who was there between that and the kill."""
+        """Whether they may have left before the kill, for all that anybody could tell: in a freeze that no BYE
+        outlasts, or behind what is missing of the journal, if the daemon could not look who was there in between."""
+        if any(
+            freeze.healed_us - freeze.began_us > GIVEN_UP
+            and joined < freeze.healed_us <= death <= freeze.healed_us + GHOST
+            for freeze in self.freezes
+        ):
+            return True
+        return any(
+            hole.began_us <= death and hole.healed_us >= joined and not self._looked(hole, death) for hole in self.holes
+        )
+
+    def _looked(self, hole: Trouble, death: int) -> bool:
+        """Whether the daemon had a while to look at the switch; to know of a cut, it needs the ledger."""
+        lanes = ("daemon", "asterisk", "postgres") if hole.kind is Kind.JOURNAL_CUT else ("daemon", "asterisk")
         away = sorted(
             (trouble.began_us, trouble.healed_us)
             for trouble in self.seen.troubles
-            if trouble.lane in ("daemon", "asterisk") and trouble.kind not in AMI and trouble.struck_us != death
+            if trouble.lane in lanes and trouble.kind not in AMI and trouble.struck_us != death
         )
-        for full in self.full:
-            if full.began_us > death or full.healed_us < joined:
-                continue
-            since, longest = full.healed_us, 0
-            for begun, healed in [*away, (death, death)]:
-                longest = max(longest, min(begun, death) - since)
-                since = max(since, healed)
-            if longest < LOOKED:
+        since = hole.healed_us
+        for begun, healed in [*away, (death, death)]:
+            if min(begun, death) - since >= LOOKED:
                 return True
+            since = max(since, healed)
         return False
 
     def _unsaved(self, at: int) -> bool:

@@ -44,10 +44,16 @@ class Told:
 
 
 class Telephone:
-    """A socket of audio that remembers when the end of the last digit went out, and how evenly the digits did."""
+    """A socket of audio that remembers when the end of the last digit went out, and how evenly the digits did.
 
-    def __init__(self, media: socket.socket) -> None:
+    All of a crowd share one address, so that the switch can't tell their audio apart. One whose switch has died is
+    silent, lest the next call at its port hear it.
+    """
+
+    def __init__(self, media: socket.socket, deaths: Callable[[], int]) -> None:
         self._media = media
+        self._deaths = deaths
+        self._died_before = deaths()
         self.keyed_us: int | None = None
         self._event = b""
         self._late_us: list[int] = []
@@ -65,14 +71,23 @@ class Telephone:
             if packet[13] & END_OF_EVENT and packet[4:8] != self._event:
                 self._event = packet[4:8]
                 self.keyed_us = now_us()
-        self._media.sendto(packet, remote)
+        if self._deaths() == self._died_before:
+            self._media.sendto(packet, remote)
 
 
 class Crowd:
-    """All visits of a plan; `codes` gives the code of a room's role."""
+    """All visits of a plan; `codes` gives the code of a room's role, `deaths` how often the switch has died so far."""
 
-    def __init__(self, visits: Sequence[Visit], codes: Callable[[int, str], str], number: str, target: str) -> None:
+    def __init__(
+        self,
+        visits: Sequence[Visit],
+        codes: Callable[[int, str], str],
+        number: str,
+        target: str,
+        deaths: Callable[[], int],
+    ) -> None:
         self._visits = visits
+        self._deaths = deaths
         self._codes = codes
         self._caller = Caller(number, quiet=True)
         self._target = target
@@ -158,7 +173,7 @@ class Crowd:
 
     async def _talk(self, sipp: Sipp, call_id: str, media: tuple[str, int]) -> None:
         visit = self._visit(call_id)
-        telephone = Telephone(sipp.media)
+        telephone = Telephone(sipp.media, self._deaths)
         stream = Stream(telephone, quiet=True)  # type: ignore[arg-type]
         speaking = asyncio.create_task(stream.run(media))
         try:

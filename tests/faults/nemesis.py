@@ -46,7 +46,8 @@ class Trouble:
 
 
 class Nemesis:
-    """What has gone wrong so far is in `troubles`; what died by itself, by part, in `crashes`."""
+    """What has gone wrong so far is in `troubles`; what died by itself, by part, in `crashes`; how often each part has
+    died at all, in `deaths`."""
 
     def __init__(self, sandbox: Sandbox, ari: Link, ami: Link, say: Say) -> None:
         self._sandbox = sandbox
@@ -55,6 +56,7 @@ class Nemesis:
         self._struck: Counter[Part] = Counter()
         self.troubles: list[Trouble] = []
         self.crashes: Counter[str] = Counter()
+        self.deaths: Counter[str] = Counter()
 
     async def run(self, faults: Iterable[Fault], begin: float) -> None:
         """Do them all; `begin` is the loop's time of the plan's second 0. Returns when the last is healed."""
@@ -73,6 +75,7 @@ class Nemesis:
                         continue
                     self._say(f"the {part} has died by itself")
                     self.crashes[part] += 1
+                    self.deaths[part] += 1
                     await asyncio.sleep(RESTART_S)
                     await asyncio.to_thread(self._sandbox.restart, part)
 
@@ -130,6 +133,7 @@ class Nemesis:
             await asyncio.to_thread(end, process)
             # One that was killed bills nobody after the signal; one that ends in good order does until it is gone.
             struck = now_us()
+            self.deaths[part] += 1
         await asyncio.sleep(fault.length_s)
         await asyncio.to_thread(self._sandbox.restart, part)
         return struck

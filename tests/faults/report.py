@@ -23,8 +23,11 @@ FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "error_ms_max": ("the same, worst", "≤ 1000"),
     "killed_stays": ("stays that a kill of Asterisk ended", ""),
     "undercharge_ms_max": ("the most that such a kill cost of a stay, ms", "≤ 1000"),
-    "killed_in_doubt": ("stays that a kill ended before the daemon could look who was there after a full disk", ""),
-    "doubted_undercharge_ms_max": ("the most that full disk and kill cost of such a stay, ms", ""),
+    "killed_in_doubt": (
+        "stays that a kill ended before anybody could know who had left in a long freeze or a hole of the journal",
+        "",
+    ),
+    "doubted_undercharge_ms_max": ("the most that this cost of such a stay, ms", ""),
     "ended_while_frozen": ("stays whose caller hung up while Asterisk was frozen", ""),
     "frozen_undercharge_ms_max": ("the most that a freeze cost of such a stay, ms", ""),
     "dropped": ("talking callers dropped by faults of the daemon, Postgres, links or journal", "0"),

@@ -138,7 +138,7 @@ async def _play(
     sandbox: Sandbox, planned: Plan, profile: Profile, firm: Firm, nemesis: Nemesis, witness: Path, say: Say
 ) -> list[Told]:
     """Calls and faults, side by side, until all callers have gone and all faults are healed."""
-    everyone = Crowd(planned.visits, firm.code, ACCESS_NUMBER, sandbox.sip_address)
+    everyone = Crowd(planned.visits, firm.code, ACCESS_NUMBER, sandbox.sip_address, lambda: nemesis.deaths["asterisk"])
     async with asyncio.TaskGroup() as tasks:
         supervising = tasks.create_task(nemesis.supervise())
         telling = tasks.create_task(_tell(everyone, nemesis, witness, say))
