@@ -13,6 +13,7 @@ WANTED: Final = (
     "ChannelDestroyed",
     "PlaybackFinished",
     "ApplicationReplaced",
+    "ChannelUserevent",
     "RESTResponse",
 )
 """Everything else is filtered out in Asterisk. Answers to our own requests count as events there."""
@@ -75,6 +76,13 @@ class ApplicationReplaced:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelUserevent:
+    """An event that a client of ARI made, whether of a channel or not."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """An event we asked not to get, or that a newer Asterisk invented."""
 
@@ -82,7 +90,14 @@ class Other:
 
 
 Event = (
-    StasisStart | StasisEnd | ChannelDestroyed | ChannelDtmfReceived | PlaybackFinished | ApplicationReplaced | Other
+    StasisStart
+    | StasisEnd
+    | ChannelDestroyed
+    | ChannelDtmfReceived
+    | PlaybackFinished
+    | ApplicationReplaced
+    | ChannelUserevent
+    | Other
 )
 
 
@@ -104,6 +119,8 @@ def parse(frame: dict[str, Any]) -> Event:
                 return PlaybackFinished(playback["id"], playback["target_uri"].removeprefix("channel:"))
             case "ApplicationReplaced":
                 return ApplicationReplaced()
+            case "ChannelUserevent":
+                return ChannelUserevent(frame["eventname"])
             case _:
                 return Other(kind)
     except (KeyError, TypeError, AttributeError):

@@ -13,6 +13,7 @@ from bridge import telemetry
 from bridge.asterisk import ari_events, prompts
 from bridge.asterisk.ari import APPLICATION, REQUEST_TIMEOUT_S, Ari, AriFailed, AriUnreachable
 from bridge.asterisk.ari_events import Channel, Event
+from bridge.asterisk.echo import Echo
 from bridge.domain import phone
 from bridge.domain.admission import Entry
 from bridge.domain.errors import BridgeError
@@ -171,6 +172,7 @@ class Calls:
     def __init__(self, greet: Greet) -> None:
         self._greet = greet
         self._open: dict[str, StasisCall] = {}
+        self._echo = Echo()
 
     @property
     def open(self) -> int:
@@ -187,6 +189,7 @@ class Calls:
             except AriFailed as error:
                 raise AriUnreachable(f"ARI answers, but not as it should: {error}") from error
             on_ready()
+            tasks.create_task(self._echo.listen(ari), name="echo")
             await reader
 
     async def _read(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:
@@ -205,6 +208,8 @@ class Calls:
                 case ari_events.ApplicationReplaced():
                     # Such as an earlier try of ours to connect, which a link that was silent hands on late.
                     raise AriUnreachable("another connection to ARI took the calls over; taking them back")
+                case ari_events.ChannelUserevent():
+                    self._echo.heard()
                 case ari_events.Other(kind):
                     log.debug("ari_event_unused", type=kind)
 

@@ -15,14 +15,18 @@ USER, PASSWORD = "bridge", "correct-horse"
 
 
 class FakeAri:
-    """Answers every request with 204, unless `answers` says otherwise; `requests` holds (method, uri, query)."""
+    """Answers every request with 204, unless `answers` says otherwise; `requests` holds (method, uri, query).
+
+    Events of the client's own come back to it, unless its application was `taken`; they are not among the requests.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.answers: dict[str, tuple[int, Any]] = {"applications/bridge": (200, {"channel_ids": []})}
-        self.silent = False
+        self.silent = self.taken = False
         self.sockets: list[web.WebSocketResponse] = []
         self.heard = asyncio.Event()
+        self.echoed = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != aiohttp.encode_basic_auth(USER, PASSWORD):
@@ -32,6 +36,12 @@ class FakeAri:
         self.sockets.append(socket)
         async for message in socket:
             frame = json.loads(message.data)
+            if frame["uri"].startswith("events/user/"):
+                await socket.send_json(self._answer(frame))
+                if not self.taken:
+                    self.echoed.set()
+                    await self.event("ChannelUserevent", eventname=frame["uri"].rpartition("/")[2], userevent={})
+                continue
             query = {pair["name"]: pair["value"] for pair in frame.get("query_strings", [])}
             self.requests.append((frame["method"], frame["uri"], query))
             self.heard.set()

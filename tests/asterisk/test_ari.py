@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from fake_ari import FakeAri, channel, running
 
-from bridge.asterisk import ari, ari_events, calls
+from bridge.asterisk import ari, ari_events, calls, echo
 from bridge.asterisk.ari import Ari, AriFailed, AriRefused, AriUnreachable, Login
 from bridge.asterisk.calls import Calls, StasisCall
 from bridge.domain.admission import Entry
@@ -108,6 +108,31 @@ class Serving:
         self.release.set()
         self._task.cancel()
         await asyncio.wait([self._task])
+
+
+async def _let_in(call: StasisCall) -> bool:
+    return True
+
+
+async def test_a_connection_that_answers_but_brings_no_events_is_given_up(
+    wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(echo, "ECHO_S", 0.0)
+    monkeypatch.setattr(echo, "PATIENCE_S", 0.2)
+    fake, login = wire
+    async with ari.connected(login) as session:
+        serving = asyncio.create_task(Calls(_let_in).serve(session, lambda: None))
+        # As long as they come back, they go on.
+        for _ in range(3):
+            fake.echoed.clear()
+            async with asyncio.timeout(5):
+                await fake.echoed.wait()
+        assert not serving.done()
+        fake.taken = True
+        await asyncio.wait([serving], timeout=5)
+        [error] = [*getattr(serving.exception(), "exceptions", ())]
+    assert isinstance(error, AriUnreachable)
+    assert "offers no calls" in str(error)
 
 
 async def test_the_event_filter_is_set_on_every_connection(wire: tuple[FakeAri, Login]) -> None:

@@ -17,6 +17,8 @@ import pytest
 from watching import closed, journal, until
 
 from bridge.asterisk import ari, ari_events
+from bridge.asterisk.ari import AriUnreachable
+from bridge.asterisk.echo import NAME, PATIENCE_S, Echo
 from bridge.sandbox import callers, callers_media, ports
 from bridge.sandbox.callers import Caller, Key
 from bridge.sandbox.company import Company
@@ -232,6 +234,34 @@ async def test_calls_that_another_connection_took_over_are_taken_back(
     await callers.place([Caller(ACCESS_NUMBER, script, stay=1.0)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert record["room_id"] == member.room_id
+
+
+async def test_a_connection_that_answers_but_offers_no_calls_is_noticed(sandbox: Sandbox) -> None:
+    """The daemon takes its application back from the thief, whose connection stays open."""
+    settings = sandbox.environment
+    login = ari.Login(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
+    echo = Echo()
+    async with ari.connected(login) as thief, asyncio.timeout(30):
+
+        async def hear() -> None:
+            replaced = False
+            async for event in thief.events():
+                replaced = replaced or isinstance(event, ari_events.ApplicationReplaced)
+                if isinstance(event, ari_events.ChannelUserevent) and event.name == NAME:
+                    assert not replaced
+                    echo.heard()
+
+        hearing = asyncio.create_task(hear())
+        with pytest.raises(AriUnreachable, match="offers no calls"):
+            await echo.listen(thief)
+        assert (await thief.request("GET", f"applications/{ari.APPLICATION}"))["name"] == ari.APPLICATION
+        hearing.cancel()
+    # The daemon hears its own, or it would lose the connection time and again.
+    await until(lambda: asyncio.to_thread(sandbox.ready), bool)
+    well_until = asyncio.get_running_loop().time() + 2 * PATIENCE_S
+    while asyncio.get_running_loop().time() < well_until:
+        assert await asyncio.to_thread(sandbox.ready)
+        await asyncio.sleep(0.2)
 
 
 async def test_a_killed_asterisk_bills_no_second_of_its_outage(

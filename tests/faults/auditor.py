@@ -39,6 +39,7 @@ GHOST: Final = 62 * SECOND
 """So long after it woke, Asterisk has given up whoever hung up while it was frozen."""
 GIVEN_UP: Final = 28 * SECOND
 """Of a freeze that is shorter, a BYE that is repeated for 32 s is heard."""
+HOLES: Final = (Kind.DISK_FULL, Kind.JOURNAL_CUT, Kind.JOURNAL_GARBAGE, Kind.JOURNAL_HALF, Kind.JOURNAL_NUL)
 AMI: Final = (Kind.AMI_CUT, Kind.AMI_SILENCE)
 RTP_TIMEOUT: Final = 60 * SECOND
 
@@ -147,7 +148,7 @@ class _Audit:
         self.deaths = sorted(trouble.struck_us for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_KILL)
         self.switch = [trouble for trouble in seen.troubles if trouble.lane == "asterisk"]
         self.full = [trouble for trouble in seen.troubles if trouble.kind is Kind.DISK_FULL]
-        self.holes = [*self.full, *(trouble for trouble in seen.troubles if trouble.kind is Kind.JOURNAL_CUT)]
+        self.holes = [trouble for trouble in seen.troubles if trouble.kind in HOLES]
         self.blind = [*self.switch, *self.full]
         self.freezes = [trouble for trouble in seen.troubles if trouble.kind is Kind.ASTERISK_FREEZE]
         self.figures: dict[str, int | float | str] = {}
@@ -375,8 +376,9 @@ class _Audit:
         )
 
     def _looked(self, hole: Trouble, death: int) -> bool:
-        """Whether the daemon had a while to look at the switch; to know of a cut, it needs the ledger."""
-        lanes = ("daemon", "asterisk", "postgres") if hole.kind is Kind.JOURNAL_CUT else ("daemon", "asterisk")
+        """Whether the daemon had a while to look at the switch; to know of what Asterisk has written and is spoilt, it
+        needs the ledger."""
+        lanes = ("daemon", "asterisk") if hole.kind is Kind.DISK_FULL else ("daemon", "asterisk", "postgres")
         away = sorted(
             (trouble.began_us, trouble.healed_us)
             for trouble in self.seen.troubles
