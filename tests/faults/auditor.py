@@ -23,6 +23,8 @@ SAVED: Final = 100_000
 """A line is on disk this long after its event, at the latest."""
 SETTLED: Final = 5 * SECOND
 """After a fault is healed, a caller is served as ever."""
+RECONNECTED: Final = 8 * SECOND
+"""A request that a silent link has swallowed is waited for, 5 s, and another connection tried after 2 s."""
 STALL: Final = 60_000
 """Digits that a caller's own process sends so much out of time are not those that were keyed."""
 LOOKED: Final = 4 * SECOND
@@ -309,7 +311,7 @@ class _Audit:
                 or keyed is None
                 or ended is None
                 or any(
-                    trouble.began_us <= keyed + IN_ROOM and told.invited_us <= trouble.healed_us + SETTLED
+                    trouble.began_us <= keyed + IN_ROOM and told.invited_us <= trouble.healed_us + _settled(trouble)
                     for trouble in decisive
                 )
             ):
@@ -415,6 +417,11 @@ class _Audit:
 def _keeps_out(trouble: Trouble) -> bool:
     """Whether admission may wait for this: the ledger it may not, nor for a journal that was merely torn."""
     return trouble.lane in ("daemon", "asterisk") or trouble.kind is Kind.DISK_FULL
+
+
+def _settled(trouble: Trouble) -> int:
+    """How long after it was healed it may still keep callers out."""
+    return RECONNECTED if trouble.kind is Kind.ARI_SILENCE else SETTLED
 
 
 def _within(at: int, troubles: Iterable[Trouble], after: int = SETTLED) -> bool:

@@ -104,5 +104,6 @@ join, never from before the digit, and its end is compared with the caller's own
 |---|---|
 {chr(10).join(f"| {kind} | {count} |" for kind, count in sorted(kinds.items()))}
 
-The same plan again: `make faults ARGS="--seed {about["seed"]}"`.
+The same plan again: `make faults ARGS="--seed {about["seed"]} --seconds {about["seconds"]:g} \\
+--rate {about["callers a second"]:g} --pace {about["faults as against usual"]:g}"`.
 """

@@ -310,6 +310,7 @@ def main() -> None:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seconds": profile.duration_s,
         "callers a second": profile.rate,
+        "faults as against usual": chosen.pace,
         "Asterisk": found.asterisk,
         "Postgres": found.postgres,
         "Python": sys.version.split()[0],

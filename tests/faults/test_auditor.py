@@ -125,6 +125,13 @@ def test_a_kill_before_anybody_could_look_after_a_full_disk_costs_more() -> None
     assert killed(T + 10 * SECOND, later) == {"a kill costs at most a second"}
 
 
+def test_a_silent_link_keeps_callers_out_for_a_while_after_it_is_mended() -> None:
+    kept_out = replace(seen(), joins=[], records=[])
+    for ago, at_fault in ((7, True), (9, False)):
+        silence = trouble(Kind.ARI_SILENCE, "daemon", T - 30 * SECOND, T - ago * SECOND)
+        assert ("callers get in" in broken(replace(kept_out, troubles=[silence]))) is not at_fault
+
+
 def test_a_caller_whose_own_process_stalled_while_it_keyed_is_counted_apart() -> None:
     kept_out = replace(seen(), joins=[], records=[])
     assert "callers get in" in broken(kept_out)
