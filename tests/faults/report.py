@@ -82,6 +82,8 @@ def page(verdict: Verdict, troubles: Sequence[Trouble], about: Mapping[str, str 
         for name, (what, wanted) in FIGURES.items()
         if name in verdict.figures
     )
+    again = f"--seed {about['seed']} --seconds {about['seconds']} --rate {about['callers a second']}"
+    again += f" --pace {about['faults as against usual']}"
     held = "Every promise held." if not verdict.violations else f"{len(verdict.violations)} violations."
     return f"""# Faults: what a run of `make faults` found
 
@@ -104,6 +106,5 @@ join, never from before the digit, and its end is compared with the caller's own
 |---|---|
 {chr(10).join(f"| {kind} | {count} |" for kind, count in sorted(kinds.items()))}
 
-The same plan again: `make faults ARGS="--seed {about["seed"]} --seconds {about["seconds"]:g} \\
---rate {about["callers a second"]:g} --pace {about["faults as against usual"]:g}"`.
+The same plan again: `make faults ARGS="{again}"`.
 """
