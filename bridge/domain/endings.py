@@ -65,6 +65,9 @@ def perhaps_over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenSta
 
 def gone(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
     """The stay of a channel that has ended by `at`, although no line says when it left."""
+    if life.went_back(at) and at >= stay.identity.joined_us:
+        # The clock went back, or this is read again, and what went before it was lost the first time.
+        return cut(stay, at - TEARDOWN_US, life.alive_us - at + TEARDOWN_US)
     ended = over(stay, at, life, newcomer)
     assert ended.left_us is not None
     end = max(stay.identity.joined_us, ended.left_us - TEARDOWN_US)

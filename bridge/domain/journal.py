@@ -136,7 +136,8 @@ class Fold:
         held, self._held = self._held, []
         if not self._life.goes_on(beat):
             return []
-        if self._life.before_boot(beat.at):
+        early = any(self._life.before_boot(fact.at) for fact in held)
+        if self._life.before_boot(beat.at) or (early and self._life.went_back(beat.at)):
             self._life.began_later()
         elif held:
             held = [fact for fact in held if not self._life.before_boot(fact.at) or self._is_there(fact.uniqueid)]

@@ -405,3 +405,19 @@ def test_a_channel_that_is_there_is_of_this_boot_whatever_the_clock_says() -> No
     [record] = records(fold([*old, *joined, *away.lines()[5:], *beats]))
     assert (record.stay.identity.uniqueid, record.evidence) == (STAY.uniqueid, Evidence.ESTIMATED)
     assert 0 <= record.duration_us <= 2 * SECOND
+
+
+def test_a_hang_up_that_is_read_late_ends_a_stay_when_it_was() -> None:
+    """What was written before it was lost, and what came after it was read before."""
+    late = [found for found in STAY.lines() if b'"HANGUP"' in found[:40]]
+    [record] = records(fold([*merged(living(80), STAY.lines()[:5]), *late]))
+    assert (record.evidence, record.duration_us <= 60 * SECOND + 7) == (Evidence.ESTIMATED, True)
+
+
+def test_callers_who_came_after_the_clock_went_back_behind_the_boots_beginning_are_there() -> None:
+    old = [boot(START - 100 * SECOND, "n-0.0"), alive(START - 99 * SECOND, 0, "n-0.0")]
+    step = -6 * SECOND
+    came = CallLines("n-7.2", START + 5 * SECOND + step, START + 5 * SECOND + step + 400_000, START + 9 * SECOND + step)
+    after = [alive(START + beat * BEAT + step, beat) for beat in range(13, 40)]
+    [record] = records(fold([*old, boot(START - 1), *living(5), *came.lines()[:5], *merged(after, came.lines()[5:])]))
+    assert record.stay.identity.uniqueid == came.uniqueid
