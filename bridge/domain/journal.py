@@ -122,7 +122,7 @@ class Fold:
         if earlier and not self._is_there(fact.uniqueid):
             self._life.read_again()
         if self._life.read_before(fact):
-            if earlier or fact.at > self._life.line_us - STEP_US:
+            if earlier or self._is_newer(fact) or self._life.may_read_again():
                 self._held.append(fact)
             return []
         changes = self._happened(self._life.see(fact.at))
@@ -136,6 +136,8 @@ class Fold:
         held, self._held = self._held, []
         if not self._life.goes_on(beat):
             return []
+        if not self._life.went_back(beat.at):
+            held = [fact for fact in held if self._life.before_boot(fact.at) or self._is_newer(fact)]
         early = any(self._life.before_boot(fact.at) for fact in held)
         if self._life.before_boot(beat.at) or (early and self._life.went_back(beat.at)):
             self._life.began_later()
@@ -143,6 +145,10 @@ class Fold:
             held = [fact for fact in held if not self._life.before_boot(fact.at) or self._is_there(fact.uniqueid)]
         self._life.go_on()
         return [change for fact in held for change in self.apply(fact)]
+
+    def _is_newer(self, fact: Fact) -> bool:
+        """Whether this is newer than all that was read, but for a step of the clock too small to be one."""
+        return fact.at > self._life.line_us - STEP_US
 
     def _is_there(self, uniqueid: str) -> bool:
         """Whether this channel is one of this boot: none outlives its boot."""

@@ -193,6 +193,10 @@ class Life:
         if self.boot:
             self._again = UNKNOWN
 
+    def may_read_again(self) -> bool:
+        """Whether nothing has told yet if lines are read again: the clock may have gone back instead."""
+        return self._again == UNKNOWN
+
     def reading_again(self) -> bool:
         """Whether lines are being read again."""
         return bool(self._again)
