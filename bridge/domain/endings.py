@@ -105,12 +105,19 @@ def died(stay: OpenStay, proved_us: int, life: Life, rtp_timeout_us: int) -> Ope
 def _heard(stay: OpenStay, life: Life, quiet_us: int) -> OpenStay:
     """The stay that is over, not by the caller's own word: without what they may not have heard of it."""
     assert stay.left_us is not None
-    uncounted = stay.deducted_us + stay.doubt_us
-    froze_us = life.unheard_since(stay.left_us + uncounted, stay.identity.joined_us, quiet_us + LISTENING_US)
-    if froze_us is None:
-        return stay
-    end = max(stay.identity.joined_us, min(stay.left_us, froze_us - uncounted))
-    return estimated(replace(stay, left_us=end), stay.left_us - end)
+    at = stay.left_us + _uncounted(stay)
+    end = _until(stay, stay.left_us, life.unheard_since(at, stay.identity.joined_us, quiet_us + LISTENING_US))
+    return stay if end == stay.left_us else estimated(replace(stay, left_us=end), stay.left_us - end)
+
+
+def _uncounted(stay: OpenStay) -> int:
+    """What the clock has taken off the stay, or may have."""
+    return stay.deducted_us + stay.doubt_us
+
+
+def _until(stay: OpenStay, end: int, froze_us: int | None) -> int:
+    """The end, but no later than a freeze, if there was one that began at `froze_us`."""
+    return max(stay.identity.joined_us, end if froze_us is None else min(end, froze_us - _uncounted(stay)))
 
 
 def unseen_since(stay: OpenStay, at: int, life: Life) -> int:
@@ -168,9 +175,7 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
 
 def _silent_since(stay: OpenStay, end: int, life: Life) -> int:
     """When the audio of a stay ended that the switch took to have ended at `end`."""
-    uncounted = stay.deducted_us + stay.doubt_us
-    froze_us = life.asleep(end + uncounted, stay.identity.joined_us)
-    return max(stay.identity.joined_us, end if froze_us is None else min(end, froze_us - uncounted))
+    return _until(stay, end, life.asleep(end + _uncounted(stay), stay.identity.joined_us))
 
 
 def closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

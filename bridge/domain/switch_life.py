@@ -322,9 +322,7 @@ class Life:
         self.froze_us = self.woke_us = 0
 
     def _step_back(self, step: int, at: int, shows: bool) -> WentBack:
-        self._freezes = [(froze - step, woke - step) for froze, woke in self._freezes if woke != at] + [
-            freeze for freeze in self._freezes if freeze[1] == at
-        ]
+        self._freezes = [(froze, woke) if woke == at else (froze - step, woke - step) for froze, woke in self._freezes]
         self.line_us = self._proof_us = self.alive_us = at
         if self.woke_us != at:
             self.froze_us = self.woke_us = 0
