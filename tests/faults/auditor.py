@@ -25,8 +25,6 @@ SETTLED: Final = 5 * SECOND
 """After a fault is healed, a caller is served as ever."""
 RECONNECTED: Final = 8 * SECOND
 """A request that a silent link has swallowed is waited for, 5 s, and another connection tried after 2 s."""
-STALL: Final = 60_000
-"""Digits that a caller's own process sends so much out of time are not those that were keyed."""
 LOOKED: Final = 4 * SECOND
 """Within so long of a link to the switch, the daemon has journaled who is there."""
 IN_ROOM: Final = 2 * SECOND
@@ -41,7 +39,7 @@ GHOST: Final = 62 * SECOND
 """So long after it woke, Asterisk has given up whoever hung up while it was frozen."""
 GIVEN_UP: Final = 28 * SECOND
 """Of a freeze that is shorter, a BYE that is repeated for 32 s is heard."""
-HOLES: Final = (Kind.DISK_FULL, Kind.JOURNAL_CUT, Kind.JOURNAL_GARBAGE, Kind.JOURNAL_HALF, Kind.JOURNAL_NUL)
+HOLES: Final = (Kind.DISK_FULL, Kind.JOURNAL_CUT, Kind.JOURNAL_GARBAGE, Kind.JOURNAL_NUL)
 AMI: Final = (Kind.AMI_CUT, Kind.AMI_SILENCE)
 RTP_TIMEOUT: Final = 60 * SECOND
 
@@ -235,7 +233,7 @@ class _Audit:
                 latency.append(join.joined_us - told.keyed_us)
             if end == death:
                 cost = death - record.left_us
-                if self._unprovable(join.joined_us, death):
+                if cost > UNDERCHARGE and self._unprovable(join.joined_us, death):
                     doubted.append(cost)
                     continue
                 under.append(cost)
@@ -301,7 +299,7 @@ class _Audit:
         """Who was answered, keyed a right code and stayed, is in; unless a fault struck the dialogue."""
         joined = {self.seen.called.get(join.uniqueid) for join in self.seen.joins}
         decisive = [trouble for trouble in self.seen.troubles if _keeps_out(trouble)]
-        hit = stalled = 0
+        hit = 0
         for told in self.seen.told:
             if not told.joins or told.call_id in joined:
                 continue
@@ -316,12 +314,9 @@ class _Audit:
                 )
             ):
                 hit += 1
-            elif told.stalled_us > STALL:
-                stalled += 1
             elif ended - keyed >= IN_ROOM:
                 self._violated("callers get in", told.call_id, "a right code, no fault near, and no join")
         self.figures["kept_out_by_faults"] = hit
-        self.figures["kept_out_by_their_own_stall"] = stalled
         self.figures["kept_out_without_a_fault"] = self._count("callers get in")
 
     def _calls(self) -> None:

@@ -39,12 +39,10 @@ class Told:
     ended_us: int | None
     ended_by: str | None
     vanished_us: int | None = None
-    stalled_us: int = 0
-    """By how much more than others some packet of the digits went out late."""
 
 
 class Telephone:
-    """A socket of audio that remembers when the end of the last digit went out, and how evenly the digits did.
+    """A socket of audio that remembers when the end of the last digit went out.
 
     All of a crowd share one address, so that the switch can't tell their audio apart. One whose switch has died is
     silent, lest the next call at its port hear it.
@@ -56,21 +54,12 @@ class Telephone:
         self._died_before = deaths()
         self.keyed_us: int | None = None
         self._event = b""
-        self._late_us: list[int] = []
-
-    @property
-    def stalled_us(self) -> int:
-        """By how much more than others some packet of the digits went out late."""
-        return max(self._late_us, default=0) - min(self._late_us, default=0)
 
     def sendto(self, packet: bytes, remote: tuple[str, int]) -> None:
-        if packet[1] & 0x7F == TELEPHONE_EVENT:
-            begun, lasts = int.from_bytes(packet[4:8]), int.from_bytes(packet[14:16])
-            self._late_us.append(now_us() - (begun + lasts) * 125)
-            # The end of a digit is sent three times, with one timestamp.
-            if packet[13] & END_OF_EVENT and packet[4:8] != self._event:
-                self._event = packet[4:8]
-                self.keyed_us = now_us()
+        # The end of a digit is sent three times, with one timestamp.
+        if packet[1] & 0x7F == TELEPHONE_EVENT and packet[13] & END_OF_EVENT and packet[4:8] != self._event:
+            self._event = packet[4:8]
+            self.keyed_us = now_us()
         if self._deaths() == self._died_before:
             self._media.sendto(packet, remote)
 
@@ -93,7 +82,6 @@ class Crowd:
         self._target = target
         self._logs: dict[str, CallLog] = {}
         self._keyed: dict[str, int] = {}
-        self._stalled: dict[str, int] = {}
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -134,10 +122,7 @@ class Crowd:
     def told(self) -> list[Told]:
         """What all of them say."""
         return [
-            replace(
-                _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons),
-                stalled_us=self._stalled.get(call_id, 0),
-            )
+            _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons)
             for call_id, log in self._logs.items()
         ]
 
@@ -185,7 +170,6 @@ class Crowd:
                 return
             assert telephone.keyed_us is not None
             self._keyed[call_id] = telephone.keyed_us
-            self._stalled[call_id] = telephone.stalled_us
             await _breathe(stream, visit.stay_s)
         finally:
             speaking.cancel()

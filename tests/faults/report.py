@@ -37,7 +37,6 @@ FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "left_open": ("open stays and calls after the last caller had gone", "0"),
     "kept_out_without_a_fault": ("callers with a right code kept out, no fault near", "0"),
     "kept_out_by_faults": ("callers whose dialogue a fault struck, and who did not get in", ""),
-    "kept_out_by_their_own_stall": ("callers kept out whose own process sent the digits out of time", ""),
     "torn_joins": ("joins whose line was torn", ""),
     "free_by_torn_lines": ("of these, calls without any record", "0"),
     "joins_on_a_full_disk": ("joins whose line found no room on the disk", ""),

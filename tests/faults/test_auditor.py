@@ -132,12 +132,6 @@ def test_a_silent_link_keeps_callers_out_for_a_while_after_it_is_mended() -> Non
         assert ("callers get in" in broken(replace(kept_out, troubles=[silence]))) is not at_fault
 
 
-def test_a_caller_whose_own_process_stalled_while_it_keyed_is_counted_apart() -> None:
-    kept_out = replace(seen(), joins=[], records=[])
-    assert "callers get in" in broken(kept_out)
-    assert "callers get in" not in broken(replace(kept_out, told=[replace(seen().told[0], stalled_us=90_000)]))
-
-
 def test_a_join_that_a_kill_caught_at_once_may_be_lost() -> None:
     at_once = trouble(Kind.ASTERISK_KILL, "asterisk", JOINED + 50_000, JOINED + SECOND)
     later = trouble(Kind.ASTERISK_KILL, "asterisk", JOINED + 150_000, JOINED + SECOND)
