@@ -34,7 +34,7 @@ endif
 
 # Calls mostly wait, the rest mostly computes: side by side they take little longer than one of them. Callers' digits
 # are sent in time only where the rest gives way. The faults come last, when the others have ended.
-ADMISSION := tests/e2e/test_admission.py tests/e2e/test_daemon_away.py
+ADMISSION := tests/e2e/admission/test_admission.py tests/e2e/admission/test_daemon_away.py
 
 test-calls: $(READY)
 	@$(BIN)/python -m pytest tests/e2e $(ADMISSION:%=--ignore=%)
@@ -46,7 +46,7 @@ test-rest: $(READY)
 	@nice -n 19 $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
 
 properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
-	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/test_journal_faults.py $(ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/metering/test_fold_properties.py $(ARGS)
 
 lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
@@ -75,7 +75,7 @@ faults: $(READY) ## half an hour of real calls under faults of every part, and a
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
 
 openapi: $(READY) ## renew docs/openapi.json from the operation table
-	@$(BIN)/python -c 'from bridge.api import openapi, table; print(end=openapi.text(openapi.document(table.OPERATIONS)))' \
+	@$(BIN)/python -c 'from bridge.api import table; from bridge.api.openapi import document; print(end=document.text(document.document(table.OPERATIONS)))' \
 	    > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
 

@@ -21,7 +21,8 @@ def main() -> None:
 def _serve() -> None:
     # What is loaded now stays: looking through it for garbage again and again would be a tenth of the start.
     gc.disable()
-    from bridge import app, settings  # noqa: PLC0415
+    from bridge import settings  # noqa: PLC0415
+    from bridge.daemon import app  # noqa: PLC0415
 
     gc.enable()
     try:

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from bridge import app as daemon
 from bridge import settings
 from bridge.asterisk import config
 from bridge.commands import billing, doctor, journal, reconcile, renewal, resources, tariffs
-from bridge.commands.console import Json
+from bridge.commands.terminal import Json
+from bridge.daemon import app as daemon
 from bridge.domain.errors import BridgeError, Unavailable
-from bridge.storage import migration
+from bridge.storage.postgres import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
 asterisk = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")

@@ -1,11 +1,11 @@
-"""Alembic's environment: runs on the connection that bridge.storage.migration hands over."""
+"""Alembic's environment: runs on the connection that bridge.storage.postgres.migration hands over."""
 
 import re
 
 from alembic import context
 from sqlalchemy.sql.schema import SchemaItem
 
-from bridge.storage import tables
+from bridge.storage.postgres import tables
 
 _MONTH = re.compile(rf"({'|'.join(table.name for table in tables.LEDGER)})_\d{{4}}_\d{{2}}")
 

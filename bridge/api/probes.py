@@ -6,9 +6,9 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from bridge.api import openapi
-from bridge.api.operations import Operation
-from bridge.api.services import Services
+from bridge.api.http.operations import Operation
+from bridge.api.openapi import document as openapi
+from bridge.usecases.services import Services
 
 
 def add(app: web.Application, services: Services, operations: Sequence[Operation]) -> None:

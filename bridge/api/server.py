@@ -7,10 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from bridge.api import docs, door, execution, intake, middlewares, probes, table
-from bridge.api.middlewares import Handler
-from bridge.api.operations import Operation
-from bridge.api.services import Services
+from bridge.api import probes, table
+from bridge.api.http import connection_limit, execution, middlewares
+from bridge.api.http import request as intake
+from bridge.api.http.middlewares import Handler
+from bridge.api.http.operations import Operation
+from bridge.api.openapi import pages
+from bridge.usecases.services import Services
 
 __all__ = ["Services", "application", "serving"]
 
@@ -27,7 +30,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     probes.add(app, services, operations)
-    docs.add(app)
+    pages.add(app)
     return app
 
 
@@ -48,7 +51,7 @@ async def serving(services: Services, host: str, port: int) -> AsyncIterator[tup
     """Serve all of REST until the block ends; at which address. Raises OSError when that cannot be listened on."""
     app = application(services)
     busy = app[middlewares.BUSY]
-    async with door.opened(runner_of(app), busy, host, port) as address:
+    async with connection_limit.opened(runner_of(app), busy, host, port) as address:
         yield address
 
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from bridge.api import (
+from bridge.api.http.operations import Operation
+from bridge.api.resources import (
     access_numbers,
     accounts,
     api_keys,
@@ -20,7 +21,6 @@ from bridge.api import (
     tariffs,
     webhooks,
 )
-from bridge.api.operations import Operation
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *accounts.OPERATIONS,

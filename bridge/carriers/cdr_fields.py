@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from bridge.domain import phone
-from bridge.domain.minutes import microseconds
+from bridge.domain.metering.records import microseconds
 
 SECOND_US: Final = 1_000_000
 SHOWN: Final = 40

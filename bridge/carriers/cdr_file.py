@@ -15,8 +15,8 @@ from typing import Final, TextIO, TypeVar
 from bridge.carriers import cdr_fields, headings
 from bridge.carriers.cdr_format import UNITS_US, CdrFormat
 from bridge.carriers.headings import Columns
-from bridge.domain import carrier
-from bridge.domain.carrier import CarrierCall, Unreadable
+from bridge.domain.billing import carrier_call
+from bridge.domain.billing.carrier_call import CarrierCall, Unreadable
 from bridge.domain.errors import BridgeError, Invalid
 
 LINE_MAX: Final = 65_536
@@ -183,7 +183,7 @@ def _call(line: int, cells: Sequence[str], columns: Columns, known: CdrFormat) -
         line=line,
         caller=_named("caller", cdr_fields.number, told.get("caller", "")),
         number=_named("number", cdr_fields.number, told.get("number", "")),
-        sip_call_id=carrier.call_id(told.get("call_id", "")),
+        sip_call_id=carrier_call.call_id(told.get("call_id", "")),
         at_us=at,
         from_answer=answer is not None,
         duration_us=duration if answered else 0,

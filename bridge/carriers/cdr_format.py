@@ -10,8 +10,8 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from bridge.carriers import headings
-from bridge.domain import tenancy
 from bridge.domain.errors import BridgeError, Invalid
+from bridge.domain.provisioning import tenants
 
 UNITS_US: Final = {"s": 1_000_000, "ms": 1_000}
 _FORMAT_MAX: Final = 65_536
@@ -81,7 +81,7 @@ def _checked(told: CdrFormat) -> CdrFormat:
         raise Invalid("delimiter", f"{told.delimiter!r} is no delimiter, such as ; or , or a tab")
     if told.duration_unit not in UNITS_US:
         raise Invalid("duration_unit", f"{told.duration_unit!r} is none of {', '.join(UNITS_US)}")
-    tenancy.time_zone(told.time_zone)
+    tenants.time_zone(told.time_zone)
     try:
         "".encode(told.encoding or "utf-8")
     except LookupError:

@@ -9,18 +9,18 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.api.minutes import MinuteAnswer
-from bridge.api.statements import StatementAnswer
-from bridge.commands import console
-from bridge.commands.console import Json, Owner, Product
+from bridge.api.resources.minutes import MinuteAnswer
+from bridge.api.resources.statements import StatementAnswer
+from bridge.commands import terminal
+from bridge.commands.terminal import Json, Owner, Product
 from bridge.documents import text
 from bridge.domain import period as periods
+from bridge.domain.billing.statement import Statement
 from bridge.domain.errors import Invalid, NotFound
-from bridge.domain.minutes import Stay
-from bridge.domain.statement import Statement
-from bridge.domain.tenancy import Account
-from bridge.usecases.issue_statement import issue_statement
-from bridge.usecases.ports import StayFilter
+from bridge.domain.metering.records import Stay
+from bridge.domain.provisioning.tenants import Account
+from bridge.usecases.billing.issue_statement import issue_statement
+from bridge.usecases.metering.ports import StayFilter
 
 Month = Annotated[str | None, typer.Option("--period", help="YYYY-MM; this month if left out.")]
 Id = Annotated[str | None, typer.Option(help="An id.")]
@@ -48,13 +48,13 @@ def minutes(
     """List stays, open and closed, in order of joining: of one month, unless --from or --to say otherwise."""
 
     async def find(product: Product) -> tuple[Account, list[Stay]]:
-        account = await console.account(product, owner)
+        account = await terminal.account(product, owner)
         start, end = _span(account, period, since, until)
         wanted = StayFilter(
             account.id,
             await owned(product, account.id, sub_account) if sub_account else None,
-            console.identifier(room, "room") if room else None,
-            console.identifier(conference, "conference") if conference else None,
+            terminal.identifier(room, "room") if room else None,
+            terminal.identifier(conference, "conference") if conference else None,
             caller,
             start,
             end,
@@ -62,13 +62,13 @@ def minutes(
         )
         return account, await _stays(product, wanted)
 
-    account, stays = console.run(find)
+    account, stays = terminal.run(find)
     found = [MinuteAnswer.of(stay) for stay in stays]
     if as_json:
-        console.show_all(found, (), True)
+        terminal.show_all(found, (), True)
     else:
         zone = ZoneInfo(account.time_zone)
-        console.table([_row(stay, answer, zone) for stay, answer in zip(stays, found, strict=True)], COLUMNS)
+        terminal.table([_row(stay, answer, zone) for stay, answer in zip(stays, found, strict=True)], COLUMNS)
         typer.echo(f"\n{len(found)} stays; times in {account.time_zone}, amounts in {account.currency}")
 
 
@@ -76,12 +76,12 @@ def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None
     """Print the bill of an account for a month, broken down by user ID."""
 
     async def make(product: Product) -> Statement:
-        account = await console.account(product, owner)
-        return await issue_statement(product.tenants, product.minutes, account.id, period or _this_month(account))
+        account = await terminal.account(product, owner)
+        return await issue_statement(product.tenants, product.billed_stays, account.id, period or _this_month(account))
 
-    bill = console.run(make)
+    bill = terminal.run(make)
     if as_json:
-        console.show(StatementAnswer.of(bill), (), True)
+        terminal.show(StatementAnswer.of(bill), (), True)
     else:
         typer.echo(text.statement(bill), nl=False)
 
@@ -99,13 +99,13 @@ def _span(
     if period is not None:
         raise Invalid("period", "give either --period, or --from and --to")
     zone = account.time_zone
-    start = console.instant(since, "from", zone) if since else None
-    return start, console.instant(until, "to", zone) if until else None
+    start = terminal.instant(since, "from", zone) if since else None
+    return start, terminal.instant(until, "to", zone) if until else None
 
 
 async def owned(product: Product, account_id: UUID, id_or_user_id: str) -> UUID:
     """The account's sub-account of that id or user ID. Raises NotFound."""
-    items = await console.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
+    items = await terminal.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
     for one in items:
         if id_or_user_id in (str(one.id), one.user_id):
             found: UUID = one.id
@@ -117,9 +117,9 @@ async def _stays(product: Product, wanted: StayFilter) -> list[Stay]:
     found: list[Stay] = []
     while True:
         after = (found[-1].joined_at, found[-1].id) if found else None
-        page: Sequence[Stay] = await product.minutes.stays(wanted, console.PAGE, after)
+        page: Sequence[Stay] = await product.minutes.stays(wanted, terminal.PAGE, after)
         found += page
-        if len(page) < console.PAGE:
+        if len(page) < terminal.PAGE:
             return found
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from bridge import telemetry
-from bridge.commands.console import Json
+from bridge.commands.terminal import Json
 from bridge.doctor import catalogue
 from bridge.doctor.examination import Result, State
 

@@ -10,21 +10,21 @@ from uuid import UUID
 import typer
 
 from bridge import settings
-from bridge.asterisk.journal_file import JournalFile
-from bridge.asterisk.journal_history import JournalHistory
-from bridge.commands import billing, console
-from bridge.commands.console import Json, Owner, Product
+from bridge.asterisk.journal.file import JournalFile
+from bridge.asterisk.journal.history import JournalHistory
+from bridge.commands import billing, terminal
+from bridge.commands.terminal import Json, Owner, Product
 from bridge.documents import text
-from bridge.domain import verification
 from bridge.domain.errors import BridgeError, Invalid
-from bridge.domain.minutes import Call, MinuteRecord, OpenCall, OpenStay, instant, microseconds
-from bridge.domain.verification import Difference, Field, Span, Value, Verification
+from bridge.domain.metering import verification
+from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, instant, microseconds
+from bridge.domain.metering.verification import Difference, Field, Span, Value, Verification
 from bridge.settings import JournalSettings
-from bridge.storage.incidents import Seen
-from bridge.storage.owners import Unowned
-from bridge.usecases import rebuild_journal as rebuilding
-from bridge.usecases import verify_journal as verifying
-from bridge.usecases.verify_journal import Terms
+from bridge.storage.metering.incidents import Seen
+from bridge.storage.metering.unassigned import Unowned
+from bridge.usecases.metering import rebuild_journal as rebuilding
+from bridge.usecases.metering import verify_journal as verifying
+from bridge.usecases.metering.verify_journal import Terms
 
 journal = typer.Typer(no_args_is_help=True, help="The switch's journal against the ledger.")
 
@@ -48,7 +48,7 @@ def verify(since: From = None, until: To = None, as_json: Json = False) -> None:
     standard error says why). Memory is needed for what differs, not for the period.
     """
     span = _span(since, until)
-    found = console.run(lambda product: _verified(product, span))
+    found = terminal.run(lambda product: _verified(product, span))
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=2))
     else:
@@ -69,7 +69,7 @@ def rebuild(
     may run beside the daemon, and again: the same rows come out. Exit status 0 when nothing is left that differs.
     """
     span = _span(since, until)
-    found = console.run(lambda product: _verified(product, span))
+    found = terminal.run(lambda product: _verified(product, span))
     _print(found)
     mendable = [one for one in found.differences if not one.unmendable]
     left = len(found.differences) - len(mendable)
@@ -78,7 +78,7 @@ def rebuild(
     if not yes and not typer.confirm(f"Mend {len(mendable)} of these?"):
         raise typer.Exit(1)
     progress = _Progress()
-    mended = console.run(
+    mended = terminal.run(
         lambda product: rebuilding.rebuild_journal(
             _chosen().node, product.books, found, lambda count: progress(f"{count} mended")
         )
@@ -98,12 +98,12 @@ def unassigned(since: Since = None, until: Until = None, as_json: Json = False) 
         found: list[Unowned] = []
         while True:
             after = (found[-1].joined_at, found[-1].id) if found else None
-            page = await product.owners.unassigned(start, end, console.PAGE, after)
+            page = await product.owners.unassigned(start, end, terminal.PAGE, after)
             found += page
-            if len(page) < console.PAGE:
+            if len(page) < terminal.PAGE:
                 return found
 
-    records = console.run(find)
+    records = terminal.run(find)
     if as_json:
         typer.echo(json.dumps([_unowned(one) for one in records], indent=2))
         return
@@ -119,7 +119,7 @@ def unassigned(since: Since = None, until: Until = None, as_json: Json = False) 
         for one in records
     ]
     if rows:
-        console.table(rows, shown)
+        terminal.table(rows, shown)
         typer.echo()
     typer.echo(f"{len(records)} records without an owner; times in UTC")
 
@@ -133,14 +133,14 @@ def assign(
     as_json: Json = False,
 ) -> None:
     """Give a minute record to a sub-account: by a row that corrects it, with its charge."""
-    record_id = console.identifier(record, "record")
+    record_id = terminal.identifier(record, "record")
 
     async def work(product: Product) -> UUID:
-        account = await console.account(product, owner)
+        account = await terminal.account(product, owner)
         chosen = await billing.owned(product, account.id, sub_account)
         return await product.owners.assign(record_id, account.id, chosen, again=reassign)
 
-    made = console.run(work)
+    made = terminal.run(work)
     if as_json:
         typer.echo(json.dumps({"id": str(made), "corrects": str(record_id)}, indent=2))
     else:
@@ -160,17 +160,17 @@ def incidents(
     async def find(product: Product) -> list[Seen]:
         found: list[Seen] = []
         while True:
-            page = await product.incidents.page(start, end, kind, console.PAGE, found[-1].id if found else None)
+            page = await product.incidents.page(start, end, kind, terminal.PAGE, found[-1].id if found else None)
             found += page
-            if len(page) < console.PAGE:
+            if len(page) < terminal.PAGE:
                 return found
 
-    rows = [{**asdict(one), "at": f"{one.at:%Y-%m-%dT%H:%M:%S.%f}Z"} for one in console.run(find)]
+    rows = [{**asdict(one), "at": f"{one.at:%Y-%m-%dT%H:%M:%S.%f}Z"} for one in terminal.run(find)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     if rows:
-        console.table(rows, ("at", "node", "kind", "subject"))
+        terminal.table(rows, ("at", "node", "kind", "subject"))
         typer.echo()
     typer.echo(f"{len(rows)} incidents")
 
@@ -185,7 +185,7 @@ def _span(since: str | None, until: str | None) -> Span:
 
 
 def _instant(said: str | None, what: str) -> Any:
-    return None if said is None else console.instant(said, what, ZONE)
+    return None if said is None else terminal.instant(said, what, ZONE)
 
 
 def _chosen() -> JournalSettings:
@@ -220,7 +220,7 @@ class _Progress:
 # --- What is printed ----------------------------------------------------------------------------------------------
 def _print(found: Verification) -> None:
     if found.differences:
-        console.table([_row(one) for one in found.differences], TABLE)
+        terminal.table([_row(one) for one in found.differences], TABLE)
         typer.echo()
     if found.extent is None:
         typer.echo("Nothing of this node's journal is committed and there to compare")

@@ -11,15 +11,15 @@ import typer
 from bridge.carriers import cdr_file, cdr_format
 from bridge.carriers.cdr_file import CdrFile
 from bridge.carriers.cdr_format import CdrFormat
-from bridge.commands import console
-from bridge.commands.console import Json
+from bridge.commands import terminal
+from bridge.commands.terminal import Json
 from bridge.documents import differences, text
-from bridge.domain import reconciliation
-from bridge.domain.carrier import CarrierCall, OwnCall
+from bridge.domain.billing import carrier_reconciliation
+from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
+from bridge.domain.billing.carrier_reconciliation import SECOND_US, Reconciliation, Sum, Terms
 from bridge.domain.errors import BridgeError, Invalid
-from bridge.domain.minutes import instant, microseconds
-from bridge.domain.reconciliation import SECOND_US, Reconciliation, Sum, Terms
-from bridge.usecases.reconcile_carrier import reconcile_carrier
+from bridge.domain.metering.records import instant, microseconds
+from bridge.usecases.billing.reconcile_carrier import reconcile_carrier
 
 Column = "Heading or position of the column"
 TABLE: Final = ("verdict", "line", "started", "caller", "number", "carrier_seconds", "our_seconds", "difference")
@@ -97,14 +97,14 @@ def reconcile(
     terms = Terms(
         since_us=since_us,
         until_us=until_us,
-        tolerance_us=console.span_us(tolerance, "tolerance"),
-        window_us=console.span_us(window, "window"),
+        tolerance_us=terminal.span_us(tolerance, "tolerance"),
+        window_us=terminal.span_us(window, "window"),
         digits=digits,
         numbers=frozenset(number or ()),
         level_clocks=level_clocks,
         unanswered=unanswered,
     )
-    found = console.run(
+    found = terminal.run(
         lambda product: reconcile_carrier(
             product.calls, told.calls, terms, lambda count: progress(f"{count} of our calls read")
         )
@@ -132,12 +132,12 @@ class _Progress:
 
 def _period(told: CdrFile, since: str | None, until: str | None, known: CdrFormat) -> tuple[int, int]:
     """µs since 1970, from what was typed and what the file spans. Raises Invalid."""
-    spanned = reconciliation.span(told.calls)
+    spanned = carrier_reconciliation.span(told.calls)
     if spanned is None and (since is None or until is None):
         raise Invalid("from", "the file has no call: tell the period by --from and --to")
     first, last = spanned or (0, 0)
-    start = microseconds(console.instant(since, "from", known.time_zone)) if since else first
-    end = microseconds(console.instant(until, "to", known.time_zone)) if until else last
+    start = microseconds(terminal.instant(since, "from", known.time_zone)) if since else first
+    end = microseconds(terminal.instant(until, "to", known.time_zone)) if until else last
     if start >= end:
         raise Invalid("to", "the period ends before it begins, or before the file's first call")
     return start, end
@@ -147,7 +147,7 @@ def _period(told: CdrFile, since: str | None, until: str | None, known: CdrForma
 def _print(found: Reconciliation, told: CdrFile, known: CdrFormat) -> None:
     rows = list(differences.rows(found, told.unreadable, known.zone))
     if rows:
-        console.table(rows, TABLE)
+        terminal.table(rows, TABLE)
         typer.echo()
     since, until = _shown(found.terms.since_us, known.zone), _shown(found.terms.until_us, known.zone)
     typer.echo(f"Calls from {since} up to {until} ({known.time_zone}); differences are carrier - ours")

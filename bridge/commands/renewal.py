@@ -2,10 +2,10 @@
 
 import typer
 
-from bridge.commands import console
-from bridge.commands.console import Product
-from bridge.usecases.keep_webhooks import renew_secrets
-from bridge.usecases.renew_passcodes import renew_passcodes as renew
+from bridge.commands import terminal
+from bridge.commands.terminal import Product
+from bridge.usecases.provisioning.renew_passcodes import renew_passcodes as renew
+from bridge.usecases.webhooks.keep_webhooks import renew_secrets
 
 
 def renew_passcodes() -> None:
@@ -18,5 +18,5 @@ def renew_passcodes() -> None:
         await renew_secrets(product.webhooks, product.keys)
         return await renew(product.tenants, product.keys, lambda done: typer.echo(f"{done} renewed ...", err=True))
 
-    done = console.run(work)
+    done = terminal.run(work)
     typer.echo(f"{done} passcodes renewed; all are kept under the present key: BRIDGE_PASSCODE_KEYS_OLD can go")

@@ -8,8 +8,8 @@ from typing import Any, Final
 import typer
 
 from bridge.api import table
-from bridge.api.operations import Operation
-from bridge.commands import console, mirror
+from bridge.api.http.operations import Operation
+from bridge.commands import generated, terminal
 
 PASSCODE: Final = ("id", "role", "state", "digits", "pin", "label", "valid_until", "uses")
 
@@ -77,7 +77,7 @@ def add(app: typer.Typer) -> dict[str, typer.Typer]:
         if noun not in groups:
             groups[noun] = typer.Typer(no_args_is_help=True, help=resource.help)
             app.add_typer(groups[noun], name=resource.command)
-        groups[noun].command(verb)(mirror.command(operation, _show(noun)))
+        groups[noun].command(verb)(generated.command(operation, _show(noun)))
     return groups
 
 
@@ -137,4 +137,4 @@ def _cell(value: Any) -> Any:
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     """Columns that say nothing in any row are left out."""
     told = [name for name in columns if not rows or any(row.get(name) not in (None, "") for row in rows)]
-    console.table([{name: row.get(name) for name in told} for row in rows], told)
+    terminal.table([{name: row.get(name) for name in told} for row in rows], told)

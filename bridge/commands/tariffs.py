@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from bridge.api.tariffs import TariffAnswer
-from bridge.commands import console
-from bridge.commands.console import Json, Owner, Product
-from bridge.domain.rating import TariffVersion
-from bridge.usecases import provision
+from bridge.api.resources.tariffs import TariffAnswer
+from bridge.commands import terminal
+from bridge.commands.terminal import Json, Owner, Product
+from bridge.domain.billing.rating import TariffVersion
+from bridge.usecases.billing.add_tariff import add_tariff
 
 tariff = typer.Typer(no_args_is_help=True, help="Prices, from an instant on.")
 
@@ -37,20 +37,21 @@ def add(
     """Set the prices of an account from an instant on. Stays that waited for a price are charged at once."""
 
     async def work(product: Product) -> TariffVersion:
-        account = await console.account(product, owner)
-        return await provision.add_tariff(
+        account = await terminal.account(product, owner)
+        return await add_tariff(
             product.tenants,
+            product.tariffs,
             account.id,
-            console.instant(effective_from, "effective_from", account.time_zone),
-            console.price(per_minute, "per_minute"),
-            console.price(connect_fee, "connect_fee"),
+            terminal.instant(effective_from, "effective_from", account.time_zone),
+            terminal.price(per_minute, "per_minute"),
+            terminal.price(connect_fee, "connect_fee"),
             first_increment,
             next_increment,
             decimals,
             bill_estimated=bill_estimated,
         )
 
-    console.show(TariffAnswer.of(console.run(work)), COLUMNS, as_json)
+    terminal.show(TariffAnswer.of(terminal.run(work)), COLUMNS, as_json)
 
 
 @tariff.command("list")
@@ -58,6 +59,6 @@ def list_versions(owner: Owner, as_json: Json = False) -> None:
     """List the tariff versions of an account."""
 
     async def find(product: Product) -> list[TariffVersion]:
-        return await product.tenants.tariff_versions((await console.account(product, owner)).id)
+        return await product.tariffs.tariff_versions((await terminal.account(product, owner)).id)
 
-    console.show_all([TariffAnswer.of(version) for version in console.run(find)], COLUMNS, as_json)
+    terminal.show_all([TariffAnswer.of(version) for version in terminal.run(find)], COLUMNS, as_json)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bridge.domain.errors import BridgeError
-from bridge.domain.metering import Finding
+from bridge.domain.metering.meter_health import Finding
 
 CHECK_S: Final = 5.0
 

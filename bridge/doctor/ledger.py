@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bridge.asterisk.journal_file import JournalFile
+from bridge.asterisk.journal.file import JournalFile
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
-from bridge.domain import metering
 from bridge.domain.errors import Conflict, Unavailable
+from bridge.domain.metering import meter_health
 from bridge.settings import DatabaseSettings
-from bridge.storage import inspection, migration
-from bridge.storage.clock import PostgresClock
-from bridge.storage.database import Database
+from bridge.storage.metering import status
+from bridge.storage.postgres import migration
+from bridge.storage.postgres.clock import PostgresClock
+from bridge.storage.postgres.database import Database
 
 COMMAND_S: Final = 3.0
 BEHIND_S: Final = 30.0
@@ -46,7 +47,7 @@ async def _looked_at(
     url = chosen.database_url.get_secret_value()
     async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
         clock = PostgresClock(database)
-        at: inspection.Committed | None = None
+        at: status.Committed | None = None
         strange: dict[str, int] = {}
         try:
             async with asyncio.timeout(COMMAND_S):
@@ -56,8 +57,8 @@ async def _looked_at(
             yield well("schema", "is the one that this program needs")
             yield _timed(clock, tolerance_s)
             async with database.snapshot() as connection:
-                at = await inspection.committed(connection, node)
-                strange = await inspection.strange(connection, node, datetime.now(UTC) - DAY)
+                at = await status.committed(connection, node)
+                strange = await status.strange(connection, node, datetime.now(UTC) - DAY)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
         except Unavailable as error:
@@ -75,12 +76,12 @@ async def _looked_at(
 
 def _timed(clock: PostgresClock, tolerance_s: float) -> Result:
     seen = clock.clock
-    for finding in metering.clock(seen, tolerance_s):
+    for finding in meter_health.clock(seen, tolerance_s):
         return found("clock", finding)
     return well("clock", f"{1000 * seen.offset_s:+.0f} ms against Postgres" if seen else "not compared with Postgres")
 
 
-def _backlog(journal: JournalFile, at: inspection.Committed | None) -> Result:
+def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
     waiting = journal.backlog(at.position if at else None)
     if at is None:
         if not waiting:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from bridge import kernel_clock
-from bridge.asterisk import journal_watch
-from bridge.asterisk.journal_watch import JournalWatch
+from bridge.asterisk.journal import watch as journal_watch
+from bridge.asterisk.journal.watch import JournalWatch
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
-from bridge.domain import metering
-from bridge.domain.metering import MEBIBYTE
+from bridge.domain.metering import meter_health
+from bridge.domain.metering.meter_health import MEBIBYTE
+from bridge.host import clock as kernel_clock
 from bridge.settings import DaemonSettings, NodeSettings
 
 Chosen = DaemonSettings | NodeSettings
@@ -37,10 +37,10 @@ def journal(configured: Configured) -> Check | None:
         watch = JournalWatch(path)
         before = await asyncio.to_thread(watch.look)
         if before.unwritable is not None:
-            for finding in metering.writability(before):
+            for finding in meter_health.writability(before):
                 yield found("journal", finding)
             return
-        for finding in metering.room(before.room, reserve):
+        for finding in meter_health.room(before.room, reserve):
             yield found("journal disk", finding)
             break
         else:
@@ -53,7 +53,7 @@ def journal(configured: Configured) -> Check | None:
         if seen.beat_us == before.beat_us:
             heart_s = watch.heart_s()
             since = "none stands in it" if heart_s is None else f"the last is {heart_s:.0f} s old"
-            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", metering.MEND_HEART)
+            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", meter_health.MEND_HEART)
         else:
             yield well("journal", f"{path} grows, and Asterisk's heart beats in it")
 
@@ -78,7 +78,7 @@ def clock(_: Configured) -> Check:
 
     async def work() -> AsyncIterator[Result]:
         synchronised = kernel_clock.synchronised()
-        for finding in metering.synchronisation(synchronised):
+        for finding in meter_health.synchronisation(synchronised):
             yield found("time server", finding)
             return
         yield well("time server", "the kernel's clock follows one" if synchronised else "the kernel does not say")
@@ -99,7 +99,7 @@ def ports(configured: Configured) -> Check | None:
     return Check("ports", work, "see pjsip.conf and rtp.conf (`bridge asterisk render`)")
 
 
-def _room(room: metering.Room | None) -> str:
+def _room(room: meter_health.Room | None) -> str:
     return "unknown" if room is None else f"{room.free_bytes // MEBIBYTE} MiB left"
 
 

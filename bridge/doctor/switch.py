@@ -4,8 +4,10 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from bridge.asterisk import ami, ari_query, config
-from bridge.asterisk.ari import APPLICATION, AriRefused, Login
+from bridge.asterisk import config
+from bridge.asterisk.ami import client
+from bridge.asterisk.ari import query
+from bridge.asterisk.ari.client import APPLICATION, AriRefused, Login
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, well
 from bridge.settings import DaemonSettings, NodeSettings
@@ -25,15 +27,15 @@ def over_ari(configured: Configured) -> Check | None:
 
     async def work() -> AsyncIterator[Result]:
         login = Login(chosen.ari_url, chosen.ari_user, chosen.ari_password.get_secret_value())
-        info = await ari_query.asked(login, "asterisk/info")
+        info = await query.asked(login, "asterisk/info")
         try:
             version, name = str(info["system"]["version"]), str(info["config"]["name"])
         except (TypeError, KeyError):
             raise AriRefused(f"what listens at {login.url} is not Asterisk's ARI") from None
         yield _version(version, login.url)
         yield _name(name, chosen.node)
-        yield _modules(await ari_query.asked(login, "asterisk/modules"))
-        if await ari_query.asked(login, f"applications/{APPLICATION}") is None:
+        yield _modules(await query.asked(login, "asterisk/modules"))
+        if await query.asked(login, f"applications/{APPLICATION}") is None:
             yield failed("application", "no daemon takes calls: callers hear music", "start `bridge serve`")
         else:
             yield well("application", "a daemon takes calls")
@@ -49,8 +51,8 @@ def over_ami(configured: Configured) -> Check | None:
 
     async def work() -> AsyncIterator[Result]:
         host, port = chosen.ami_address.rsplit(":", 1)
-        login = ami.Login(host, int(port), chosen.ami_user, chosen.ami_password.get_secret_value())
-        async with ami.connected(login):
+        login = client.Login(host, int(port), chosen.ami_user, chosen.ami_password.get_secret_value())
+        async with client.connected(login):
             yield well("ami", f"answers at {chosen.ami_address}")
 
     return Check("ami", work, MEND_AMI)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Final, TextIO
 
-from bridge.domain.carrier import CarrierCall, OwnCall, Unreadable
-from bridge.domain.minutes import Evidence, instant
-from bridge.domain.reconciliation import Field, Matched, Reconciliation
+from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, Unreadable
+from bridge.domain.billing.carrier_reconciliation import Field, Matched, Reconciliation
+from bridge.domain.metering.records import Evidence, instant
 
 SECOND_US: Final = 1_000_000
 COLUMNS: Final = (

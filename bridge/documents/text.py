@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from bridge.documents.columns import fitted
 from bridge.domain import money
-from bridge.domain.statement import BilledStay, ConferenceLine, Line, Statement
+from bridge.domain.billing.statement import BilledStay, ConferenceLine, Line, Statement
 
 WIDTH = 98
 LABEL = 54

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.sandbox import apt_sources, system
 from bridge.sandbox.errors import SandboxError
-from bridge.sandbox.system import Say
+from bridge.sandbox.host import apt_sources, system
+from bridge.sandbox.host.system import Say
 
 SUITE = "forky"
 SERIES, OLDEST = 22, (22, 10, 1)

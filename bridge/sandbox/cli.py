@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from bridge.sandbox import callers, company, demo, system
-from bridge.sandbox.callers import Caller, Key
+from bridge.sandbox import company, demo
+from bridge.sandbox.callers import caller as callers
+from bridge.sandbox.callers.caller import Caller, Key
 from bridge.sandbox.errors import SandboxError, tail
+from bridge.sandbox.host import system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 
 app = typer.Typer(no_args_is_help=True, help="The whole product on this machine, privately, for trying it out.")

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from bridge.sandbox import callers, company, rest, system
-from bridge.sandbox.callers import Caller, Key
-from bridge.sandbox.callers_log import CallLog
+from bridge.sandbox import company, rest
+from bridge.sandbox.callers import caller as callers
+from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.company import Company, Member
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import system
+from bridge.sandbox.host.system import Say
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-from bridge.sandbox.system import Say
 
 TOLERANCE_S: Final = 1.0
 CLOSING_S: Final = 10.0

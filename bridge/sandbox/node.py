@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.sandbox import processes, sockets
 from bridge.sandbox.asterisk_tree import AsteriskTree
 from bridge.sandbox.errors import SandboxError, tail
-from bridge.sandbox.processes import Process
+from bridge.sandbox.host import processes, sockets
+from bridge.sandbox.host.processes import Process
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = ("etc", "varlib", "db", "keys", "agi", "sbin", "spool", "run", "log", "journal", "data/sounds")

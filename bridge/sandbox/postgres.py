@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.sandbox import processes
 from bridge.sandbox.errors import SandboxError, tail
-from bridge.sandbox.processes import Process
+from bridge.sandbox.host import processes
+from bridge.sandbox.host.processes import Process
 
 NAME = "bridge"
 UNPRIVILEGED = ("postgres", "nobody")

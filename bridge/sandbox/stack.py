@@ -18,13 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from bridge.sandbox import asterisk_tree, node, ports, postgres, processes
+from bridge.sandbox import asterisk_tree, node, postgres
 from bridge.sandbox.errors import SandboxError, tail
+from bridge.sandbox.host import ports, processes
+from bridge.sandbox.host.ports import Claim
+from bridge.sandbox.host.processes import Process
+from bridge.sandbox.host.system import Say
 from bridge.sandbox.node import PROJECT, Node
-from bridge.sandbox.ports import Claim
 from bridge.sandbox.postgres import Postgres
-from bridge.sandbox.processes import Process
-from bridge.sandbox.system import Say
 
 Part = Literal["postgres", "asterisk", "daemon"]
 ALL: tuple[Part, ...] = ("postgres", "asterisk", "daemon")

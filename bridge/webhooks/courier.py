@@ -10,8 +10,8 @@ from typing import Final, Self
 import aiohttp
 from aiohttp import AddrInfoType, ClientTimeout, TCPConnector
 
-from bridge.domain import webhook_target
-from bridge.domain.webhook_retry import Reply
+from bridge.domain.webhooks import target
+from bridge.domain.webhooks.retry import Reply
 
 ANSWER_S: Final = 10.0
 ANSWER_MAX: Final = 4096
@@ -62,7 +62,7 @@ class HttpCourier:
         family, kind, protocol, _, where = address
         # A zone of IPv6 (`%eth0`) belongs to a link-local address.
         host = ip_address(str(where[0]).partition("%")[0])
-        if not self._private and not webhook_target.is_public(host):
+        if not self._private and not target.is_public(host):
             raise _Private
         return socket.socket(family, kind, protocol)
 

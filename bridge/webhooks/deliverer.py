@@ -10,7 +10,7 @@ import structlog
 
 from bridge import telemetry
 from bridge.domain.errors import Unavailable
-from bridge.usecases.deliver_webhooks import Attempt, Deliveries, Ended, deliver_webhooks
+from bridge.usecases.webhooks.deliver_webhooks import Attempt, Deliveries, Ended, deliver_webhooks
 from bridge.webhooks.courier import ANSWER_S, HttpCourier
 
 log = structlog.get_logger()

@@ -11,30 +11,35 @@ from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator, FormatChecker
 from prometheus_client import CollectorRegistry
 
-from bridge.api import openapi, table
 from bridge.api import server as rest
-from bridge.api.services import Services
-from bridge.api.wire import rfc3339
-from bridge.domain.admission import RoomOwner
-from bridge.domain.minutes import MinuteRecord, OpenStay
-from bridge.domain.switch_life import Pulse
-from bridge.domain.throttle import Kind, Policy
-from bridge.domain.throttles import Throttles
+from bridge.api import table
+from bridge.api.http.wire import rfc3339
+from bridge.api.openapi import document
+from bridge.domain.admission.entry import RoomOwner
+from bridge.domain.admission.throttle import Kind, Policy
+from bridge.domain.admission.throttles import Throttles
+from bridge.domain.metering.records import MinuteRecord, OpenStay
+from bridge.domain.metering.switch_timeline import Pulse
 from bridge.sandbox.postgres import Postgres
-from bridge.storage import audit, keys
-from bridge.storage.answers import PostgresAnswers
-from bridge.storage.api_keys import PostgresApiKeys
-from bridge.storage.attempts import PostgresAttempts
-from bridge.storage.audit import PostgresAuditLog
-from bridge.storage.blocks import AuditedBlocks
-from bridge.storage.database import Database
-from bridge.storage.ledger import PostgresLedger
-from bridge.storage.minutes import PostgresMinutes
-from bridge.storage.ownership import PostgresOwnership
-from bridge.storage.tenants import PostgresTenants
-from bridge.storage.webhooks import PostgresWebhooks
-from bridge.usecases.guard_entry import Guard
-from bridge.usecases.ports import LiveConference, Position
+from bridge.storage import keys
+from bridge.storage.access import audit_log
+from bridge.storage.access.api_keys import PostgresApiKeys
+from bridge.storage.access.audit_log import PostgresAuditLog
+from bridge.storage.access.idempotency import PostgresAnswers
+from bridge.storage.access.ownership import PostgresOwnership
+from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.storage.admission.blocks import AuditedBlocks
+from bridge.storage.billing.billed_stays import PostgresBilledStays
+from bridge.storage.billing.tariffs import PostgresTariffs
+from bridge.storage.metering.commit import PostgresLedger
+from bridge.storage.metering.minutes import PostgresMinutes
+from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning.tenants import PostgresTenants
+from bridge.storage.webhooks.webhooks import PostgresWebhooks
+from bridge.usecases.admission.guard_entry import Guard
+from bridge.usecases.conference.ports import LiveConference
+from bridge.usecases.metering.ports import Position
+from bridge.usecases.services import Services
 from tests.storage.conftest import fresh, migrated, server, url
 
 __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests want
@@ -42,7 +47,7 @@ __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests w
 OPERATOR_KEY = "operator-key-of-the-tests"
 KEYS = keys.derive("5eed" * 16)
 NOBODY = "6d1c1b1e-0000-4000-8000-000000000000"
-DOCUMENT = openapi.document(table.OPERATIONS)
+DOCUMENT = document.document(table.OPERATIONS)
 FORMATS = FormatChecker(("uuid",))
 
 
@@ -206,7 +211,7 @@ class Callers:
     def __init__(self) -> None:
         self.ended: list[dict[str, Any]] = []
 
-    async def end(self, **whom: Any) -> int:
+    async def hang_up(self, **whom: Any) -> int:
         self.ended.append(whom)
         return 0
 
@@ -230,11 +235,13 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
     database = world.database
     given: dict[str, Any] = {
         "tenants": world.tenants,
+        "tariffs": PostgresTariffs(database),
         "minutes": PostgresMinutes(database),
+        "billed_stays": PostgresBilledStays(database),
         "keys": KEYS,
         "freshness": directory,
         "rooms": rooms,
-        "callers": Callers(),
+        "participants": Callers(),
         "attempts": PostgresAttempts(database),
         "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
@@ -244,7 +251,7 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "webhooks": PostgresWebhooks(database),
         "private_webhooks": False,
         "together": database.together,
-        "acting": lambda principal, remote: audit.acting(audit.Actor(principal, remote)),
+        "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},
         "registry": CollectorRegistry(),

@@ -18,10 +18,11 @@ from typing import Any
 
 import panoramisk
 
-from bridge.sandbox import callers_load, rest, system
+from bridge.sandbox import rest
+from bridge.sandbox.callers import load
+from bridge.sandbox.host import system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-
-from .measuring import Usage, quantile, until_ready
+from tests.bench.measuring import Usage, quantile, until_ready
 
 BASELINE_NUMBER = "7000"
 ROOMS = 25
@@ -97,7 +98,7 @@ async def block(node: Node, number: str, rate: float, calls: int) -> list[float]
     manager.register_event("ConfbridgeJoin", watch.on_event)
     await manager.connect()
     try:
-        report = await callers_load.load(rate, calls, node.codes, number=number, target=node.sip, hold=HOLD_S)
+        report = await load.load(rate, calls, node.codes, number=number, target=node.sip, hold=HOLD_S)
     finally:
         manager.reconnect_timeout = 10**6  # panoramisk would connect again even after close()
         manager.close()

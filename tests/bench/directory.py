@@ -26,14 +26,14 @@ from uuid import UUID
 import psutil
 from sqlalchemy import text
 
-from bridge.domain.admission import DialledNumber, Entry
-from bridge.domain.passcode import digest
+from bridge.domain.admission.entry import DialledNumber, Entry
+from bridge.domain.provisioning.passcode import digest
 from bridge.sandbox import postgres
-from bridge.storage import keys, migration
-from bridge.storage.database import Database
-from bridge.storage.directory import LocalDirectory
-
-from .measuring import quantile
+from bridge.storage import keys
+from bridge.storage.directory.lookup import LocalDirectory
+from bridge.storage.postgres import migration
+from bridge.storage.postgres.database import Database
+from tests.bench.measuring import quantile
 
 CODES = 1_000_000
 ACCOUNTS = 1_000

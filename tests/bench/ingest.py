@@ -27,18 +27,21 @@ from uuid import uuid4
 import psutil
 from sqlalchemy import Column, MetaData, Table, insert, text
 
-from bridge.domain import journal_line
-from bridge.domain.journal import Fold
-from bridge.domain.tenancy import SubAccount
-from bridge.sandbox import ports, postgres
+from bridge.domain.metering import journal_line
+from bridge.domain.metering.fold import Fold
+from bridge.domain.provisioning.tenants import SubAccount
+from bridge.sandbox import postgres
+from bridge.sandbox.host import ports
 from bridge.sandbox.postgres import Postgres
-from bridge.storage import keys, migration
-from bridge.storage.database import Database
-from bridge.storage.tables import minute_records
-from bridge.storage.tenants import PostgresTenants
-from bridge.usecases import provision
-
-from . import journal_load
+from bridge.storage import keys
+from bridge.storage.billing.tariffs import PostgresTariffs
+from bridge.storage.postgres import migration
+from bridge.storage.postgres.database import Database
+from bridge.storage.postgres.tables import minute_records
+from bridge.storage.provisioning.tenants import PostgresTenants
+from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
+from bridge.usecases.provisioning import provision
+from tests.bench import journal_load
 
 JOINS_A_SECOND = 20
 ROOMS = 200
@@ -76,7 +79,8 @@ async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount
         tenants, kept = PostgresTenants(database), keys.derive(SECRET)
         account = await provision.create_account(tenants, "bench", "USD", "UTC")
         since = datetime(2020, 1, 1, tzinfo=UTC)
-        await provision.add_tariff(tenants, account.id, since, Decimal("0.049"), Decimal("0.02"), 6, 6, 4)
+        tariffs = PostgresTariffs(database)
+        await new_tariff(tenants, tariffs, account.id, since, Decimal("0.049"), Decimal("0.02"), 6, 6, 4)
         owners = [
             await provision.create_sub_account(tenants, kept, account.id, f"u{number}", f"User {number}")
             for number in range(ROOMS)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bridge.domain.tenancy import SubAccount
-from tests.domain.journals import SECOND, alive, booting, line
+from bridge.domain.provisioning.tenants import SubAccount
+from tests.domain.metering.journals import SECOND, alive, booting, line
 
 START = 1_795_435_399 * SECOND
 SHORTEST_S, LONGEST_S = 20, 400

@@ -18,14 +18,13 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bridge.api.wire import rfc3339
+from bridge.api.http.wire import rfc3339
 from bridge.sandbox import rest
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
-from bridge.storage import locks
-from bridge.storage.database import Database
-
-from .measuring import Usage, quantile
+from bridge.storage.postgres import locks
+from bridge.storage.postgres.database import Database
+from tests.bench.measuring import Usage, quantile
 
 CODES = 1_000_000
 ROWS_A_STATEMENT = 50_000

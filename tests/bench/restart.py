@@ -22,15 +22,16 @@ from typing import Any
 import aiohttp
 from sqlalchemy import text
 
-from bridge.asterisk import prompts
-from bridge.sandbox import callers, callers_media, company, processes, rest, system
-from bridge.sandbox.callers import Caller
+from bridge.asterisk.ari import prompts
+from bridge.sandbox import company, rest
+from bridge.sandbox.callers import caller, media
+from bridge.sandbox.callers.caller import Caller
+from bridge.sandbox.host import processes, system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-from bridge.storage import locks
-from bridge.storage.database import Database
-from bridge.usecases.admit_caller import Prompt
-
-from .measuring import Usage, quantile, until_ready
+from bridge.storage.postgres import locks
+from bridge.storage.postgres.database import Database
+from bridge.usecases.admission.admit_caller import Prompt
+from tests.bench.measuring import Usage, quantile, until_ready
 
 CODES = 1_000_000
 CODES_A_STATEMENT = 100_000
@@ -149,13 +150,13 @@ async def restart(sandbox: Sandbox, watch: Watch, code: str) -> Restart:
     command, kept = [str(sandbox.folder / "daemon")], sandbox.daemon_log
     early, late = (Caller(ACCESS_NUMBER, caller=number, stay=120.0) for number in (IN_PROMPT, IN_MUSIC))
     dialled = time.time()
-    async with callers.start(early, sandbox.sip_address) as first:
+    async with caller.start(early, sandbox.sip_address) as first:
         await watch.first(watch.greeted, IN_PROMPT, dialled)
         said = kept.stat().st_size
         killed = time.time()
         running.kill()
         process = processes.spawn(command, os.environ, kept)
-        async with callers.start(late, sandbox.sip_address) as second:
+        async with caller.start(late, sandbox.sip_address) as second:
             prompted = await watch.first(watch.greeted, IN_MUSIC, killed)
             keyed = time.time()
             await second.key(code)
@@ -232,7 +233,7 @@ async def measure(sandbox: Sandbox, codes: int, times: int) -> dict[str, float]:
             figures[f"{name}_keying_s"] = round(quantile([each.keying for each in seen], 0.5), 2)
     print(
         f"admission: without the {figures['postgres_there_keying_s']} s in which a caller keys {len(code)} digits at "
-        f"{1000 * callers_media.DIGIT_SECONDS:.0f} ms each; daemon: {figures['postgres_there_resident_mb']} MB resident"
+        f"{1000 * media.DIGIT_SECONDS:.0f} ms each; daemon: {figures['postgres_there_resident_mb']} MB resident"
     )
     return figures
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.carriers import cdr_file, cdr_format, headings
 from bridge.carriers.cdr_file import LINE_MAX, CdrFile
 from bridge.carriers.cdr_format import CdrFormat
-from bridge.domain.carrier import CarrierCall
+from bridge.domain.billing.carrier_call import CarrierCall
 from bridge.domain.errors import BridgeError, Invalid
 
 AT = 1_795_168_800_000_000  # 2026-11-20T10:00:00Z

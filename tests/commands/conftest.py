@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from bridge import cli
 from bridge.api.server import application
-from bridge.storage.database import Database
+from bridge.storage.postgres.database import Database
 from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
 from tests.storage.conftest import migrated, server, url
 

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from bridge.documents.columns import width
-from bridge.domain.minutes import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
-from bridge.domain.switch_life import Pulse
-from bridge.storage.database import Database
-from bridge.storage.ledger import PostgresLedger
-from bridge.usecases.ports import Position
-
-from .conftest import Shell
+from bridge.domain.metering.records import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
+from bridge.domain.metering.switch_timeline import Pulse
+from bridge.storage.metering.commit import PostgresLedger
+from bridge.storage.postgres.database import Database
+from bridge.usecases.metering.ports import Position
+from tests.commands.conftest import Shell
 
 NOVEMBER = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
 SECOND = 1_000_000

@@ -7,19 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import journals
 import pytest
-from journals import SECOND, START, CallLines
 from sqlalchemy import text
 
-from bridge.asterisk.journal_file import JournalFile
-from bridge.domain.minutes import instant
-from bridge.storage.database import Database
-from bridge.storage.ledger import PostgresLedger
-from bridge.usecases import verify_journal
-from bridge.usecases.keep_minutes import Progress, keep_minutes
-
-from .conftest import Shell
+from bridge.asterisk.journal.file import JournalFile
+from bridge.domain.metering.records import instant
+from bridge.storage.metering.commit import PostgresLedger
+from bridge.storage.postgres.database import Database
+from bridge.usecases.metering import verify_journal
+from bridge.usecases.metering.keep_minutes import Progress, keep_minutes
+from tests.commands.conftest import Shell
+from tests.domain.metering import journals
+from tests.domain.metering.journals import SECOND, START, CallLines
 
 HALE = ("--account", "Hale")
 MONTH = instant(START).strftime("%Y-%m")

@@ -10,8 +10,7 @@ import pytest
 
 from bridge.api import table
 from bridge.commands import resources
-
-from .conftest import PASSCODE_KEY, Shell
+from tests.commands.conftest import PASSCODE_KEY, Shell
 
 NAME = "Hale & Partner"
 PROGRAM = "import sys; sys.argv[0] = 'bridge'; from bridge.cli import main; main()"

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.minutes import Call, Evidence, OpenCall, Outcome, instant, microseconds
-from bridge.domain.switch_life import Pulse
-from bridge.storage.database import Database
-from bridge.storage.ledger import PostgresLedger
-from bridge.usecases.ports import Position
-
-from .conftest import Outcome as Ended
-from .conftest import Shell
+from bridge.domain.metering.records import Call, Evidence, OpenCall, Outcome, instant, microseconds
+from bridge.domain.metering.switch_timeline import Pulse
+from bridge.storage.metering.commit import PostgresLedger
+from bridge.storage.postgres.database import Database
+from bridge.usecases.metering.ports import Position
+from tests.commands.conftest import Outcome as Ended
+from tests.commands.conftest import Shell
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 SECOND = 1_000_000

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC
 
 import pytest
-from books import SECOND, START, TERMS, own, theirs
 
 from bridge.documents import differences
-from bridge.domain.carrier import Unreadable
-from bridge.domain.reconciliation import reconcile
+from bridge.domain.billing.carrier_call import Unreadable
+from bridge.domain.billing.carrier_reconciliation import reconcile
+from tests.domain.billing.carrier_books import SECOND, START, TERMS, own, theirs
 
 
 def test_a_row_for_each_difference() -> None:

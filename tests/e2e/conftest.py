@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox import company, rest, system
+from bridge.sandbox import company, rest
 from bridge.sandbox.company import Company
+from bridge.sandbox.host import system
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
 

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.domain.minutes import microseconds
-from bridge.sandbox import callers, callers_media, callers_sipp
-from bridge.sandbox.callers import Caller, Key
-from bridge.sandbox.callers_log import CallLog
-from bridge.sandbox.callers_media import SILENCE, TELEPHONE_EVENT, Frame
-from bridge.sandbox.callers_sipp import Message, Sipp
-from bridge.sandbox.callers_stream import Stream
+from bridge.domain.metering.records import microseconds
+from bridge.sandbox.callers import caller as callers
+from bridge.sandbox.callers import media as callers_media
+from bridge.sandbox.callers import sipp as callers_sipp
+from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers.log import CallLog
+from bridge.sandbox.callers.media import SILENCE, TELEPHONE_EVENT, Frame
+from bridge.sandbox.callers.sipp import Message, Sipp
+from bridge.sandbox.callers.stream import Stream
 from bridge.sandbox.errors import SandboxError
 from tests.faults.plan import Ghost, Visit
 

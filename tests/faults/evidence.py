@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from bridge.domain.minutes import microseconds
+from bridge.domain.metering.records import microseconds
 from bridge.sandbox.rest import Rest
 from tests.faults.auditor import Bill, Join, Record
 

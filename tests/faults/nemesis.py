@@ -11,10 +11,10 @@ from pathlib import Path
 
 import asyncpg
 
-from bridge.sandbox import processes
-from bridge.sandbox.processes import Process
+from bridge.sandbox.host import processes
+from bridge.sandbox.host.processes import Process
+from bridge.sandbox.host.system import Say
 from bridge.sandbox.stack import Part, Sandbox
-from bridge.sandbox.system import Say
 from tests.faults import tearing
 from tests.faults.crowd import now_us
 from tests.faults.link import Link

@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from bridge.sandbox import ports, rest, system
+from bridge.sandbox import rest
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import ports, system
+from bridge.sandbox.host.system import Say
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
-from bridge.sandbox.system import Say
 from tests.faults import auditor, crowd, evidence, plan, report
 from tests.faults.auditor import Bill, Seen, Verdict
 from tests.faults.crowd import Crowd, Told

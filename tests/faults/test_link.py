@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.sandbox import ports
+from bridge.sandbox.host import ports
 from tests.faults.link import Link, open_link
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]

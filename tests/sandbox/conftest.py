@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox import asterisk_tree, node, ports
+from bridge.sandbox import asterisk_tree, node
+from bridge.sandbox.host import ports
 from bridge.sandbox.node import Node
 
 MODULES = """

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from bridge.domain.errors import Invalid
-from bridge.sandbox import asterisk_tree, callers_media, node, ports
-from bridge.sandbox.callers import Caller, CallFailed, CallLog, Dtmf, Key, place, start
-from bridge.sandbox.callers_load import load
+from bridge.sandbox import asterisk_tree, node
+from bridge.sandbox.callers import media
+from bridge.sandbox.callers.caller import Caller, CallFailed, CallLog, Dtmf, Key, place, start
+from bridge.sandbox.callers.load import load
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import ports
+from bridge.sandbox.host.processes import wait_until
 from bridge.sandbox.node import Node
-from bridge.sandbox.processes import wait_until
 
 CLOSE = 0.05
 # 7000 reads digits until the caller goes, 6000 hangs up after a second, 5000 plays 1,000 Hz, 4000 rings.
@@ -221,7 +223,7 @@ def test_a_caller_hears(callee: Callee) -> None:
             await call.finished()
             return bytes(call.heard)
 
-    wave = callers_media.linear(asyncio.run(listen())[-callers_media.RATE :])
+    wave = media.linear(asyncio.run(listen())[-media.RATE :])
     assert np.argmax(np.abs(np.fft.rfft(wave))) == 1000
 
 

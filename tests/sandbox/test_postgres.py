@@ -10,7 +10,8 @@ from threading import Timer
 import asyncpg
 import pytest
 
-from bridge.sandbox import postgres, processes
+from bridge.sandbox import postgres
+from bridge.sandbox.host import processes
 from bridge.sandbox.postgres import Postgres
 
 

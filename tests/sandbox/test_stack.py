@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox import ports, processes, sockets
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import ports, processes, sockets
 from bridge.sandbox.stack import Sandbox
 
 

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bridge.domain.minutes import Identity, OpenStay, microseconds
-from bridge.domain.tenancy import Account, SubAccount
+from bridge.domain.metering.records import Identity, OpenStay, microseconds
+from bridge.domain.provisioning.tenants import Account, SubAccount
 from bridge.sandbox import postgres
 from bridge.sandbox.postgres import Postgres
-from bridge.storage import keys, migration
-from bridge.storage.database import Database
-from bridge.storage.tenants import PostgresTenants
-from bridge.usecases import provision
-from bridge.usecases.provision import Keys
+from bridge.storage import keys
+from bridge.storage.billing.tariffs import PostgresTariffs
+from bridge.storage.postgres import migration
+from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning.tenants import PostgresTenants
+from bridge.usecases.provisioning import provision
+from bridge.usecases.provisioning.provision import Keys
 
 TEMPLATE = "template_of_tests"
 NOVEMBER = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
@@ -102,3 +104,9 @@ def stay_of(owner: SubAccount, uniqueid: str = "node1-1.1", at: datetime = NOVEM
         "4930123456",
         "18005550100",
     )
+
+
+@pytest.fixture
+def tariffs(database: Database) -> PostgresTariffs:
+    """Tariff versions in the test's own database."""
+    return PostgresTariffs(database)

@@ -8,8 +8,8 @@ import sys
 from datetime import timedelta
 
 from bridge.storage import keys
-from bridge.storage.database import Database
-from bridge.storage.webhook_deliveries import PostgresDeliveries
+from bridge.storage.postgres.database import Database
+from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from bridge.webhooks.deliverer import Deliverer
 
 LEASE = timedelta(seconds=1)

@@ -15,10 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bridge.domain.webhook_retry import Reply
+from bridge.domain.webhooks.retry import Reply
 from bridge.webhooks.courier import ANSWER_MAX, HttpCourier
-
-from .conftest import Receiver
+from tests.webhooks.conftest import Receiver
 
 HEADERS = {"webhook-id": "1", "webhook-timestamp": "2", "webhook-signature": "v1,x"}
 

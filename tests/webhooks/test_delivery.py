@@ -19,23 +19,22 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from bridge import telemetry
-from bridge.domain import webhook_signature
 from bridge.domain.errors import Unavailable
-from bridge.domain.tenancy import Account
-from bridge.domain.webhook import Event, Kind, Webhook
-from bridge.domain.webhook_retry import Reply
-from bridge.storage.database import Database
-from bridge.storage.webhook_deliveries import PostgresDeliveries
-from bridge.storage.webhook_outbox import PostgresOutbox
-from bridge.storage.webhooks import PostgresWebhooks
-from bridge.usecases import keep_webhooks
-from bridge.usecases.deliver_webhooks import Attempt, Claimed, deliver_webhooks
-from bridge.usecases.provision import Keys
+from bridge.domain.provisioning.tenants import Account
+from bridge.domain.webhooks import signature
+from bridge.domain.webhooks.event import Event, Kind, Webhook
+from bridge.domain.webhooks.retry import Reply
+from bridge.storage.postgres.database import Database
+from bridge.storage.webhooks.deliveries import PostgresDeliveries
+from bridge.storage.webhooks.outbox import PostgresOutbox
+from bridge.storage.webhooks.webhooks import PostgresWebhooks
+from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.webhooks import keep_webhooks
+from bridge.usecases.webhooks.deliver_webhooks import Attempt, Claimed, deliver_webhooks
 from bridge.webhooks.courier import HttpCourier
 from bridge.webhooks.deliverer import Deliverer
-from tests.storage.webhook_world import subscribe
-
-from .conftest import Message, Receiver
+from tests.storage.webhooks.webhook_world import subscribe
+from tests.webhooks.conftest import Message, Receiver
 
 SECRET = "5eed" * 16
 
@@ -96,7 +95,7 @@ def event(account: Account, lane: str = "lane", **data: object) -> Event:
 
 def is_signed(message: Message, secret: str) -> bool:
     timestamp = int(message.headers["webhook-timestamp"])
-    wanted = webhook_signature.signature(secret, message.headers["webhook-id"], timestamp, message.body)
+    wanted = signature.signature(secret, message.headers["webhook-id"], timestamp, message.body)
     return abs(time.time() - timestamp) < 60 and wanted in message.headers["webhook-signature"].split(" ")
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from bridge import telemetry
-from bridge.domain import webhook_signature
-from bridge.domain.minutes import Stay
-from bridge.domain.tenancy import Passcode, SubAccount
-from bridge.domain.webhook import Conference, Kind
-from bridge.domain.webhook_signature import Secrets
+from bridge.domain.metering.records import Stay
+from bridge.domain.provisioning.tenants import Passcode, SubAccount
+from bridge.domain.webhooks import signature
+from bridge.domain.webhooks.event import Conference, Kind
+from bridge.domain.webhooks.signature import Secrets
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
-SECRET = webhook_signature.secret(b"s" * 32)
+SECRET = signature.secret(b"s" * 32)
 BODY = '{"id": "1", "data": "é"}'.encode()
 SUBJECTS = {"sub_account": SubAccount, "passcode": Passcode, "conference": Conference, "participant": Stay}
 
@@ -38,21 +38,21 @@ def is_genuine() -> Callable[[str, Mapping[str, str], bytes], bool]:
 
 def test_its_code_takes_what_we_sign(is_genuine: Callable[..., bool]) -> None:
     now = datetime.now(UTC)
-    rotated = Secrets(SECRET).rotated(webhook_signature.secret(b"n" * 32), now + timedelta(hours=1))
+    rotated = Secrets(SECRET).rotated(signature.secret(b"n" * 32), now + timedelta(hours=1))
     for secrets, receivers in ((Secrets(SECRET), [SECRET]), (rotated, [SECRET, rotated.current])):
-        headers = webhook_signature.headers(secrets, "event-1", now, BODY)
+        headers = signature.headers(secrets, "event-1", now, BODY)
         assert all(is_genuine(known, headers, BODY) for known in receivers)
 
 
 def test_its_code_takes_nothing_else(is_genuine: Callable[..., bool]) -> None:
     now = datetime.now(UTC)
-    headers = webhook_signature.headers(Secrets(SECRET), "event-1", now, BODY)
+    headers = signature.headers(Secrets(SECRET), "event-1", now, BODY)
     assert not is_genuine(SECRET, headers, BODY + b" ")
-    assert not is_genuine(webhook_signature.secret(b"x" * 32), headers, BODY)
+    assert not is_genuine(signature.secret(b"x" * 32), headers, BODY)
     assert not is_genuine(SECRET, {**headers, "webhook-id": "event-2"}, BODY)
     assert not is_genuine(SECRET, {**headers, "webhook-signature": "v1,AAAA"}, BODY)
     for other in (timedelta(minutes=-6), timedelta(minutes=6)):
-        assert not is_genuine(SECRET, webhook_signature.headers(Secrets(SECRET), "event-1", now + other, BODY), BODY)
+        assert not is_genuine(SECRET, signature.headers(Secrets(SECRET), "event-1", now + other, BODY), BODY)
 
 
 def test_every_event_has_its_example() -> None:

@@ -1,0 +1,1 @@
+"""The machinery of REST: operations, requests, responses, authorization, idempotency, pages and problems."""

@@ -1,0 +1,80 @@
+"""Whether what a request names is theirs who asks: the same answer, after the same work, for "not there" and "not
+yours"."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from bridge.api.http.problems import NOT_THERE
+from bridge.domain.access.principal import Owner, Principal, Scope
+from bridge.domain.errors import InvalidRows, NotFound
+from bridge.usecases.access.ports import OWNED, Ownership
+
+OPEN_BELOW: Final = frozenset({"access_number_id", "project_code_id"})
+"""What those may read, too, who are below its owner: shared access numbers, project codes of the whole account."""
+
+
+async def check_path(ownership: Ownership, asking: Principal, ids: Mapping[str, UUID], *, change: bool) -> None:
+    """Every id of a path is theirs. Raises NotFound."""
+    theirs = True
+    for kind, named in ids.items():
+        if kind in OWNED:
+            owner = (await ownership.owners(kind, [named])).get(named)
+            below = kind in OPEN_BELOW and not change
+            theirs = owner is not None and (asking.reads(owner) if below else asking.sees(owner)) and theirs
+    if not theirs:
+        raise NotFound(NOT_THERE)
+
+
+async def check_query(ownership: Ownership, asking: Principal, query: BaseModel | None) -> None:
+    """Every id of a query is theirs; a sub-account's key may name its account as well. Raises NotFound."""
+    if asking.scope is Scope.OPERATOR or query is None:
+        return
+    for kind, named in _ids(query):
+        owner = (await ownership.owners(kind, [named])).get(named)
+        if owner is None or not (asking.sees(owner) or owner == Owner(asking.account_id)):
+            raise NotFound(NOT_THERE)
+
+
+async def check_body(ownership: Ownership, asking: Principal, body: BaseModel | None) -> None:
+    """Every id of a body is theirs; a sub-account's key names its account only beside itself.
+
+    Raises NotFound, InvalidRows (ids of a bulk request's items).
+    """
+    if asking.scope is Scope.OPERATOR or body is None:
+        return
+    items = [each for each in getattr(body, "items", None) or () if isinstance(each, BaseModel)]
+    named = [(-1, body, *pair) for pair in _ids(body)]
+    named += [(row, item, *pair) for row, item in enumerate(items) for pair in _ids(item)]
+    owners = await _owners(ownership, ((kind, one) for _, _, kind, one in named))
+    bad = [(row, kind) for row, model, kind, one in named if not _theirs(asking, owners.get((kind, one)), model)]
+    if any(row < 0 for row, _ in bad):
+        raise NotFound(NOT_THERE)
+    if bad:
+        raise InvalidRows([(row, kind, NOT_THERE) for row, kind in bad])
+
+
+async def _owners(ownership: Ownership, named: Iterable[tuple[str, UUID]]) -> dict[tuple[str, UUID], Owner]:
+    by_kind: dict[str, set[UUID]] = defaultdict(set)
+    for kind, one in named:
+        by_kind[kind].add(one)
+    return {
+        (kind, one): owner
+        for kind, ids in by_kind.items()
+        for one, owner in (await ownership.owners(kind, ids)).items()
+    }
+
+
+def _theirs(asking: Principal, owner: Owner | None, model: BaseModel) -> bool:
+    if owner is None:
+        return False
+    beside = asking.sub_account_id is not None and getattr(model, "sub_account_id", None) == asking.sub_account_id
+    return asking.sees(owner) or (beside and owner == Owner(asking.account_id))
+
+
+def _ids(model: BaseModel) -> list[tuple[str, UUID]]:
+    given: dict[str, Any] = {name: getattr(model, name) for name in type(model).model_fields if name in OWNED}
+    return [(kind, one) for kind, one in given.items() if isinstance(one, UUID)]

@@ -1,0 +1,125 @@
+"""The items of a bulk request out of CSV: a header line of field names, then a line an item."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from bridge.api.http.problems import FieldError, Problem
+
+CELL_MAX: Final = 10_000
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class CsvItems:
+    """Items as JSON has them, not yet validated; and the line that each begins on."""
+
+    items: Sequence[Mapping[str, Any]]
+    lines: Sequence[int]
+
+
+def item_model(body: type[BaseModel]) -> type[BaseModel]:
+    """The model of the items of a bulk operation's body."""
+    model: type[BaseModel]
+    [model] = get_args(body.model_fields["items"].annotation)
+    return model
+
+
+def read(raw: bytes, model: type[BaseModel]) -> CsvItems:
+    """The items in a file: UTF-8, separated by commas, quoted as in RFC 4180. An empty cell leaves its field out.
+
+    A list is written `a; b`, a mapping `key=value; other=value`. Raises Problem, which names lines.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise _bad(f"line {line} is not UTF-8: save the file as CSV in UTF-8") from None
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    items: list[Mapping[str, Any]] = []
+    lines: list[int] = []
+    began = 1
+    try:
+        columns = _columns(next(rows, []), model)
+        began = rows.line_num + 1
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                lines.append(began)
+                items.append(_item(row, columns, began))
+            began = rows.line_num + 1
+    except csv.Error as error:
+        raise _bad(f"line {began} cannot be read ({error}): quote cells as in RFC 4180") from None
+    return CsvItems(items, lines)
+
+
+def _columns(names: Sequence[str], model: type[BaseModel]) -> list[tuple[str, str]]:
+    """The field of each column, and its type in JSON."""
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    types = _types(model)
+    stripped = [name.strip() for name in names]
+    for name in stripped:
+        if name not in fields:
+            known = ", ".join(sorted(fields))
+            raise _bad(f"line 1 names the fields, separated by commas; {name[:100]!r} is none of: {known}")
+        if stripped.count(name) > 1:
+            raise _bad(f"line 1 names {name!r} more than once")
+    if not stripped:
+        raise _bad("the file is empty: line 1 names the fields")
+    return [(name, types[name]) for name in stripped]
+
+
+def _types(model: type[BaseModel]) -> dict[str, str]:
+    """Text, unless a field can be none: an enum is text too."""
+    described: Mapping[str, Any] = model.model_json_schema()["properties"]
+    found = {}
+    for name, schema in described.items():
+        kinds = [each.get("type", "string") for each in schema.get("anyOf", (schema,))]
+        found[name] = next((kind for kind in ("string", *kinds) if kind in kinds), "string")
+    return found
+
+
+def _item(row: Sequence[str], columns: Sequence[tuple[str, str]], line: int) -> Mapping[str, Any]:
+    if len(row) != len(columns):
+        raise _bad(f"line {line} has {len(row)} cells where line 1 names {len(columns)} fields")
+    item: dict[str, Any] = {}
+    for cell, (name, kind) in zip(row, columns, strict=True):
+        if len(cell) > CELL_MAX:
+            raise _bad(f"line {line}: {name} is longer than {CELL_MAX} characters")
+        text = cell.strip()
+        if not text:
+            continue
+        item[name] = _value(text, kind, name, line)
+    return item
+
+
+def _value(text: str, kind: str, name: str, line: int) -> Any:
+    """What a cell stands for. Text that is no such thing stays text, for the model to refuse."""
+    parts = [part.strip() for part in text.split(";") if part.strip()]
+    match kind:
+        case "array":
+            return parts
+        case "object":
+            return _mapping(parts, name, line)
+        case "integer" if _INTEGER.fullmatch(text):
+            return int(text)
+        case "boolean":
+            return _BOOLEANS.get(text.lower(), text)
+        case _:
+            return text
+
+
+def _mapping(parts: Sequence[str], name: str, line: int) -> dict[str, str]:
+    pairs = [part.partition("=") for part in parts]
+    if not all(sign for _, sign, _ in pairs) or len({key for key, _, _ in pairs}) != len(pairs):
+        raise _bad(f"line {line}: write {name} as key=value; other=value")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _bad(detail: str) -> Problem:
+    return Problem(422, "Invalid rows", detail, [FieldError("/items", detail)])

@@ -1,0 +1,52 @@
+"""Pages of lists in order of creation, and answers with many items."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from bridge.api.http import paging
+from bridge.api.http.wire import Answer, Item, Page, rfc3339
+from bridge.usecases.provisioning import turns
+from bridge.usecases.provisioning.ports import Place
+from bridge.usecases.services import Call
+
+
+class Created(Protocol):
+    """What comes in such lists."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+Found = TypeVar("Found", bound=Created)
+Told = TypeVar("Told", bound=BaseModel)
+
+
+class Made(Answer, Generic[Item]):
+    """All that a bulk request made, in its order."""
+
+    items: list[Item]
+
+
+async def page(
+    call: Call,
+    answer: type[Told],
+    of: Callable[[Found], Told],
+    find: Callable[[int, Place | None], Awaitable[Sequence[Found]]],
+) -> BaseModel:
+    """The page that the query asks for; `find` is given how many items, and after which. Raises Invalid."""
+    limit = call.query.limit
+    found = await find(limit + 1, paging.after_stay(call.query.cursor))
+    items, cursor = paging.cut(found, limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
+    return Page[answer](items=[of(one) for one in items], next_cursor=cursor)  # type: ignore[valid-type]
+
+
+async def made(answer: type[Told], of: Callable[[Found], Told], found: Sequence[Found]) -> BaseModel:
+    """The answer to a bulk request; others in the event loop get their turns meanwhile."""
+    items = [of(one) async for one in turns.taking(found)]
+    return Made[answer].model_construct(items=items)  # type: ignore[valid-type]

@@ -1,0 +1,38 @@
+"""/docs: the OpenAPI document for people, by files of this package alone."""
+
+import mimetypes
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from bridge.api.http.middlewares import Handler
+
+FOLDER: Final = Path(__file__).parent / "swagger_ui"
+PAGE: Final = "page.html"
+FILES: Final = ("page.css", "page.js", "swagger-ui.css", "swagger-ui-bundle.js")
+HEADERS: Final = {
+    # Nothing from elsewhere, and nothing in the text of the page itself: Swagger UI has its icons in its style sheet.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "max-age=3600",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def add(app: web.Application) -> None:
+    """Add /docs and the files it is made of."""
+    app.router.add_get("/docs", _served(PAGE))
+    for name in FILES:
+        app.router.add_get(f"/docs/{name}", _served(name))
+
+
+def _served(name: str) -> Handler:
+    body = (FOLDER / name).read_bytes()
+    kind = mimetypes.guess_type(name)[0]
+
+    async def serve(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=HEADERS)
+
+    return serve

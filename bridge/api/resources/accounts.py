@@ -1,0 +1,135 @@
+"""/v1/accounts: who pays."""
+
+from functools import partial
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from bridge.api.http import listing
+from bridge.api.http.operations import Operation
+from bridge.api.http.paging import Paged
+from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
+from bridge.domain.access.principal import Scope
+from bridge.domain.errors import Forbidden
+from bridge.domain.provisioning.tenants import Account, Space, State
+from bridge.domain.provisioning.validation import CALLERS_MAX
+from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, LABELS_MAX
+from bridge.usecases.provisioning import provision, update
+from bridge.usecases.services import Call
+
+Labels = Annotated[
+    dict[Annotated[str, Field(max_length=LABEL_KEY_MAX)], Annotated[str, Field(max_length=LABEL_VALUE_MAX)]],
+    Field(
+        max_length=LABELS_MAX,
+        description="the account's own words to find it by; keys are made of a-z, 0-9, _, . and -",
+        examples=[{"office": "Oslo"}],
+    ),
+]
+MaxCallers = Annotated[
+    int | None, Field(ge=1, le=CALLERS_MAX, description="so many callers at a time, in all rooms together; null: any")
+]
+Currency = Annotated[Text, Field(description="ISO 4217", examples=["USD"])]
+TimeZone = Annotated[
+    Text, Field(description="IANA time zone: it bounds the billing months", examples=["America/New_York"])
+]
+TENANTS_OWN: Final = frozenset({"name", "labels"})
+"""What an account's own key may change of it."""
+
+
+class NewAccount(Request):
+    name: Name = Field(examples=["Northwind Legal"])
+    currency: Currency
+    time_zone: TimeZone
+    code_space: Space = Field(
+        Space.SHARED,
+        description="where its passcodes can be dialled: on shared numbers and its own, or only on numbers dedicated "
+        "to it, where they may be shorter; for good",
+    )
+    max_callers: MaxCallers = None
+    labels: Labels = Field(default_factory=dict)
+
+
+class AccountChange(Change):
+    """Currency and time zone can be changed as long as there are no prices and no records."""
+
+    name: Name = kept()
+    state: State = kept(description="closed is for good, and revokes all passcodes")
+    currency: Currency = kept()
+    time_zone: TimeZone = kept()
+    max_callers: MaxCallers = kept()
+    labels: Labels = kept()
+
+
+class AccountAnswer(Answer):
+    id: UUID
+    name: str
+    currency: str
+    time_zone: str
+    state: State
+    created_at: Time
+    code_space: Space
+    max_callers: int | None
+    labels: dict[str, str]
+    version: int
+
+    @classmethod
+    def of(cls, account: Account) -> "AccountAnswer":
+        return cls.model_validate(account, from_attributes=True)
+
+
+async def create(call: Call) -> BaseModel:
+    body: NewAccount = call.body
+    rest = {"code_space": body.code_space, "max_callers": body.max_callers, "labels": body.labels}
+    made = await provision.create_account(call.services.tenants, body.name, body.currency, body.time_zone, rest)
+    return AccountAnswer.of(made)
+
+
+async def read_page(call: Call) -> BaseModel:
+    tenants, own = call.services.tenants, call.principal.account_id
+    if own is not None:
+        return Page[AccountAnswer](items=[AccountAnswer.of(await tenants.account(own))])
+    return await listing.page(call, AccountAnswer, AccountAnswer.of, tenants.accounts)
+
+
+async def read(call: Call) -> BaseModel:
+    return AccountAnswer.of(await call.services.tenants.account(call.ids["account_id"]))
+
+
+async def change(call: Call) -> BaseModel:
+    account_id, changes = call.ids["account_id"], call.body.given()
+    if call.principal.scope is not Scope.OPERATOR and changes.keys() - TENANTS_OWN:
+        raise Forbidden(f"only the operator changes {', '.join(sorted(changes.keys() - TENANTS_OWN))} of an account")
+    made = await update.change_account(call.services.tenants, account_id, changes, call.expected)
+    if call.query.disconnect and made.state is not State.ACTIVE:
+        call.afterwards.append(partial(call.services.participants.hang_up, account_id=account_id))
+    return AccountAnswer.of(made)
+
+
+async def remove(call: Call) -> None:
+    await call.services.tenants.remove_account(call.ids["account_id"], call.expected)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "create_account", "POST", "/v1/accounts", "Create an account: who pays", create,
+        AccountAnswer, 201, body=NewAccount,
+    ),
+    Operation(
+        "list_accounts", "GET", "/v1/accounts", "List accounts", read_page,
+        Page[AccountAnswer], query=Paged, scope=Scope.ACCOUNT,
+    ),
+    Operation(
+        "get_account", "GET", "/v1/accounts/{account_id}", "Read an account", read,
+        AccountAnswer, scope=Scope.ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "change_account", "PATCH", "/v1/accounts/{account_id}", "Change, suspend, resume or close an account", change,
+        AccountAnswer, body=AccountChange, query=Leaving, refusals=(403, 409), scope=Scope.ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "delete_account", "DELETE", "/v1/accounts/{account_id}", "Delete an account that never had anything", remove,
+        None, 204, refusals=(409,), versioned=True,
+    ),
+)  # fmt: skip

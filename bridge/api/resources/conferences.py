@@ -1,0 +1,55 @@
+"""/v1/conferences: who is in which room now, as AMI tells it."""
+
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from bridge.api.http import paging
+from bridge.api.http.operations import Operation
+from bridge.api.http.paging import Paged
+from bridge.api.http.wire import Answer, Page, Time, rfc3339
+from bridge.domain.access.principal import Owner, Scope
+from bridge.usecases.conference.ports import LiveConference
+from bridge.usecases.services import Call
+
+
+class LiveParticipantAnswer(Answer):
+    uniqueid: str
+    caller: str
+    role: str
+    joined_at: Time
+    muted: bool
+    talking: bool
+
+
+class LiveConferenceAnswer(Answer):
+    room_id: str
+    started_at: Time
+    participants: list[LiveParticipantAnswer]
+
+    @classmethod
+    def of(cls, conference: LiveConference) -> "LiveConferenceAnswer":
+        return cls.model_validate(conference, from_attributes=True)
+
+
+async def read_page(call: Call) -> BaseModel:
+    live = [room for room in call.services.rooms.live() if _is_theirs(call, room)]
+    page, cursor = paging.slice_of(live, call.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
+    items = [LiveConferenceAnswer.of(conference) for conference in page]
+    return Page[LiveConferenceAnswer](items=items, next_cursor=cursor)
+
+
+def _is_theirs(call: Call, room: LiveConference) -> bool:
+    if call.principal.scope is Scope.OPERATOR:
+        return True
+    owner = call.services.freshness.owner(room.room_id)
+    return owner is not None and call.principal.sees(Owner(UUID(owner.account_id), UUID(owner.sub_account_id)))
+
+
+OPERATIONS: Final = (
+    Operation(
+        "list_conferences", "GET", "/v1/conferences", "List the conferences that are going on, in order of their start",
+        read_page, Page[LiveConferenceAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
+    ),
+)  # fmt: skip

@@ -1,0 +1,100 @@
+"""/v1/rooms and those of a sub-account: where conferences take place."""
+
+from functools import partial
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from bridge.api.http import listing
+from bridge.api.http.operations import Operation
+from bridge.api.http.paging import Paged
+from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.wire import Answer, Name, Page, Request, Time
+from bridge.api.resources.passcodes import PasscodeAnswer
+from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.tenants import Room, State
+from bridge.domain.provisioning.validation import PARTICIPANTS_MAX
+from bridge.usecases.provisioning import provision, update
+from bridge.usecases.services import Call
+
+MaxParticipants = Annotated[
+    int | None, Field(ge=1, le=PARTICIPANTS_MAX, description="so many at a time, hosts included; null: any")
+]
+
+
+class NewRoom(Request):
+    name: Name = Field(examples=["Board room"])
+    max_participants: MaxParticipants = None
+
+
+class RoomChange(Change):
+    name: Name = kept()
+    max_participants: MaxParticipants = kept()
+
+
+class RoomAnswer(Answer):
+    id: UUID
+    sub_account_id: UUID
+    name: str
+    state: Literal["active", "closed"]
+    max_participants: int | None
+    created_at: Time
+    version: int
+    passcodes: list[PasscodeAnswer] = Field(description="the first 50 live ones; /v1/rooms/{id}/passcodes lists all")
+
+    @classmethod
+    def of(cls, room: Room) -> "RoomAnswer":
+        return cls.model_validate(room, from_attributes=True)
+
+
+async def create(call: Call) -> BaseModel:
+    services, given = call.services, call.body.model_dump()
+    made = await provision.add_room(services.tenants, services.keys, call.ids["sub_account_id"], given)
+    return RoomAnswer.of(made)
+
+
+async def read_page(call: Call) -> BaseModel:
+    find = partial(call.services.tenants.rooms, call.ids["sub_account_id"])
+    return await listing.page(call, RoomAnswer, RoomAnswer.of, find)
+
+
+async def read(call: Call) -> BaseModel:
+    return RoomAnswer.of(await call.services.tenants.room(call.ids["room_id"]))
+
+
+async def change(call: Call) -> BaseModel:
+    room_id, changes = call.ids["room_id"], call.body.given()
+    return RoomAnswer.of(await update.change_room(call.services.tenants, room_id, changes, call.expected))
+
+
+async def close(call: Call) -> None:
+    room_id = call.ids["room_id"]
+    await update.change_room(call.services.tenants, room_id, {"state": State.CLOSED}, call.expected)
+    if call.query.disconnect:
+        call.afterwards.append(partial(call.services.participants.hang_up, room_id=room_id))
+
+
+OPERATIONS: Final = (
+    Operation(
+        "create_room", "POST", "/v1/sub-accounts/{sub_account_id}/rooms",
+        "Add a room to a sub-account, with a host and a guest passcode", create,
+        RoomAnswer, 201, body=NewRoom, refusals=(409,), scope=Scope.ACCOUNT,
+    ),
+    Operation(
+        "list_rooms", "GET", "/v1/sub-accounts/{sub_account_id}/rooms", "List the rooms of a sub-account", read_page,
+        Page[RoomAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
+    ),
+    Operation(
+        "get_room", "GET", "/v1/rooms/{room_id}", "Read a room", read,
+        RoomAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "change_room", "PATCH", "/v1/rooms/{room_id}", "Change a room", change,
+        RoomAnswer, body=RoomChange, refusals=(409,), scope=Scope.ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "close_room", "DELETE", "/v1/rooms/{room_id}", "Close a room for good; its passcodes are revoked", close,
+        None, 204, query=Leaving, scope=Scope.ACCOUNT, versioned=True,
+    ),
+)  # fmt: skip

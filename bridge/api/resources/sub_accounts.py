@@ -1,0 +1,175 @@
+"""/v1/sub-accounts and those of an account: who uses."""
+
+from functools import partial
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from bridge.api.http import listing
+from bridge.api.http.listing import Made
+from bridge.api.http.operations import Operation
+from bridge.api.http.paging import Paged
+from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
+from bridge.api.resources.accounts import Labels, MaxCallers
+from bridge.api.resources.rooms import RoomAnswer
+from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.tenants import Kind, State, SubAccount
+from bridge.domain.provisioning.validation import COST_CENTRE_MAX
+from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
+from bridge.usecases.provisioning import provision, update
+from bridge.usecases.provisioning.ports import SubAccountFilter
+from bridge.usecases.provisioning.provision_passcodes import BULK_MOST
+from bridge.usecases.services import Call
+
+UserId = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=USER_ID_MAX,
+        description="the account's own name for it, unique within the account",
+        examples=["e-1007"],
+    ),
+]
+CostCentre = Annotated[Text, Field(max_length=COST_CENTRE_MAX, examples=["4711"])]
+TrustCallers = Annotated[
+    bool,
+    Field(description="whether known callers who skip the code may: caller ID can be forged"),
+]
+FORGEABLE: Final = (
+    "trust_callers: caller ID can be forged, so that whoever knows a number that skips the code can enter as host; "
+    "use a PIN or codes where that matters"
+)
+
+
+class NewSubAccount(Request):
+    user_id: UserId
+    name: Name = Field(examples=["Ada Jensen"])
+    kind: Kind = Kind.EMPLOYEE
+    cost_centre: CostCentre = ""
+    max_callers: MaxCallers = None
+    trust_callers: TrustCallers = False
+    labels: Labels = Field(default_factory=dict)
+
+
+class NewSubAccounts(Request):
+    items: list[NewSubAccount] = Field(min_length=1, max_length=BULK_MOST)
+
+
+class SubAccountChange(Change):
+    """Bills of the past keep the user ID, name and kind that were true then."""
+
+    user_id: UserId = kept()
+    name: Name = kept()
+    kind: Kind = kept()
+    state: State = kept(description="closed is for good, and revokes the passcodes")
+    cost_centre: CostCentre = kept()
+    max_callers: MaxCallers = kept()
+    trust_callers: TrustCallers = kept()
+    labels: Labels = kept()
+
+
+class SubAccountAnswer(Answer):
+    id: UUID
+    account_id: UUID
+    user_id: str
+    name: str
+    kind: Kind
+    state: State
+    created_at: Time
+    cost_centre: str
+    max_callers: int | None
+    trust_callers: bool
+    labels: dict[str, str]
+    version: int
+    warnings: list[str] = Field(default_factory=list)
+    rooms: list[RoomAnswer] = Field(description="the first 50; /v1/sub-accounts/{id}/rooms lists all")
+
+    @classmethod
+    def of(cls, sub_account: SubAccount) -> "SubAccountAnswer":
+        told = cls.model_validate(sub_account, from_attributes=True)
+        return told.model_copy(update={"warnings": [FORGEABLE]}) if sub_account.trust_callers else told
+
+
+class SubAccountsQuery(Paged):
+    user_id: str | None = Field(None, max_length=USER_ID_MAX)
+    kind: Kind | None = None
+    state: State | None = None
+    label: str | None = Field(
+        None,
+        max_length=LABEL_KEY_MAX + 1 + LABEL_VALUE_MAX,
+        pattern="^[a-z0-9][a-z0-9_.-]*:",
+        description="those with this label",
+        examples=["office:Oslo"],
+    )
+
+
+async def create(call: Call) -> BaseModel:
+    given: dict[str, Any] = call.body.model_dump()
+    user_id, name, kind = given.pop("user_id"), given.pop("name"), given.pop("kind")
+    services, account_id = call.services, call.ids["account_id"]
+    made = await provision.create_sub_account(services.tenants, services.keys, account_id, user_id, name, kind, given)
+    return SubAccountAnswer.of(made)
+
+
+async def create_many(call: Call) -> BaseModel:
+    services, rows = call.services, [one.model_dump() for one in call.body.items]
+    made = await provision.create_sub_accounts(services.tenants, services.keys, call.ids["account_id"], rows)
+    return await listing.made(SubAccountAnswer, SubAccountAnswer.of, made)
+
+
+async def read_page(call: Call) -> BaseModel:
+    query: SubAccountsQuery = call.query
+    key, _, value = (query.label or "").partition(":")
+    wanted = SubAccountFilter(query.user_id, query.kind, query.state, (key, value) if query.label else None)
+    find = partial(call.services.tenants.sub_accounts, call.ids["account_id"], wanted=wanted)
+    return await listing.page(call, SubAccountAnswer, SubAccountAnswer.of, find)
+
+
+async def read(call: Call) -> BaseModel:
+    return SubAccountAnswer.of(await call.services.tenants.sub_account(call.ids["sub_account_id"]))
+
+
+async def change(call: Call) -> BaseModel:
+    sub_account_id, changes = call.ids["sub_account_id"], call.body.given()
+    made = await update.change_sub_account(call.services.tenants, sub_account_id, changes, call.expected)
+    if call.query.disconnect and made.state is not State.ACTIVE:
+        call.afterwards.append(partial(call.services.participants.hang_up, sub_account_id=sub_account_id))
+    return SubAccountAnswer.of(made)
+
+
+async def remove(call: Call) -> None:
+    await call.services.tenants.remove_sub_account(call.ids["sub_account_id"], call.expected)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "create_sub_account", "POST", "/v1/accounts/{account_id}/sub-accounts",
+        "Create a sub-account with a room, a host and a guest passcode", create,
+        SubAccountAnswer, 201, body=NewSubAccount, refusals=(409,), scope=Scope.ACCOUNT,
+    ),
+    Operation(
+        "create_sub_accounts", "POST", "/v1/accounts/{account_id}/sub-accounts/bulk",
+        "Create many sub-accounts, each with a room, a host and a guest passcode, or none", create_many,
+        Made[SubAccountAnswer], 201, body=NewSubAccounts, refusals=(409,), scope=Scope.ACCOUNT, bulk=True,
+    ),
+    Operation(
+        "list_sub_accounts", "GET", "/v1/accounts/{account_id}/sub-accounts", "List sub-accounts", read_page,
+        Page[SubAccountAnswer], query=SubAccountsQuery, scope=Scope.ACCOUNT,
+    ),
+    Operation(
+        "get_sub_account", "GET", "/v1/sub-accounts/{sub_account_id}", "Read a sub-account", read,
+        SubAccountAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "change_sub_account", "PATCH", "/v1/sub-accounts/{sub_account_id}",
+        "Change, suspend, resume or close a sub-account", change,
+        SubAccountAnswer, body=SubAccountChange, query=Leaving, refusals=(409,), scope=Scope.ACCOUNT, versioned=True,
+    ),
+    Operation(
+        "delete_sub_account", "DELETE", "/v1/sub-accounts/{sub_account_id}",
+        "Delete a sub-account that nobody ever called", remove,
+        None, 204, refusals=(409,), scope=Scope.ACCOUNT, versioned=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""AMI: the live view of rooms."""

@@ -1,0 +1,1 @@
+"""ARI: answers callers, plays prompts, hears digits, hangs up."""

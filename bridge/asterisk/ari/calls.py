@@ -1,0 +1,281 @@
+"""Calls in progress: one task and one inbox a call, from StasisStart until the call leaves us."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import structlog
+
+from bridge import telemetry
+from bridge.asterisk.ari import events, prompts
+from bridge.asterisk.ari.client import APPLICATION, REQUEST_TIMEOUT_S, Ari, AriFailed, AriUnreachable
+from bridge.asterisk.ari.events import Channel, Event
+from bridge.asterisk.ari.liveness import Echo
+from bridge.domain import phone
+from bridge.domain.admission.entry import Entry
+from bridge.domain.errors import BridgeError
+from bridge.domain.provisioning.passcode import Role
+from bridge.usecases.admission.admit_caller import CallerGone, Prompt
+
+log = structlog.get_logger()
+
+Greet = Callable[["StasisCall"], Awaitable[bool]]
+REJECTED: Final = 21
+"""The cause of Q.850 for a caller who is not let in."""
+_GONE: Final = object()
+_PROMPT_OVER: Final = object()
+
+
+class StasisCall:
+    """A channel in our application, as `usecases.admit_caller.Caller`."""
+
+    def __init__(self, ari: Ari, channel: Channel, playbacks: Sequence[str], greeted: bool) -> None:
+        """`playbacks` are names for prompts, used by turns: of an earlier one the end may be told late."""
+        self._ari = ari
+        self._channel = channel
+        self._inbox: asyncio.Queue[object] = asyncio.Queue()
+        self._playing: str | None = None
+        self._playbacks = itertools.cycle(playbacks)
+        self._language = prompts.LANGUAGE
+        self._greeting = ""
+        self.greeted = greeted
+
+    @property
+    def id(self) -> str:
+        return self._channel.id
+
+    @property
+    def caller(self) -> str:
+        return phone.clean(self._channel.caller)
+
+    @property
+    def trunk(self) -> str:
+        return self._channel.trunk
+
+    @property
+    def number(self) -> str:
+        return phone.dialled(self._channel.number)
+
+    @property
+    def tries(self) -> int:
+        return self._channel.tries
+
+    def deliver(self, event: Event) -> None:
+        """Put what ARI says of this channel into the inbox."""
+        match event:
+            case events.ChannelDtmfReceived(_, digit):
+                self._inbox.put_nowait(digit)
+            case events.PlaybackFinished(playback, _) if playback == self._playing:
+                self._playing = None
+                self._inbox.put_nowait(_PROMPT_OVER)
+            case events.StasisEnd() | events.ChannelDestroyed():
+                self._inbox.put_nowait(_GONE)
+            case _:
+                pass
+
+    async def answer(self) -> None:
+        if self._channel.state == "Up":
+            # Answered by the dialplan, to play music: the journal cannot tell that the dialogue has begun.
+            await self._post("variable", variable="BRIDGE_OUTCOME", value="abandoned")
+        else:
+            await self._post("answer")
+
+    async def speak(self, language: str, greeting: str) -> None:
+        self._greeting = greeting
+        if language != self._language:
+            self._language = language
+            # The room speaks what the channel speaks.
+            await self._post("variable", variable="CHANNEL(language)", value=language)
+
+    async def say(self, *prompt: Prompt) -> None:
+        self._playing = next(self._playbacks)
+        media = prompts.media(*prompt, greeting=self._greeting)
+        await self._post(f"play/{self._playing}", media=media, lang=self._language)
+
+    async def say_whole(self, *prompt: Prompt) -> None:
+        await self.say(*prompt)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(prompts.LONGEST_S):
+                while self._playing is not None:
+                    await self._next()
+
+    async def key(self, silence_s: float) -> str | None:
+        """See `Caller.key`. A prompt whose end is never told counts as over after `prompts.LONGEST_S`."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(prompts.LONGEST_S if self._playing else silence_s) as patience:
+                while True:
+                    item = await self._next()
+                    if item is _PROMPT_OVER:
+                        patience.reschedule(loop.time() + silence_s)
+                    elif isinstance(item, str):
+                        await self._hush()
+                        return item
+        except TimeoutError:
+            return None
+
+    async def count_try(self, tries: int) -> None:
+        await self._post("variable", variable="BRIDGE_TRIES", value=str(tries))
+
+    async def join(self, entry: Entry) -> None:
+        await self._post("variable", variable="BRIDGE_TICKET", value=entry.ticket)
+        extension = "listen" if entry.role is Role.LISTENER else "join"
+        await self._finish(await self._post("continue", context="bridge-room", extension=extension, priority="1"))
+
+    async def refuse(self, cause: int = REJECTED) -> None:
+        await self._post("variable", variable="BRIDGE_OUTCOME", value="refused")
+        await self._finish(await self._ari.send("DELETE", f"channels/{self.id}", {"reason_code": str(cause)}))
+
+    async def _next(self) -> object:
+        item = await self._inbox.get()
+        if item is _GONE:
+            raise CallerGone
+        return item
+
+    async def _hush(self) -> None:
+        if self._playing is not None:
+            playing, self._playing = self._playing, None
+            await self._ari.send("DELETE", f"playbacks/{playing}")
+
+    async def _post(self, action: str, **query: str) -> asyncio.Future[Any]:
+        """Send a command on this channel without waiting: commands on one channel keep their order."""
+        answer = await self._ari.send("POST", f"channels/{self.id}/{action}", query)
+        answer.add_done_callback(self._notice_gone)
+        return answer
+
+    def _notice_gone(self, answer: asyncio.Future[Any]) -> None:
+        """A caller who left before we listened (a room, an end) is known by what Asterisk answers."""
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, AriFailed) and error.caller_gone:
+            self._inbox.put_nowait(_GONE)
+
+    async def _finish(self, answer: asyncio.Future[Any]) -> None:
+        """Wait for the answer of the last command."""
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                await answer
+        except AriFailed as error:
+            if error.caller_gone:
+                raise CallerGone from error
+            raise
+        except TimeoutError as error:
+            raise AriUnreachable("ARI does not answer") from error
+
+
+class Calls:
+    """All calls in our application over one ARI connection. When it is lost, the tasks end; callers hear silence until
+    the next connection greets them again."""
+
+    def __init__(self, greet: Greet) -> None:
+        self._greet = greet
+        self._open: dict[str, StasisCall] = {}
+        self._echo = Echo()
+
+    @property
+    def open(self) -> int:
+        return len(self._open)
+
+    async def serve(self, ari: Ari, on_ready: Callable[[], None]) -> None:
+        """Serve one connection until it is lost, then raise AriUnreachable (in an ExceptionGroup or bare)."""
+        self._open.clear()
+        async with asyncio.TaskGroup() as tasks:
+            reader = tasks.create_task(self._read(ari, tasks))
+            try:
+                await ari.filter_events()
+                await self._adopt_orphans(ari, tasks)
+            except AriFailed as error:
+                raise AriUnreachable(f"ARI answers, but not as it should: {error}") from error
+            on_ready()
+            tasks.create_task(self._echo.listen(ari), name="echo")
+            await reader
+
+    async def _read(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:
+        async for event in ari.events():
+            match event:
+                case events.StasisStart(channel):
+                    self._start(ari, tasks, channel, _playbacks(channel.id), greeted=False)
+                case events.StasisEnd(channel_id) | events.ChannelDestroyed(channel_id):
+                    call = self._open.pop(channel_id, None)
+                    if call is not None:
+                        call.deliver(event)
+                case events.ChannelDtmfReceived(channel_id) | events.PlaybackFinished(_, channel_id):
+                    call = self._open.get(channel_id)
+                    if call is not None:
+                        call.deliver(event)
+                case events.ApplicationReplaced():
+                    # Such as an earlier try of ours to connect, which a link that was silent hands on late.
+                    raise AriUnreachable("another connection to ARI took the calls over; taking them back")
+                case events.ChannelUserevent():
+                    self._echo.heard()
+                case events.Other(kind):
+                    log.debug("ari_event_unused", type=kind)
+
+    async def _adopt_orphans(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:
+        """Greet again those whom an earlier connection left in the middle of the dialogue."""
+        application = await ari.request("GET", f"applications/{APPLICATION}")
+        for channel_id in application.get("channel_ids", ()):
+            if channel_id in self._open:
+                continue
+            try:
+                channel = events.channel(await ari.request("GET", f"channels/{channel_id}"))
+            except AriFailed:
+                continue
+            self._start(ari, tasks, channel, await _hush(ari, channel_id), greeted=True)
+            log.info("call_adopted", call=channel_id, tries=channel.tries)
+
+    def _start(
+        self, ari: Ari, tasks: asyncio.TaskGroup, channel: Channel, playbacks: Sequence[str], greeted: bool
+    ) -> None:
+        if channel.id in self._open:
+            return
+        call = self._open[channel.id] = StasisCall(ari, channel, playbacks, greeted)
+        tasks.create_task(self._converse(call), name=f"call {channel.id}")
+
+    async def _converse(self, call: StasisCall) -> None:
+        """One call, isolated: a bug in it ends that call alone."""
+        began = time.monotonic()
+        with structlog.contextvars.bound_contextvars(call=call.id):
+            try:
+                outcome = "admitted" if await self._greet(call) else "refused"
+            except CallerGone:
+                outcome = "gone"
+            except AriUnreachable:
+                outcome = "connection_lost"
+            except AriFailed as error:
+                outcome = "gone" if error.caller_gone else "failed"
+                if outcome == "failed":
+                    log.error("call_failed", error=str(error))  # noqa: TRY400  # the line says it all
+            except Exception:
+                outcome = "failed"
+                log.exception("call_failed")
+                with contextlib.suppress(BridgeError):
+                    await call.refuse()
+            finally:
+                if self._open.get(call.id) is call:
+                    del self._open[call.id]
+            telemetry.DIALOGUES.labels(outcome=outcome).inc()
+            log.info("call_dialogue", outcome=outcome, seconds=round(time.monotonic() - began, 3))
+
+
+def _playbacks(channel_id: str) -> tuple[str, str]:
+    """The names of a channel's prompts. A later daemon knows them too."""
+    return f"{channel_id}-a", f"{channel_id}-b"
+
+
+async def _hush(ari: Ari, channel_id: str) -> list[str]:
+    """Stop what an earlier daemon plays to a channel; the names of its prompts, the stopped one last.
+
+    Asterisk carries out our next command on the channel only when the prompt is over, and until then no command on any
+    other channel: everybody would wait for this prompt.
+    """
+    silent, stopped = [], []
+    for playback in _playbacks(channel_id):
+        try:
+            await ari.request("DELETE", f"playbacks/{playback}")
+            stopped.append(playback)
+        except AriFailed:
+            silent.append(playback)
+    return silent + stopped

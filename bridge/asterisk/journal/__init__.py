@@ -1,0 +1,1 @@
+"""The journal that Asterisk writes: its files, reading them, and keeping them safe."""

@@ -1,0 +1,93 @@
+"""The journal on disk: a file that Asterisk appends to, and its archives, wherever they are.
+
+Renaming the file rotates it: Asterisk opens it anew for each line.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from bridge.asterisk.journal import content
+from bridge.asterisk.journal import reader as journal_reader
+from bridge.asterisk.journal.archive import Archivist
+from bridge.asterisk.journal.files import Shelf
+from bridge.asterisk.journal.reader import Reader
+from bridge.asterisk.journal.sync import Syncer
+from bridge.usecases.metering.ports import Batch, Position
+
+log = structlog.get_logger()
+
+POLL_S: Final = 0.1
+SYNC_S: Final = 0.2
+TIDY_S: Final = 60.0
+
+
+class JournalFile:
+    """One node's journal. `read` follows it for ever; `sync` keeps it safe from a power cut; `tidy` keeps its archives.
+
+    Archives are gzipped into the folder `archive` (beside the journal by default; of this node alone), which must be
+    there, and kept for `keep_days` (0: for ever).
+    """
+
+    def __init__(self, path: Path, rotate_bytes: int, archive: Path | None = None, keep_days: int = 0) -> None:
+        self._shelf = Shelf(path, archive)
+        self._rotate_bytes = rotate_bytes
+        self._keep_days = keep_days
+
+    async def read(self, position: Position | None) -> AsyncIterator[Batch]:
+        """Batches of whole lines that stand after `position`, or of all there are when it is None. Never ends."""
+        with closing(Reader(self._shelf, position, self._rotate_bytes)) as reader:
+            while True:
+                batch = await asyncio.to_thread(reader.take)
+                if batch is None:
+                    await asyncio.sleep(POLL_S)
+                else:
+                    yield batch
+
+    def history(self, since: float | None) -> Iterator[tuple[str, int, bytes]]:
+        """All lines there are now, in order: (file identity, byte offset in the unpacked file, line).
+
+        Begins with the last file that begins no later than `since` (seconds since 1970), or with the oldest. Raises
+        BridgeError for an archive that cannot be unpacked.
+        """
+        return journal_reader.history(self._shelf, since)
+
+    def backlog(self, committed: Position | None) -> int:
+        """Unpacked bytes that stand after `committed`, over all files."""
+        identity = content.identity(committed) if committed else None
+        size = 0
+        for found, copies in itertools.groupby(reversed(self._shelf.parts()), lambda part: part.identity):
+            length = max(map(self._shelf.length, copies))
+            if committed is not None and found == identity:
+                return size + max(0, length - committed.offset)
+            size += length
+        return size
+
+    async def sync(self) -> None:
+        """Write what Asterisk appended through to the disk, every SYNC_S. Never ends."""
+        told = ""
+        with Syncer(self._shelf.path) as syncer:
+            while True:
+                await asyncio.sleep(SYNC_S)
+                try:
+                    await asyncio.to_thread(syncer.round)
+                    told = ""
+                except OSError as error:
+                    if told != str(error):
+                        told = str(error)
+                        log.error("journal_not_synced", error=told, mend="check the disk of BRIDGE_JOURNAL")  # noqa: TRY400
+
+    async def tidy(self, committed: Callable[[], Position | None]) -> None:
+        """Gzip archives that are fully committed and remove those that are old enough, every TIDY_S. Never ends."""
+        archivist = Archivist(self._shelf, self._keep_days)
+        try:
+            while True:
+                await asyncio.to_thread(archivist.round, committed())
+                await asyncio.sleep(TIDY_S)
+        finally:
+            archivist.stop()

@@ -1,0 +1,100 @@
+"""Whether the journal can be written, and is: seen from beside it, as Asterisk itself appends to it.
+
+Independent of those who read it for the ledger, who stand still while Postgres is away.
+"""
+
+import contextlib
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from bridge.domain.metering import journal_line
+from bridge.domain.metering.journal_line import Alive
+from bridge.domain.metering.meter_health import JournalSeen, Room
+
+TAIL_BYTES: Final = 1 << 19
+"""More than Asterisk writes between two signs of life at any load it can bear."""
+_BEAT: Final = b'"ALIVE"'
+
+
+class JournalWatch:
+    """Looks at one journal, and remembers when its heart last beat."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen_to: tuple[int, int] | None = None
+        self._beat_us: int | None = None
+        self._beaten_at: float | None = None
+
+    def look(self) -> JournalSeen:
+        """What is there now. Blocks for as long as the disk takes."""
+        # What goes wrong here is told by `unwritable`, or by the beats that stay away.
+        with contextlib.suppress(OSError):
+            self._listen()
+        return JournalSeen(_unwritable(self._path), room(self._path.parent), self._beat_us)
+
+    def heart_s(self) -> float | None:
+        """Seconds since a look found a new beat, None if none ever did."""
+        return None if self._beaten_at is None else time.monotonic() - self._beaten_at
+
+    def _listen(self) -> None:
+        # A pipe of that name must not be waited on.
+        with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            stat = os.fstat(file.fileno())
+            if self._seen_to == (stat.st_ino, stat.st_size):
+                return
+            file.seek(max(0, stat.st_size - TAIL_BYTES))
+            beat = _last_beat(file.read(TAIL_BYTES))
+        self._seen_to = (stat.st_ino, stat.st_size)
+        if beat is None or beat == self._beat_us:
+            return
+        # Only the first beat that is seen may be an old one.
+        age = max(0.0, time.time() - beat / 1e6) if self._beat_us is None else 0.0
+        self._beat_us, self._beaten_at = beat, time.monotonic() - age
+
+
+def room(folder: Path) -> Room | None:
+    """What is free on the disk of a folder, None when there is no such folder."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return Room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, disk.f_favail if disk.f_files else None)
+
+
+def _last_beat(data: bytes) -> int | None:
+    end = len(data)
+    while (found := data.rfind(_BEAT, 0, end)) >= 0:
+        begin, stop = data.rfind(b"\n", 0, found) + 1, data.find(b"\n", found)
+        fact = journal_line.parse(data[begin:stop]) if stop > 0 else None
+        if isinstance(fact, Alive):
+            return fact.at
+        end = begin
+    return None
+
+
+def _unwritable(path: Path) -> str | None:
+    """Asterisk may be another user: what only it could try is told by its heart."""
+    try:
+        if not path.parent.is_dir():
+            return f"there is no folder {path.parent}"
+        if os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+            return f"the disk of {path.parent} is read-only"
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None  # rotated a moment ago, or nothing was ever written
+    except OSError as error:
+        if error.errno == errno.EACCES and not _ours(path):
+            return None
+        return f"{path} ({error.strerror})"
+    os.close(handle)
+    return None
+
+
+def _ours(path: Path) -> bool:
+    try:
+        return path.stat().st_uid == os.geteuid()
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""The daemon: its parts, how they hang together, and their health."""

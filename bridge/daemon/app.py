@@ -1,0 +1,266 @@
+"""Composition root: the only module that sees everything. One daemon beside one Asterisk."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from bridge import telemetry
+from bridge.api import server
+from bridge.asterisk.ami import client
+from bridge.asterisk.ami.live_rooms import Rooms
+from bridge.asterisk.ari import client as ari
+from bridge.asterisk.ari import heartbeat
+from bridge.asterisk.ari.calls import Calls, StasisCall
+from bridge.asterisk.ari.hangup import ParticipantHangup
+from bridge.asterisk.ari.room_listing import AriSwitch, Occupancy
+from bridge.asterisk.connections import Connection
+from bridge.asterisk.journal.file import JournalFile
+from bridge.daemon.health import Health, Parts
+from bridge.daemon.lockout import Lockout, Terms
+from bridge.daemon.meter import Meter
+from bridge.domain.admission.keypad import Patience
+from bridge.domain.admission.seats import Seats
+from bridge.domain.errors import BridgeError
+from bridge.domain.metering.meter_health import Limits
+from bridge.settings import DaemonSettings
+from bridge.storage import keys
+from bridge.storage.access import audit_log
+from bridge.storage.access.api_keys import PostgresApiKeys
+from bridge.storage.access.audit_log import PostgresAuditLog
+from bridge.storage.access.idempotency import PostgresAnswers
+from bridge.storage.access.ownership import PostgresOwnership
+from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.storage.admission.blocks import AuditedBlocks
+from bridge.storage.billing.billed_stays import PostgresBilledStays
+from bridge.storage.billing.tariffs import PostgresTariffs
+from bridge.storage.directory.lookup import LocalDirectory
+from bridge.storage.metering.commit import PostgresLedger
+from bridge.storage.metering.minutes import PostgresMinutes
+from bridge.storage.metering.present_participants import PostgresPresentParticipants
+from bridge.storage.postgres.clock import PostgresClock
+from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning.tenants import PostgresTenants
+from bridge.storage.webhooks.deliveries import PostgresDeliveries
+from bridge.storage.webhooks.outbox import PostgresOutbox
+from bridge.storage.webhooks.webhooks import PostgresWebhooks
+from bridge.usecases.admission.admit_caller import Door, admit_caller
+from bridge.usecases.metering.keep_minutes import keep_minutes
+from bridge.usecases.metering.reconcile_rooms import reconcile_rooms
+from bridge.webhooks.deliverer import Deliverer
+
+log = structlog.get_logger()
+
+SECOND_US: Final = 1_000_000
+
+
+def serve(chosen: DaemonSettings) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises BridgeError when it must not or cannot start."""
+    telemetry.configure(chosen.log_level)
+    try:
+        chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BridgeError(
+            f"BRIDGE_STATE_DIR {chosen.state_dir} cannot be made ({error.strerror}): name one this user may write to"
+        ) from error
+    with _only_daemon(chosen.state_dir):
+        # What is there now stays for good: collections in mid-call need not look at it.
+        gc.collect()
+        gc.freeze()
+        try:
+            asyncio.run(_Daemon(chosen).run())
+        except BaseExceptionGroup as group:
+            first: BaseException = group
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            if isinstance(first, BridgeError):
+                raise first from group
+            raise
+
+
+@contextlib.contextmanager
+def _only_daemon(state_dir: Path) -> Iterator[None]:
+    """Two daemons on one node would steal each other's ARI application: the second must not start."""
+    with (state_dir / "daemon.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BridgeError(
+                f"a daemon runs on this node already, with pid {file.read().strip() or 'unknown'} "
+                f"(lock {state_dir / 'daemon.lock'}): stop it first"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class _Daemon:
+    """The parts, and how they hang together."""
+
+    def __init__(self, chosen: DaemonSettings) -> None:
+        self._chosen = chosen
+        self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
+        self._keys = keys.derive(*chosen.passcode_secrets)
+        self._database = Database(chosen.database_url.get_secret_value())
+        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys, chosen.node)
+        self._attempts = PostgresAttempts(self._database)
+        self._lockout = Lockout(
+            chosen.node,
+            chosen.state_dir,
+            Terms(
+                chosen.delay_s,
+                chosen.block_after,
+                chosen.block_s,
+                chosen.guessing_per_minute,
+                chosen.attempts_keep_days,
+            ),
+            self._attempts,
+            self._directory.knows,
+            PostgresOutbox(self._database).tell,
+        )
+        self._journal = JournalFile(
+            chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
+        )
+        self._calls = Calls(self._greet)
+        seats = Seats(self._directory.owner)
+        self._occupancy = Occupancy(seats)
+        self._rooms = Rooms(self._occupancy.left)
+        self._participants = ParticipantHangup(chosen.node, seats, PostgresPresentParticipants(self._database))
+        self._ari = Connection("ari", self._serve_ari)
+        self._ami = Connection("ami", self._serve_ami)
+        self._clock = PostgresClock(self._database)
+        limits = Limits(chosen.journal_reserve_mb << 20, chosen.clock_tolerance)
+        self._meter = Meter(chosen.journal, chosen.state_dir, limits, self._clock, chosen.refuse_unmetered)
+        waiting = PostgresDeliveries(self._database)
+        self._webhooks = Deliverer(waiting, self._keys.unseal, chosen.webhook_private)
+        self._health = Health(
+            Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
+        )
+        patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
+        self._door = Door(self._directory, self._lockout.guard, seats, patience, self._health.barrier)
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        log.info("starting", node=self._chosen.node, pid=os.getpid())
+        await self._lockout.remember()
+        try:
+            async with self._database, self._api(), asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(work, name=name)
+                    for name, work in (
+                        ("directory", self._directory.run()),
+                        ("lockout", self._lockout.run()),
+                        ("minutes", self._keep_minutes()),
+                        ("journal sync", self._journal.sync()),
+                        ("journal archives", self._journal.tidy(self._health.committed)),
+                        ("ari", self._ari.keep()),
+                        ("ami", self._ami.keep()),
+                        ("clock", self._clock.run()),
+                        ("meter", self._meter.run()),
+                        ("gauges", self._health.keep_gauges()),
+                        ("webhooks", self._webhooks.run()),
+                    )
+                ]
+                await stop.wait()
+                log.info("stopping")
+                for task in running:
+                    task.cancel()
+        finally:
+            log.info("stopped")
+
+    # --- Admission ------------------------------------------------------------------------------------------------
+    async def _serve_ari(self, connection: Connection) -> None:
+        login = ari.Login(self._chosen.ari_url, self._chosen.ari_user, self._chosen.ari_password.get_secret_value())
+        async with ari.connected(login) as session, asyncio.TaskGroup() as tasks:
+
+            def ready() -> None:
+                connection.up()
+                self._participants.connected(session)
+                tasks.create_task(self._meter.watch(session), name="meter over ari")
+                tasks.create_task(heartbeat.tend(session), name="heart")
+
+            tasks.create_task(self._reconcile(session), name="rooms over ari")
+            try:
+                await self._calls.serve(session, ready)
+            finally:
+                self._occupancy.forget()
+                self._participants.connected(None)
+
+    async def _reconcile(self, session: ari.Ari) -> None:
+        health, switch = self._health, AriSwitch(session, self._occupancy)
+        silent_s = self._meter.silent_s
+        await reconcile_rooms(switch, health.recorded, silent_s, health.on_difference, health.on_healing)
+
+    async def _greet(self, call: StasisCall) -> bool:
+        await self._occupancy.known()
+        return await admit_caller(call, self._door)
+
+    # --- The live view --------------------------------------------------------------------------------------------
+    async def _serve_ami(self, connection: Connection) -> None:
+        host, port = self._chosen.ami_address.rsplit(":", 1)
+        login = client.Login(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
+        async with client.connected(login) as session, asyncio.TaskGroup() as tasks:
+            connection.up()
+            tasks.create_task(session.watch())
+            await self._rooms.follow(session)
+
+    # --- Minutes --------------------------------------------------------------------------------------------------
+    async def _keep_minutes(self) -> None:
+        await keep_minutes(
+            self._chosen.node,
+            self._journal,
+            PostgresLedger(self._database),
+            self._rtp_timeout_us,
+            self._health.on_progress,
+            self._health.on_ledger_away,
+        )
+
+    # --- REST -----------------------------------------------------------------------------------------------------
+    @contextlib.asynccontextmanager
+    async def _api(self) -> AsyncIterator[None]:
+        chosen = self._chosen
+        services = server.Services(
+            tenants=PostgresTenants(self._database),
+            tariffs=PostgresTariffs(self._database),
+            minutes=PostgresMinutes(self._database),
+            billed_stays=PostgresBilledStays(self._database),
+            keys=self._keys,
+            freshness=self._directory,
+            rooms=self._rooms,
+            participants=self._participants,
+            attempts=self._attempts,
+            blocks=AuditedBlocks(self._lockout.guard, self._database),
+            api_keys=PostgresApiKeys(self._database),
+            ownership=PostgresOwnership(self._database),
+            answers=PostgresAnswers(self._database, self._keys),
+            audit_log=PostgresAuditLog(self._database),
+            webhooks=PostgresWebhooks(self._database),
+            private_webhooks=chosen.webhook_private,
+            together=self._database.together,
+            acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
+            operator_key=chosen.operator_key.get_secret_value(),
+            readiness=self._health.readiness,
+            registry=telemetry.REGISTRY,
+        )
+        host, port = chosen.api_address.rsplit(":", 1)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(server.serving(services, host, int(port)))
+            except OSError as error:
+                raise BridgeError(
+                    f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
+                    "BRIDGE_API_ADDRESS to an address of this machine"
+                ) from error
+            log.info("serving", address=chosen.api_address)
+            yield

@@ -1,0 +1,173 @@
+"""Lockout as one part of the daemon: what it costs to be wrong, what is stored of it, and what is told."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from bridge import telemetry
+from bridge.domain.admission.refusal import Refusal
+from bridge.domain.admission.throttle import INSTALLATION, Key, Kind, Policy
+from bridge.domain.admission.throttles import Throttles
+from bridge.domain.errors import Unavailable
+from bridge.domain.webhooks import event as webhook
+from bridge.domain.webhooks.event import Event
+from bridge.storage.admission.throttle_file import ThrottleFile
+from bridge.usecases.admission import keep_throttles
+from bridge.usecases.admission.guard_entry import Guard
+from bridge.usecases.admission.keep_throttles import Told
+from bridge.usecases.admission.ports import Attempts
+
+log = structlog.get_logger()
+
+CALLER_HALF_LIFE_S: Final = 1800.0
+SHARED_HALF_LIFE_S: Final = 120.0
+CALLER_FREE: Final = 3
+LONGEST_DELAY: Final = 16
+LONGEST_SHARED_DELAY: Final = 8
+
+UNTOLD: Final = 100
+Tell = Callable[[Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The settings of lockout, by their names there."""
+
+    delay_s: float
+    block_after: int
+    block_s: float
+    guessing_per_minute: float
+    attempts_keep_days: int
+
+
+def policies(terms: Terms) -> Mapping[Kind, Policy]:
+    """What failures cost, by what they are counted by.
+
+    Failures that come steadily at a rate settle at a level of rate × half-life / ln 2.
+    """
+
+    def shared(per_minute: float, alarms: bool) -> Policy:
+        level = per_minute / 60 * SHARED_HALF_LIFE_S / math.log(2)
+        longest = LONGEST_SHARED_DELAY * terms.delay_s
+        return Policy(SHARED_HALF_LIFE_S, level, level / 2, terms.delay_s, longest, alarm_at=level if alarms else None)
+
+    return {
+        Kind.CALLER: Policy(
+            CALLER_HALF_LIFE_S,
+            CALLER_FREE,
+            1.0,
+            terms.delay_s,
+            LONGEST_DELAY * terms.delay_s,
+            # A little is forgotten while even the last of them is keyed.
+            block_at=terms.block_after - 0.5,
+            block_s=terms.block_s,
+        ),
+        Kind.TRUNK: shared(terms.guessing_per_minute / 4, alarms=False),
+        Kind.ACCESS_NUMBER: shared(terms.guessing_per_minute / 2, alarms=True),
+        Kind.INSTALLATION: shared(terms.guessing_per_minute, alarms=True),
+    }
+
+
+class Lockout:
+    """`guard` answers; `run` stores and tells, for ever. `tell` brings to whom it concerns that guessing has begun or
+    ended; it raises Unavailable to be asked again."""
+
+    def __init__(
+        self,
+        node: str,
+        state_dir: Path,
+        terms: Terms,
+        attempts: Attempts,
+        knows: Callable[[str], bool],
+        tell: Tell,
+    ) -> None:
+        self.guard = Guard(node, Throttles(policies(terms)), knows, _count)
+        self._file = ThrottleFile(state_dir)
+        self._attempts = attempts
+        self._keep = timedelta(days=terms.attempts_keep_days)
+        self._tell = tell
+        self._untold: asyncio.Queue[Event] = asyncio.Queue(UNTOLD)
+        self._trouble: str | None = None
+
+    async def remember(self) -> None:
+        """Take in what was known before a restart; without that it begins anew."""
+        try:
+            await keep_throttles.remember(self.guard, self._file)
+            self._on_stored(None)
+        except Unavailable as error:
+            self._on_stored(str(error))
+        log.info("lockout_remembered", throttles=len(self.guard.throttles), regulars=len(self.guard.regulars))
+
+    async def run(self) -> None:
+        """Store what changes, bring refused entries to Postgres, raise the alarm, for ever."""
+        told = Told(self._tell_guessing, self._on_stored, _drop)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(keep_throttles.keep_throttles(self.guard, self._file, told))
+                tasks.create_task(keep_throttles.drain_attempts(self._file, self._attempts, self._keep))
+                tasks.create_task(self._pass_on())
+        finally:
+            await keep_throttles.save(self.guard, self._file, told)
+            await self._file.close()
+
+    def health(self) -> tuple[bool, str]:
+        """Always well, since it never keeps the node from serving; and what is to be said of it."""
+        if self._trouble is not None:
+            return True, f"wrong entries are counted in memory alone: {self._trouble}"
+        if self.guard.throttles.guessing:
+            where = ", ".join(sorted(map(_name, self.guard.throttles.guessing)))
+            return True, f"guessing is under way: {where}; see GET /v1/blocks and GET /v1/admission-attempts"
+        return True, "nobody guesses"
+
+    def _tell_guessing(self, key: Key, begun: bool, level: float) -> None:
+        where = _name(key)
+        if begun:
+            log.warning(
+                "guessing_begun",
+                where=where,
+                failures=round(level),
+                mend="callers who are not known wait longer; GET /v1/admission-attempts tells whence they come",
+            )
+        else:
+            log.info("guessing_ended", where=where)
+        telemetry.GUESSING.set(len(self.guard.throttles.guessing))
+        if not self._untold.full():
+            number = None if key == INSTALLATION else key.value
+            event = webhook.guessing(uuid4(), datetime.now(UTC), number, round(level, 1), begun=begun)
+            self._untold.put_nowait(event)
+
+    async def _pass_on(self) -> None:
+        while True:
+            event = await self._untold.get()
+            while True:
+                try:
+                    await self._tell(event)
+                    break
+                except Unavailable:
+                    await asyncio.sleep(keep_throttles.AWAY_S)
+
+    def _on_stored(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != self._trouble:
+            log.error("lockout_not_stored", error=trouble, mend="wrong entries are counted in memory meanwhile")
+        self._trouble = trouble
+        telemetry.LOCKOUT_STORED.set(trouble is None)
+
+
+def _name(key: Key) -> str:
+    return "the whole installation" if key == INSTALLATION else f"access number {key.value}"
+
+
+def _count(reason: Refusal) -> None:
+    telemetry.REFUSED_ENTRIES.labels(reason=reason.value).inc()
+
+
+def _drop(attempts: int) -> None:
+    telemetry.ATTEMPTS_DROPPED.inc(attempts)
+    log.warning("attempts_dropped", count=attempts, mend="Postgres has been away for too long to keep them all")

@@ -1,0 +1,1 @@
+"""The rules of access: API keys, ownership, audit log and idempotency."""

@@ -1,0 +1,1 @@
+"""The rules of admission: from dialled digits to a room, or a refusal."""

@@ -1,0 +1,1 @@
+"""The rules of billing: tariffs, charges, statements and carriers' files."""

@@ -1,0 +1,168 @@
+"""The carrier's book against ours: what only one side has, and where the two disagree on a call."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from bridge.domain import phone
+from bridge.domain.billing import carrier_matching
+from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, duration_difference_us, start_difference_us
+
+SECOND_US: Final = 1_000_000
+Call = TypeVar("Call", CarrierCall, OwnCall)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the books are compared. The period is [since, until), in µs since 1970.
+
+    A start or a duration differs when it does by more than `tolerance_us`. Calls pair by number when their starts are
+    within `window_us`, and numbers are alike when their last `digits` digits are. `numbers`, when there are any, leave
+    out calls to other numbers. `level_clocks` takes the offset of the two clocks for granted. `unanswered` reports
+    calls that nobody answered, too.
+    """
+
+    since_us: int
+    until_us: int
+    tolerance_us: int = SECOND_US
+    window_us: int = 30 * SECOND_US
+    digits: int = 8
+    numbers: frozenset[str] = frozenset()
+    level_clocks: bool = False
+    unanswered: bool = False
+
+
+class Field(StrEnum):
+    """What two books may say differently of one call."""
+
+    START = "start"
+    DURATION = "duration"
+    CALLER = "caller"
+    NUMBER = "number"
+    OPEN = "open"
+    """The carrier has ended the call, and with us it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One call in both books. Differences are the carrier's minus ours; those of `fields` are beyond tolerance."""
+
+    carrier: CarrierCall
+    own: OwnCall
+    start_us: int
+    duration_us: int | None
+    fields: frozenset[Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Calls, and how long they lasted from answer to hang-up, as far as that is known."""
+
+    calls: int
+    duration_us: int
+
+    @classmethod
+    def of(cls, calls: Sequence[CarrierCall | OwnCall]) -> "Sum":
+        return cls(len(calls), sum(call.duration_us or 0 for call in calls))
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Both books, side by side, in order of time.
+
+    `clock_offset_us` is how far the carrier's clock is ahead, by the median of all pairs; None without a pair.
+    `unanswered` counts the calls of either side that nobody answered and that were left out, `open` our calls that
+    still go on and that the carrier cannot have yet.
+    """
+
+    terms: Terms
+    # Out of repr(): asyncio takes that of a task's result, and here it would be a month of calls.
+    matched: Sequence[Matched] = field(repr=False)
+    only_carrier: Sequence[CarrierCall] = field(repr=False)
+    only_own: Sequence[OwnCall] = field(repr=False)
+    carrier: Sum
+    own: Sum
+    clock_offset_us: int | None
+    unanswered: int
+    open: int
+
+    @property
+    def differing(self) -> list[Matched]:
+        """Calls that both sides have and tell differently."""
+        return [one for one in self.matched if one.fields]
+
+    @property
+    def duration_difference_us(self) -> int:
+        """How much longer the carrier's calls are in sum, over the calls that both sides have."""
+        return sum(one.duration_us or 0 for one in self.matched)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether nothing is to be told."""
+        return not (self.only_carrier or self.only_own or self.differing)
+
+
+def span(carrier: Iterable[CarrierCall]) -> tuple[int, int] | None:
+    """The period [since, until) that the carrier's calls fill; None without a call."""
+    times = [call.at_us for call in carrier]
+    return (min(times), max(times) + 1) if times else None
+
+
+def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: Terms) -> Reconciliation:
+    """Compare two books. Calls around the period may be given: they find their partners, and are not told alone.
+
+    No two of the carrier's calls may have the same line, no two of ours the same id.
+    """
+    found, left, rest = carrier_matching.pairs(
+        _wanted(carrier, terms), _wanted(own, terms), terms.window_us, terms.digits
+    )
+    offset_us = carrier_matching.clock_offset_us(found)
+    level_us = (offset_us or 0) if terms.level_clocks else 0
+    found = [pair for pair in found if any(_within(call, terms) for call in pair)]
+    left = [call for call in left if _within(call, terms)]
+    rest = [call for call in rest if _within(call, terms)]
+    matched = [_matched(*pair, level_us, terms) for pair in found if any(_told(call, terms) for call in pair)]
+    only_carrier = [call for call in left if _told(call, terms)]
+    closed = [call for call in rest if call.ended_us is not None]
+    only_own = [call for call in closed if _told(call, terms)]
+    return Reconciliation(
+        terms=terms,
+        matched=sorted(matched, key=lambda one: (one.own.started_us, one.own.id)),
+        only_carrier=sorted(only_carrier, key=lambda call: (call.at_us, call.line)),
+        only_own=sorted(only_own, key=lambda call: (call.started_us, call.id)),
+        carrier=Sum.of([*(one.carrier for one in matched), *only_carrier]),
+        own=Sum.of([*(one.own for one in matched), *only_own]),
+        clock_offset_us=offset_us,
+        unanswered=len(found) - len(matched) + len(left) - len(only_carrier) + len(closed) - len(only_own),
+        open=len(rest) - len(closed),
+    )
+
+
+def _matched(theirs: CarrierCall, ours: OwnCall, level_us: int, terms: Terms) -> Matched:
+    start_us, duration_us = start_difference_us(theirs, ours) - level_us, duration_difference_us(theirs, ours)
+    fields = {
+        Field.START: abs(start_us) > terms.tolerance_us,
+        Field.DURATION: abs(duration_us or 0) > terms.tolerance_us,
+        Field.CALLER: phone.unlike(theirs.caller, ours.caller, terms.digits),
+        Field.NUMBER: phone.unlike(theirs.number, ours.number, terms.digits),
+        Field.OPEN: ours.ended_us is None,
+    }
+    return Matched(theirs, ours, start_us, duration_us, frozenset(name for name, differs in fields.items() if differs))
+
+
+def _wanted(calls: Iterable[Call], terms: Terms) -> Iterable[Call]:
+    """Calls to the numbers asked for, or to one that is not told."""
+    if not terms.numbers:
+        return calls
+    tails = {"", *(phone.tail(number, terms.digits) for number in terms.numbers)}
+    return (call for call in calls if phone.tail(call.number, terms.digits) in tails)
+
+
+def _within(call: CarrierCall | OwnCall, terms: Terms) -> bool:
+    at_us = call.at_us if isinstance(call, CarrierCall) else call.started_us
+    return terms.since_us <= at_us < terms.until_us
+
+
+def _told(call: CarrierCall | OwnCall, terms: Terms) -> bool:
+    return terms.unanswered or (call.answered if isinstance(call, CarrierCall) else call.answered_us is not None)

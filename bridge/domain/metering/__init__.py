@@ -1,0 +1,1 @@
+"""The rules of metering: from journal lines to calls and minute records."""

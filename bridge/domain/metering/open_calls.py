@@ -1,0 +1,102 @@
+"""The calls of a node that are not hung up: from the line that a trunk delivered one to its end and outcome."""
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import replace
+from typing import Final
+
+from bridge.domain import phone
+from bridge.domain.metering import journal_line as facts
+from bridge.domain.metering.records import Call, Change, Evidence, OpenCall, Outcome
+from bridge.domain.metering.switch_timeline import Life
+
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+
+
+class OpenCalls:
+    """Takes in what lines say of calls, and tells what that changes. What is read again changes nothing."""
+
+    def __init__(self, node: str, life: Life, calls: Iterable[OpenCall]) -> None:
+        self._node = node
+        self._life = life
+        self._open = {call.uniqueid: call for call in calls}
+
+    def __iter__(self) -> Iterator[OpenCall]:
+        return iter(self._open.values())
+
+    @property
+    def channels(self) -> Set[str]:
+        """The channels of all of them."""
+        return self._open.keys()
+
+    def get(self, uniqueid: str) -> OpenCall | None:
+        """The call of this channel, if there is one."""
+        return self._open.get(uniqueid)
+
+    # --- They go on ---------------------------------------------------------------------------------------------------
+    def called(self, fact: facts.Called) -> list[Change]:
+        """A trunk delivered a call."""
+        if fact.uniqueid in self._open:
+            return []
+        call = self._new(fact.uniqueid, fact.channel, fact.caller, fact.at)
+        number = phone.dialled(fact.access_number)
+        return self._put(replace(call, access_number=number, sip_call_id=fact.sip_call_id))
+
+    def known(self, fact: facts.Answered | facts.Entering | facts.Entered) -> list[Change]:
+        """A channel did what only a call does: if its CALLED line is lost, this is what is known of its beginning."""
+        if fact.uniqueid in self._open or not fact.channel.startswith("PJSIP/"):
+            return []
+        call = self._new(fact.uniqueid, fact.channel, fact.caller, fact.at)
+        return self._put(replace(call, evidence=Evidence.ESTIMATED))
+
+    def answered(self, fact: facts.Answered) -> list[Change]:
+        """A call was answered."""
+        changes = self.known(fact)
+        call = self._open.get(fact.uniqueid)
+        if call is None or call.answered_us is not None:
+            return changes
+        outcome = Outcome.ABANDONED if fact.prompting else call.outcome
+        return changes + self._put(replace(call, answered_us=fact.at, outcome=outcome))
+
+    def joined(self, uniqueid: str) -> list[Change]:
+        """The caller was in a room."""
+        call = self._open.get(uniqueid)
+        if call is None or call.outcome is Outcome.JOINED:
+            return []
+        return self._put(replace(call, outcome=Outcome.JOINED))
+
+    def told(self, fact: facts.Ended) -> list[Change]:
+        """The daemon's word for what became of the dialogue."""
+        call = self._open.get(fact.uniqueid)
+        if call is None:
+            return []
+        told = call if call.sip_call_id else replace(call, sip_call_id=fact.sip_call_id)
+        if call.outcome is not Outcome.JOINED and fact.outcome in _OUTCOMES:
+            told = replace(told, outcome=Outcome(fact.outcome))
+        return self._put(told) if told != call else []
+
+    def _new(self, uniqueid: str, channel: str, caller: str, at: int) -> OpenCall:
+        return OpenCall(self._node, self._life.boot, uniqueid, channel, caller, "", "", at)
+
+    def _put(self, call: OpenCall) -> list[Change]:
+        self._open[call.uniqueid] = call
+        return [call]
+
+    # --- They end -----------------------------------------------------------------------------------------------------
+    def hung_up(self, uniqueid: str, at: int, cause: int | None) -> list[Change]:
+        """The channel was hung up."""
+        call = self._open.pop(uniqueid, None)
+        return [] if call is None else [Call(call, max(at, call.started_us), cause or 0, call.evidence)]
+
+    def absent(self, fact: facts.Absent) -> list[Change]:
+        """The channel is gone, and no line says since when."""
+        call = self._open.pop(fact.subject, None)
+        if call is None:
+            return []
+        end = max(call.started_us, min(fact.seen_us or fact.at, fact.at))
+        return [Call(call, end, 0, Evidence.ESTIMATED)]
+
+    def died(self, proved_us: int) -> list[Change]:
+        """The switch died, which lived until `proved_us` at least."""
+        lost = [Call(call, max(call.started_us, proved_us), 0, Evidence.ESTIMATED) for call in self._open.values()]
+        self._open.clear()
+        return [*lost]

@@ -1,0 +1,1 @@
+"""The rules of provisioning: accounts, sub-accounts, rooms, passcodes, access numbers and project codes."""

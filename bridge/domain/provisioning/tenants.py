@@ -1,0 +1,210 @@
+"""Accounts, sub-accounts, rooms and access numbers: who pays, who uses, and what is dialled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from bridge.domain.errors import Invalid
+from bridge.domain.provisioning.passcode import Role
+
+_TIME_ZONES = available_timezones() - {"localtime", "Factory", "posixrules"}
+"""Known by name wherever the daemon runs. Zones with leap seconds (`right/…`) are not among them."""
+
+
+class Kind(StrEnum):
+    """What a sub-account stands for."""
+
+    EMPLOYEE = "employee"
+    DEPARTMENT = "department"
+    PROJECT = "project"
+    CLIENT = "client"
+
+
+class State(StrEnum):
+    """Of an account or a sub-account. Only an active one's callers are admitted; a closed one stays closed."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Space(StrEnum):
+    """Where an account's passcodes can be dialled: on shared numbers (and its own), or only on numbers dedicated to
+    it, where its codes are a set by themselves and may be shorter."""
+
+    SHARED = "shared"
+    OWN = "own"
+
+
+class NumberKind(StrEnum):
+    """How an access number is reached, which decides what it costs."""
+
+    LOCAL = "local"
+    TOLL_FREE = "toll_free"
+    NATIONAL = "national"
+    INTERNATIONAL = "international"
+    SIP = "sip"
+
+
+class Language(StrEnum):
+    """The languages that Asterisk's own sounds speak."""
+
+    EN = "en"
+    ES = "es"
+    FR = "fr"
+    IT = "it"
+    JA = "ja"
+    RU = "ru"
+    SV = "sv"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who pays. `currency` is ISO 4217, `time_zone` an IANA name: it bounds the billing months.
+
+    `max_callers` may be in all its rooms at a time, any number when None. `version` counts changes.
+    """
+
+    id: UUID
+    name: str
+    currency: str
+    time_zone: str
+    state: State
+    created_at: datetime
+    code_space: Space = Space.SHARED
+    max_callers: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What its owner may settle of a passcode. It admits from `valid_from` up to `valid_until`, `max_uses` times; None
+    bounds nothing."""
+
+    label: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    max_uses: int | None = None
+
+
+ANY_TIME: Final = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Passcode:
+    """Digits that open a room in a role. `digits` and `pin` only where they may be revealed, else None.
+
+    It admits from `valid_from` up to `valid_until`, `max_uses` times; None bounds nothing. With `has_pin` its caller
+    has to key the PIN as well. `replaces` is the passcode it was rotated from.
+    """
+
+    id: UUID
+    room_id: UUID
+    role: Role
+    state: str
+    created_at: datetime
+    digits: str | None = None
+    label: str = ""
+    chosen: bool = False
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    max_uses: int | None = None
+    uses: int = 0
+    has_pin: bool = False
+    pin: str | None = None
+    replaces: UUID | None = None
+    revoked_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The standing conference room of a sub-account. Its id is also the name of the ConfBridge."""
+
+    id: UUID
+    sub_account_id: UUID
+    name: str
+    created_at: datetime
+    passcodes: tuple[Passcode, ...] = ()
+    state: str = "active"
+    max_participants: int | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SubAccount:
+    """Who uses. `user_id` is the account's own name for it, unique within the account."""
+
+    id: UUID
+    account_id: UUID
+    user_id: str
+    name: str
+    kind: Kind
+    state: State
+    created_at: datetime
+    rooms: tuple[Room, ...] = ()
+    cost_centre: str = ""
+    max_callers: int | None = None
+    trust_callers: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccessNumber:
+    """A DID that callers dial: digits only, no plus sign. `account_id` is None for one that all accounts share.
+
+    `language` is one of Asterisk's sound sets; `greeting` the name of a sound there, empty for the usual one.
+    """
+
+    id: UUID
+    number: str
+    kind: NumberKind
+    created_at: datetime
+    account_id: UUID | None = None
+    language: str = "en"
+    greeting: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCaller:
+    """A caller number that a sub-account knows by name. With `skips_code`, and where the sub-account trusts callers, it
+    enters the room as host without a code: caller numbers can be forged."""
+
+    id: UUID
+    account_id: UUID
+    sub_account_id: UUID
+    room_id: UUID
+    number: str
+    name: str
+    skips_code: bool
+    created_at: datetime
+    removed_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCode:
+    """A billing reference of an account, or of one of its sub-accounts alone: digits that can be keyed, and a name."""
+
+    id: UUID
+    account_id: UUID
+    sub_account_id: UUID | None
+    code: str
+    name: str
+    state: str
+    created_at: datetime
+    version: int = 1
+
+
+def time_zone(name: str) -> str:
+    """An IANA time zone name. Raises Invalid when there is none of that name."""
+    if name not in _TIME_ZONES:
+        raise Invalid("time_zone", f"{name!r} is not an IANA time zone, such as Europe/Berlin")
+    return name

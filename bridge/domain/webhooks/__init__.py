@@ -1,0 +1,1 @@
+"""The rules of webhooks: events on their way to receivers."""

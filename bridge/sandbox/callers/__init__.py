@@ -1,0 +1,1 @@
+"""Real SIP callers for demo, tests and benches."""

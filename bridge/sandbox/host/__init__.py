@@ -1,0 +1,1 @@
+"""The machine under the sandbox: packages, ports and processes."""

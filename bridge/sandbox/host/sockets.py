@@ -1,0 +1,47 @@
+"""Which ports a process has really bound, read from /proc."""
+
+from pathlib import Path
+
+from bridge.sandbox.host.processes import Process
+
+# State of a socket that waits for whoever comes, in /proc/net: TCP_LISTEN, and unconnected UDP.
+OPEN = {"tcp": "0A", "udp": "07"}
+
+
+def bound(process: Process) -> set[tuple[str, int]]:
+    """Its listening sockets, as ("udp" or "tcp", port); empty when it has gone."""
+    proc = Path(f"/proc/{process.pid}")
+    inodes = set(_inodes(proc))
+    found = set()
+    for protocol, state in OPEN.items():
+        for table in (protocol, f"{protocol}6"):
+            for fields in _rows(proc / "net" / table):
+                if fields[3] == state and fields[9] in inodes:
+                    found.add((protocol, int(fields[1].rpartition(":")[2], 16)))
+    return found
+
+
+def _inodes(proc: Path) -> list[str]:
+    found = []
+    try:
+        for descriptor in (proc / "fd").iterdir():
+            target = _target(descriptor)
+            if target.startswith("socket:["):
+                found.append(target[8:-1])
+    except OSError:
+        return found
+    return found
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+def _rows(table: Path) -> list[list[str]]:
+    try:
+        return [line.split() for line in table.read_text().splitlines()[1:]]
+    except OSError:
+        return []

@@ -1,0 +1,1 @@
+"""Storage of access: API keys, ownership, audit log and idempotency."""

@@ -1,0 +1,55 @@
+"""Answers to requests with an Idempotency-Key, sealed, for a day."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from bridge.domain.errors import BridgeError, Conflict
+from bridge.storage.postgres import locks
+from bridge.storage.postgres.database import Database
+from bridge.storage.postgres.tables import idempotency_keys
+from bridge.usecases.access.ports import BeingAnswered, KeptAnswer
+from bridge.usecases.provisioning.provision import Keys
+
+KEPT: Final = timedelta(hours=24)
+PRUNED_AT_ONCE: Final = 100
+_AT: Final = idempotency_keys.c
+_OLD: Final = _AT.created_at < func.clock_timestamp() - KEPT
+_PRUNED: Final = delete(idempotency_keys).where(
+    tuple_(_AT.owner, _AT.key).in_(
+        # Whoever else prunes at this moment takes others: nobody waits for anybody.
+        select(_AT.owner, _AT.key).where(_OLD).limit(PRUNED_AT_ONCE).with_for_update(skip_locked=True)
+    )
+)
+
+
+class PostgresAnswers:
+    """Implements access_ports.Answers. Answers may hold digits of passcodes: they are sealed as these are."""
+
+    def __init__(self, database: Database, keys: Keys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def earlier(self, owner: str, key: str) -> KeptAnswer | None:
+        asked = select(_AT.request, _AT.status, _AT.answer).where(_AT.owner == owner, _AT.key == key, ~_OLD)
+        async with self._database.transaction() as connection:
+            if not await locks.answering(connection, f"{owner} {key}"):
+                raise BeingAnswered("a request with this Idempotency-Key is being carried out: ask again in a moment")
+            row = (await connection.execute(asked)).one_or_none()
+        if row is None:
+            return None
+        try:
+            return KeptAnswer(row.request, row.status, self._keys.unseal(row.answer))
+        except BridgeError as error:
+            # Carried out it was: to do so again would be worse than to say nothing of how.
+            raise Conflict("this was carried out, but its answer was sealed under a key that is gone") from error
+
+    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
+        values = {"request": answer.request, "status": answer.status, "answer": self._keys.seal(answer.answer)}
+        statement = insert(idempotency_keys).values(owner=owner, key=key, **values)
+        again = {**values, "created_at": func.clock_timestamp()}
+        async with self._database.transaction() as connection:
+            await connection.execute(_PRUNED)
+            await connection.execute(statement.on_conflict_do_update(index_elements=["owner", "key"], set_=again))

@@ -1,0 +1,1 @@
+"""Storage of admission: from dialled digits to a room, or a refusal."""

@@ -1,0 +1,27 @@
+"""Blocks that an operator lifts: the audit says who did."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from bridge.domain.access.principal import Owner
+from bridge.domain.admission.throttles import Standing
+from bridge.storage.access import audit_log
+from bridge.storage.postgres.database import Database
+from bridge.usecases.admission.guard_entry import Guard
+
+
+class AuditedBlocks:
+    """Implements ports.Blocks. Raises Unavailable: what can't be audited isn't lifted."""
+
+    def __init__(self, guard: Guard, database: Database) -> None:
+        self._guard = guard
+        self._database = database
+
+    def standing(self) -> Sequence[Standing]:
+        return self._guard.standing()
+
+    async def lift(self, block_id: UUID) -> None:
+        async with self._database.transaction() as connection:
+            key = self._guard.lift(block_id)
+            about = {"kind": key.kind.value, "value": key.value}
+            await audit_log.note(connection, "block.lifted", "block", block_id, Owner(), about)

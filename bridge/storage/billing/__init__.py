@@ -1,0 +1,1 @@
+"""Storage of billing: tariffs, charges, statements and carriers' files."""

@@ -1,0 +1,123 @@
+"""The local directory of passcodes, numbers and known callers: answers from this machine, in microseconds."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bridge.domain import phone
+from bridge.domain.admission.entry import Barred, DialledNumber, Entry, RoomOwner
+from bridge.domain.errors import Unavailable
+from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning.tenants import Space
+from bridge.storage.directory import rows as directory_rows
+from bridge.storage.directory import source
+from bridge.storage.directory.rows import Found
+from bridge.storage.directory.sync import FollowingDirectory
+from bridge.storage.directory.uses import Use
+from bridge.storage.postgres.database import Database
+from bridge.usecases.provisioning.provision import Keys
+
+CONFIRM_S: Final = 0.5
+
+
+def _wall_clock_us() -> int:
+    return time.time_ns() // 1000
+
+
+class LocalDirectory(FollowingDirectory):
+    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it.
+
+    `now_us` is the wall clock, in µs since 1970: windows of validity are held against it.
+    """
+
+    def __init__(
+        self, database: Database, state_dir: Path, keys: Keys, node: str, now_us: Callable[[], int] = _wall_clock_us
+    ) -> None:
+        super().__init__(database, state_dir, keys.lookups, node, now_us)
+        self._keys = keys.lookups
+
+    def number(self, dialled: str) -> DialledNumber | None:
+        rows = self._file.number(dialled)
+        return rows and directory_rows.number_of(dialled, *rows)
+
+    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        return self._answer(self._file.code(self._digests(digits, number)), number)
+
+    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        if self.fresh:
+            return None
+        try:
+            async with asyncio.timeout(CONFIRM_S), self._database.transaction() as connection:
+                found = await source.code(connection, self._digests(digits, number))
+        except (Unavailable, TimeoutError):
+            return None
+        if found and found.uses:
+            self._confirmed[found.passcode_id] = found.uses, found.change
+        return self._answer(found, number)
+
+    def longest(self, number: DialledNumber) -> int:
+        return self._file.longest(_space(number) or directory_rows.SHARED)
+
+    def pin_matches(self, entry: Entry, digits: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.pin is None or passcode_id is None:
+            return False
+        return any(
+            [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._keys]
+        )
+
+    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+        entries = [
+            entry
+            for row, room, account in self._file.callers(_caller(caller)) or ()
+            if (entry := directory_rows.trusted(row, room, account, number))
+        ]
+        return entries[0] if len(entries) == 1 else None
+
+    def knows(self, caller: str) -> bool:
+        return self._file.callers(_caller(caller)) is not None
+
+    def owner(self, room_id: str) -> RoomOwner | None:
+        key = directory_rows.id_of(room_id)
+        room = self._file.room(key) if key else None
+        return directory_rows.owner(room) if room else None
+
+    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+        passcode_id = directory_rows.id_of(entry.passcode_id)
+        if entry.uses_left is None or passcode_id is None:
+            return True
+        use = Use(passcode_id, uniqueid, self._now_us())
+        if self._uses.has(use):
+            return True
+        row, change = self._file.uses(passcode_id)
+        if row is None:
+            row, change = self._confirmed.get(passcode_id, (None, 0))
+        left = directory_rows.uses_left(row, self._uses.lacking(passcode_id, change)) if row else entry.uses_left
+        if left <= 0:
+            return False
+        await self._uses.take(use)
+        self._news.set()
+        return True
+
+    def _digests(self, digits: str, number: DialledNumber) -> list[bytes]:
+        space = _space(number)
+        return [passcode.digest(digits, key, space) for key in self._keys]
+
+    def _answer(self, found: Found | None, number: DialledNumber) -> Entry | Barred | None:
+        if found is None:
+            return None
+        here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
+        return directory_rows.answer(found, here, number, self._now_us)
+
+
+def _space(number: DialledNumber) -> bytes:
+    """The set of codes that can be keyed on a number, as passcode.digest takes it: empty for the shared one."""
+    own = number.account_id if number.space is Space.OWN else None
+    return bytes.fromhex(own.replace("-", "")) if own else b""
+
+
+def _caller(number: str) -> str:
+    return phone.clean(number).lstrip("+")

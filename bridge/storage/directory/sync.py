@@ -1,0 +1,237 @@
+"""How the local directory is kept fresh: what Postgres says, by its news, or all of it; and what it is told of uses."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import lmdb
+import structlog
+
+from bridge.domain.errors import Unavailable
+from bridge.storage.directory import node_claim, source
+from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
+from bridge.storage.directory.source import CHUNK, Everything, News
+from bridge.storage.directory.uses import UsesFile
+from bridge.storage.postgres.database import Database
+
+log = structlog.get_logger()
+
+PING_S: Final = 5.0
+GATHER_S: Final = 0.02
+PACE_S: Final = 0.01
+LAG_S: Final = PING_S + 2.0
+PRUNE_S: Final = 3600.0
+RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+ONLY_NUMBERS: Final = -1
+Result = TypeVar("Result")
+
+
+class FollowingDirectory:
+    """The files of a directory, and the one task that writes them.
+
+    `keys` are those that digests of live codes may be made under, the present one first.
+    """
+
+    def __init__(
+        self, database: Database, state_dir: Path, keys: Sequence[bytes], node: str, now_us: Callable[[], int]
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._now_us = now_us
+        self._file = DirectoryFile(state_dir / "directory.lmdb", keys)
+        self._uses = UsesFile(state_dir / "uses.lmdb")
+        # Rows of limited uses that only a look-up in Postgres has seen, and the changes they are as of.
+        self._confirmed: dict[bytes, tuple[bytes, int]] = {}
+        self._charge = node_claim.Charge(node)
+        # The file's writings are long, one at a time, and not the event loop's.
+        self._writer = ThreadPoolExecutor(1, "directory")
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._rounds = 0
+        self._began_at = 0.0
+        self._asking = 0
+        self._round_done = 0
+        self._fresh_at: float | None = None
+        self._hears = False
+        self._started_at = time.monotonic()
+        self._pruned_at: float | None = None
+        self._trouble = "not read from Postgres yet"
+
+    # --- Its own state --------------------------------------------------------------------------------------------
+    @property
+    def fresh(self) -> bool:
+        """Whether it holds all that Postgres had a moment ago."""
+        return self._hears and self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
+
+    @property
+    def change(self) -> int | None:
+        """The number of the last change it knows; None before it was ever filled."""
+        mark = self._file.mark
+        return mark.number if mark and mark.number != ONLY_NUMBERS else None
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why this node must not admit callers now, if so."""
+        if self._file.mark is None:
+            return f"the directory of passcodes was never filled: {self._trouble}"
+        return self._charge.refusal
+
+    def age_s(self) -> float:
+        """Seconds since it was known to be fresh, or since the start."""
+        return time.monotonic() - (self._fresh_at or self._started_at)
+
+    def health(self) -> tuple[bool, str]:
+        """Whether it can serve callers, and what is to be said of it."""
+        if self.change is None:
+            return False, f"not filled yet: {self._trouble}"
+        if self._hears and self.age_s() <= LAG_S:
+            return True, f"fresh, at change {self.change}"
+        return True, f"serves what it knew {self.age_s():.0f} s ago, at change {self.change}: {self._trouble}"
+
+    # --- Keeping it fresh -----------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Follow Postgres for ever, whatever happens to it."""
+        tries = 0
+        while True:
+            before = self._fresh_at
+            try:
+                await self._follow()
+            except (Unavailable, lmdb.Error, OSError) as error:
+                self._hears = False
+                if str(error) != self._trouble:
+                    log.warning("directory_stale", error=str(error), mend="serving what is known; retrying")
+                self._trouble = str(error)
+            tries = 0 if self._fresh_at != before else tries + 1
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+
+    async def catch_up(self) -> None:
+        """Apply all that was committed before this call, now. If Postgres is lost meanwhile, `run` does it later."""
+        try:
+            await self._catch_up()
+        except Unavailable as error:
+            self._trouble = str(error)
+            self._news.set()
+
+    async def close(self) -> None:
+        """Let go of the files. `run` must have ended."""
+        await self._on_writer(self._file.close)
+        self._writer.shutdown()
+        await self._uses.close()
+
+    async def _follow(self) -> None:
+        async with self._database.connection(node_claim.application(self._node)) as connection:
+            await connection.add_listener(source.CHANNEL, self._notified)
+            connection.add_termination_listener(self._notified)
+            while not connection.is_closed():
+                self._news.clear()
+                await self._charge.claim(connection)
+                await self._catch_up()
+                self._hears = True
+                await self._prune()
+                try:
+                    async with asyncio.timeout(PING_S):
+                        await self._news.wait()
+                        # One round for all that comes now; who changes something here doesn't wait for it.
+                        await asyncio.sleep(GATHER_S)
+                except TimeoutError:
+                    await connection.execute("SELECT 1", timeout=PING_S)
+        raise Unavailable(f"The connection to Postgres at {self._database.url.where} was lost")
+
+    def _notified(self, *_: object) -> None:
+        self._news.set()
+
+    async def _catch_up(self) -> None:
+        self._asking += 1
+        try:
+            await self._round()
+        finally:
+            self._asking -= 1
+
+    async def _round(self) -> None:
+        asked = self._rounds
+        async with self._lock:
+            if self._round_done > asked:
+                # A round that began after we asked has ended while we waited.
+                return
+            if self._asking > 1:
+                # Many change something: one round does for all that come during the pause.
+                await asyncio.sleep(max(0.0, self._began_at + PACE_S - time.monotonic()))
+            self._rounds += 1
+            began = self._began_at = time.monotonic()
+            # First: what the directory learns next counts all that was told so far.
+            await self._tell_uses()
+            async with self._database.snapshot() as connection:
+                theirs, ours = await source.mark(connection), self._file.mark
+                known = ours is not None and ours.database_id == theirs.database_id
+                if known and ours == theirs:
+                    news: News | None = {}
+                elif ours is not None and known and ours.number != ONLY_NUMBERS:
+                    news = await source.news(connection, ours.number, theirs.number)
+                else:
+                    news = None
+            if news is None:
+                await self._refill()
+            elif ours != theirs:
+                await self._on_writer(self._file.write, news, theirs)
+            self._uses.settle(theirs.number)
+            self._confirmed.clear()
+            self._fresh_at = began
+            self._round_done = self._rounds
+
+    async def _tell_uses(self) -> None:
+        untold = self._uses.untold
+        for start in range(0, len(untold), CHUNK):
+            part = untold[start : start + CHUNK]
+            async with self._database.transaction() as connection:
+                change = await source.tell(connection, part)
+            if change is None:
+                return
+            await self._uses.told(part, change)
+
+    async def _refill(self) -> None:
+        """Read everything, in chunks, while what is known goes on serving. Access numbers come first, by themselves,
+        when there is nothing to serve yet: a miss is then confirmed by Postgres."""
+        async with (
+            self._database.connection("bridge directory") as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            everything = Everything(connection)
+            mark, ours = await everything.mark(), self._file.mark
+            if ours is None:
+                await self._on_writer(
+                    self._file.write, await everything.of_numbers(), Mark(mark.database_id, ONLY_NUMBERS)
+                )
+            elif ours.database_id != mark.database_id or ours.number > mark.number:
+                # Another database, or an older state of this one.
+                self._uses.tell_again()
+                self._news.set()
+            async with self._replacement() as replacement:
+                async for table, rows in everything.rows():
+                    await self._on_writer(replacement.add, table, rows)
+                await self._on_writer(replacement.finish, self._file.packed(mark))
+            await self._on_writer(self._file.replace(replacement, mark))
+        log.info("directory_filled", number=mark.number)
+
+    @asynccontextmanager
+    async def _replacement(self) -> AsyncIterator[Replacement]:
+        begun = self._writer.submit(self._file.replacement)
+        try:
+            yield await asyncio.wrap_future(begun)
+        except BaseException:
+            if not begun.cancelled():
+                self._writer.submit(lambda: begun.result().drop())
+            raise
+
+    async def _prune(self) -> None:
+        if self._pruned_at is None or time.monotonic() - self._pruned_at > PRUNE_S:
+            self._pruned_at = time.monotonic()
+            async with self._database.transaction() as connection:
+                await source.prune(connection)
+            await self._uses.prune(self._file.mark.number if self._file.mark else ONLY_NUMBERS, self._now_us())
+
+    async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)

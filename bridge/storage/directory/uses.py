@@ -1,0 +1,142 @@
+"""The uses that callers took here of passcodes with limited uses, on disk until Postgres knows them and for a day more.
+
+A file of its own: unlike the directory it can't be read from Postgres again. Each use is a row by passcode id and the
+call's uniqueid, so that one call takes one use however often it asks, and no restart forgets any.
+
+A use is told to Postgres in a transaction whose changes of the directory have a number. Up to that number the
+directory's own figure lacks the use; from there on it has it. So each use counts once, whatever dies in between.
+"""
+
+import asyncio
+import contextlib
+import struct
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import lmdb
+import structlog
+
+from bridge.storage.directory.rows import ID_BYTES
+
+log = structlog.get_logger()
+
+MAP_BYTES: Final = 1 << 30
+KEPT_US: Final = 24 * 3600 * 1_000_000
+"""A call that asks again after its use was told takes nothing either, for so long."""
+_ROW: Final = struct.Struct(">qq")
+_UNTOLD: Final = (1 << 63) - 1
+Result = TypeVar("Result")
+
+
+class Use(NamedTuple):
+    """One use: which passcode (16 bytes), by which call, when (µs since 1970)."""
+
+    passcode_id: bytes
+    uniqueid: str
+    at_us: int
+
+    @property
+    def key(self) -> bytes:
+        return self.passcode_id + self.uniqueid.encode("utf-8", "replace")
+
+
+class UsesFile:
+    """The open file. All methods belong to the event loop's thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._env = _opened(path)
+        self._writer = ThreadPoolExecutor(1, "directory uses")
+        # Those that the directory's figure may lack: number of the change that brings it there.
+        self._lacking: dict[bytes, dict[Use, int]] = defaultdict(dict)
+        for use, told in self._rows():
+            self._lacking[use.passcode_id][use] = told
+
+    def lacking(self, passcode_id: bytes, change: int) -> int:
+        """How many uses of a passcode a figure as of that change does not count yet."""
+        return sum(told > change for told in self._lacking.get(passcode_id, {}).values())
+
+    def has(self, use: Use) -> bool:
+        """Whether this call has taken a use of this passcode before."""
+        if any(each.uniqueid == use.uniqueid for each in self._lacking.get(use.passcode_id, ())):
+            return True
+        with self._env.begin() as reading:
+            return reading.get(use.key) is not None
+
+    async def take(self, use: Use) -> None:
+        """Keep a use. It counts from the call of this on, and is safe on disk when this returns.
+
+        Where the disk refuses, it is kept until the process ends, and told to Postgres as any other.
+        """
+        self._lacking[use.passcode_id][use] = _UNTOLD
+        try:
+            await self._on_writer(self._put, {use: _UNTOLD})
+        except lmdb.Error as error:
+            log.warning("use_not_on_disk", error=str(error), mend="free the disk of BRIDGE_STATE_DIR")
+
+    @property
+    def untold(self) -> list[Use]:
+        """Those that Postgres may not know."""
+        return [use for uses in self._lacking.values() for use, told in uses.items() if told == _UNTOLD]
+
+    async def told(self, uses: Iterable[Use], change: int) -> None:
+        """Postgres knows these, and the directory will from that change on."""
+        known = dict.fromkeys(uses, change)
+        for use in known:
+            self._lacking[use.passcode_id][use] = change
+        await self._on_writer(self._put, known)
+
+    def settle(self, change: int) -> None:
+        """The directory has come to that change: what it counts by now need not be counted here."""
+        for passcode_id, uses in list(self._lacking.items()):
+            for use in [use for use, told in uses.items() if told <= change]:
+                del uses[use]
+            if not uses:
+                del self._lacking[passcode_id]
+
+    def tell_again(self) -> None:
+        """The database may have lost what it was told: it is to be told all that is kept."""
+        for use, _ in self._rows():
+            self._lacking[use.passcode_id][use] = _UNTOLD
+
+    async def prune(self, change: int, now_us: int) -> None:
+        """Forget what was told and is counted by the directory, and is a day old."""
+        old = [use for use, told in self._rows() if told <= change and use.at_us < now_us - KEPT_US]
+        if old:
+            await self._on_writer(self._delete, old)
+
+    async def close(self) -> None:
+        await self._on_writer(self._env.close)
+        self._writer.shutdown()
+
+    def _rows(self) -> list[tuple[Use, int]]:
+        with self._env.begin() as reading, reading.cursor() as cursor:
+            rows = [(key, _ROW.unpack(row)) for key, row in cursor]
+        return [(Use(key[:ID_BYTES], key[ID_BYTES:].decode(), at_us), told) for key, (at_us, told) in rows]
+
+    def _put(self, uses: dict[Use, int]) -> None:
+        with self._env.begin(write=True) as writing:
+            for use, told in uses.items():
+                writing.put(use.key, _ROW.pack(use.at_us, told))
+
+    def _delete(self, uses: list[Use]) -> None:
+        with self._env.begin(write=True) as writing:
+            for use in uses:
+                writing.delete(use.key)
+
+    async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
+
+
+def _opened(path: Path) -> lmdb.Environment:
+    with contextlib.suppress(lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError):
+        return _environment(path)
+    path.replace(path.with_name(f"{path.name}.damaged"))
+    log.error("uses_damaged", file=str(path), mend="put aside; uses not told to Postgres yet are forgotten")
+    return _environment(path)
+
+
+def _environment(path: Path) -> lmdb.Environment:
+    return lmdb.open(str(path), subdir=False, map_size=MAP_BYTES, mode=0o600)

@@ -1,0 +1,1 @@
+"""Storage of metering: from journal lines to calls and minute records."""

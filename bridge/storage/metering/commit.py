@@ -1,0 +1,203 @@
+"""The ledger in Postgres: calls, stays, charges and the place in the journal that they were read up to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Uuid, and_, any_, bindparam, delete, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge import telemetry
+from bridge.domain.errors import Conflict, Unavailable
+from bridge.domain.metering.fold import ENDED
+from bridge.domain.metering.records import (
+    Call,
+    Change,
+    Identity,
+    Incident,
+    MinuteRecord,
+    OpenCall,
+    OpenStay,
+    instant,
+    microseconds,
+)
+from bridge.domain.metering.switch_timeline import Pulse
+from bridge.storage.billing import charging
+from bridge.storage.metering import conference_events, rows
+from bridge.storage.metering.partitions import Months
+from bridge.storage.postgres import bulk
+from bridge.storage.postgres.bulk import Row
+from bridge.storage.postgres.database import Database
+from bridge.storage.postgres.errors import CHECK_VIOLATION, sqlstate
+from bridge.storage.postgres.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
+from bridge.usecases.metering.ports import Position, Resumption
+
+log = structlog.get_logger()
+
+SECOND_US: Final = 1_000_000
+A_DAY: Final = timedelta(days=1)
+"""A clock that was set back by less leaves no channel of a boot out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The rows that changes come to: of what is open its last state, and none for what was closed meanwhile."""
+
+    open_calls: list[Row]
+    open_stays: list[Row]
+    calls: list[Row]
+    records: list[Row]
+    incidents: list[Row]
+
+
+class PostgresLedger:
+    """Implements ports.Ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._months = Months(database)
+
+    async def resume(self, node: str) -> Resumption:
+        async with self._database.snapshot() as connection:
+            position = (
+                await connection.execute(select(journal_positions).where(journal_positions.c.node == node))
+            ).one_or_none()
+            called = await connection.execute(select(open_calls).where(open_calls.c.node == node))
+            stayed = await connection.execute(select(open_stays).where(open_stays.c.node == node))
+            boot = position.pulse.get("boot", "") if position else ""
+            ended = await _ended(connection, node, boot) if boot else []
+            return Resumption(
+                Position(position.file, position.byte_offset) if position else None,
+                rows.pulse_of(position.pulse) if position else Pulse(),
+                [rows.call_of(row) for row in called.mappings()],
+                [rows.stay_of(row) for row in stayed.mappings()],
+                ended,
+            )
+
+    async def commit(
+        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+    ) -> None:
+        batch = _batch(node, pulse.boot, changes)
+        times = [call["started_at"] for call in batch.calls] + [record["joined_at"] for record in batch.records]
+        await self._months.ensure(times)
+        try:
+            async with self._database.transaction() as connection:
+                if await _move(connection, node, before, after, pulse):
+                    await _write(connection, batch)
+        except IntegrityError as error:
+            if sqlstate(error) != CHECK_VIOLATION:
+                raise
+            self._months.forget()
+            raise Unavailable("a month of the ledger has been removed; it is made again at the next try") from error
+
+
+def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
+    """Rows are made last, one each: most of what is open has changed several times by the end of a batch."""
+    open_calls: dict[tuple[str, int], OpenCall] = {}
+    open_stays: dict[Identity, OpenStay] = {}
+    calls: dict[tuple[str, int], Call] = {}
+    records: dict[Identity, MinuteRecord] = {}
+    seen: list[Incident] = []
+    for change in changes:
+        match change:
+            case OpenCall():
+                open_calls[change.uniqueid, change.started_us] = change
+            case OpenStay():
+                open_stays[change.identity] = change
+            case Call(call):
+                open_calls.pop((call.uniqueid, call.started_us), None)
+                calls.setdefault((call.uniqueid, call.started_us), change)
+            case MinuteRecord(stay):
+                open_stays.pop(stay.identity, None)
+                records.setdefault(stay.identity, change)
+            case Incident():
+                seen.append(change)
+    return _Batch(
+        [rows.open_call(call) for call in open_calls.values()],
+        [rows.open_stay(stay) for stay in open_stays.values()],
+        [rows.call(call) for call in calls.values()],
+        [rows.minute_record(record) for record in records.values()],
+        [rows.incident(node, boot, incident) for incident in seen],
+    )
+
+
+async def _ended(connection: AsyncConnection, node: str, boot: str) -> Sequence[str]:
+    """The channels of a boot that ended last, the latest last. A boot's name ends with the time of its beginning."""
+    began = boot.rpartition(":")[2].partition(".")[0]
+    since = instant((int(began) if began.isdecimal() else 0) * SECOND_US) - A_DAY
+    gone = (
+        select(calls.c.uniqueid)
+        .where(calls.c.node == node, calls.c.boot == boot, calls.c.started_at >= since)
+        .order_by(calls.c.started_at.desc())
+        .limit(ENDED)
+    )
+    return (await connection.execute(gone)).scalars().all()[::-1]
+
+
+async def _move(connection: AsyncConnection, node: str, before: Position | None, after: Position, pulse: Pulse) -> bool:
+    """Whether the node's position could be moved; False when it stands at `after` already. Raises Conflict."""
+    at = journal_positions.c
+    values = {
+        "file": after.file,
+        "byte_offset": after.offset,
+        "pulse": rows.pulse(pulse),
+    }
+    if before is None:
+        statement = insert(journal_positions).values(node=node, **values).on_conflict_do_nothing()
+        moved = await connection.execute(statement.returning(at.node))
+    else:
+        moved = await connection.execute(
+            update(journal_positions)
+            .where(at.node == node, at.file == before.file, at.byte_offset == before.offset)
+            .values(**values, committed_at=func.now())
+            .returning(at.node)
+        )
+    if moved.one_or_none() is not None:
+        return True
+    found = (await connection.execute(select(at.file, at.byte_offset).where(at.node == node))).one_or_none()
+    if found is not None and Position(*found) == after:
+        return False
+    where_it_is = f"at byte {found.byte_offset} of {found.file}" if found else "nowhere"
+    raise Conflict(
+        f"the journal of node {node!r} was to be read on from {before}, but the ledger stands {where_it_is}: "
+        "does another daemon read the same journal?"
+    )
+
+
+async def _write(connection: AsyncConnection, batch: _Batch) -> None:
+    known = await conference_events.before(connection, batch.open_stays, batch.records)
+    await bulk.put(connection, open_calls, batch.open_calls)
+    await bulk.put(connection, open_stays, batch.open_stays)
+    await close_again(connection, [stay["id"] for stay in batch.open_stays])
+    await bulk.remove(connection, open_calls, [call["id"] for call in batch.calls])
+    await bulk.remove(connection, open_stays, [record["id"] for record in batch.records])
+    await bulk.add(connection, calls, batch.calls)
+    new = await bulk.added(connection, minute_records, batch.records)
+    # One that was there already has its charge, or was corrected meanwhile.
+    strange = await charging.charge(connection, [record for record in batch.records if record["id"] in new])
+    for kind, record in strange:
+        telemetry.INCIDENTS.labels(kind=kind).inc()
+        log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
+    await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
+    if known is not None:
+        await conference_events.emit(connection, known, new)
+
+
+async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
+    """A stay that was opened by reading its lines again, and has its record already, is not open beside that."""
+    if put:
+        at, over = open_stays.c, minute_records.c
+        recorded = and_(over.id == at.id, over.joined_at == at.joined_at)
+        these = at.id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+        await connection.execute(delete(open_stays).where(these, recorded), {"ids": list(put)})
+
+
+def told(kind: str, record: Row) -> dict[str, Any]:
+    """The incident of a minute record that a person has to look at."""
+    seen = Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])
+    return rows.incident(record["node"], record["boot"], seen)

@@ -1,0 +1,1 @@
+"""The base of storage: connections, tables, locks, bulk statements, migrations."""

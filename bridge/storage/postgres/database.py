@@ -1,0 +1,176 @@
+"""The way to Postgres: one pool of connections, transactions on it, and connections of one's own."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Final, Self
+
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from bridge.storage.postgres import url as postgres_url
+from bridge.storage.postgres.errors import translated
+
+CONNECT_S: Final = 5.0
+COMMAND_S: Final = 30.0
+BUSY_S: Final = 10.0
+_SESSION: Final = {
+    "timezone": "UTC",
+    "jit": "off",
+    # A daemon that was cut off must not keep its locks: the server notices within 30 s.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+RESTED_S: Final = 1.0
+_JOINED: ContextVar[AsyncConnection | None] = ContextVar("joined transaction", default=None)
+
+
+class Database:
+    """A pool of connections to one Postgres, made on demand and checked before each use.
+
+    `application` is how its connections are named in pg_stat_activity. `pool` 0 keeps no connection.
+    A statement may take `command_s` seconds.
+    Raises Invalid when the URL is none; every method raises Unavailable when Postgres is away.
+    """
+
+    def __init__(
+        self, url: str, application: str = "bridge", pool: int = 8, command_s: float | None = COMMAND_S
+    ) -> None:
+        self.url = postgres_url.parse(url)
+        self._application = application
+        self._command_s = command_s
+        sized = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_S} if pool else {"poolclass": NullPool}
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connected,
+            hide_parameters=True,
+            **sized,
+        )
+        if pool:
+            _check_rested(self._engine)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits when the block ends, and is rolled back when it raises.
+
+        Within `together` it is a part of that one: rolled back by itself, committed with the whole.
+        """
+        whole = _JOINED.get()
+        with translated(self.url):
+            if whole is None:
+                async with self._engine.begin() as connection:
+                    yield connection
+            else:
+                async with whole.begin_nested():
+                    yield whole
+
+    @asynccontextmanager
+    async def joined(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that within `together` is that one itself, with no way back of its own: what fails here after
+        it wrote must make the whole fail."""
+        whole = _JOINED.get()
+        if whole is None:
+            async with self.transaction() as connection:
+                yield connection
+        else:
+            with translated(self.url):
+                yield whole
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """One transaction around all those of this task, until the block ends: all of them commit, or none.
+
+        Within another it is a part of that one, as a transaction is.
+        """
+        if _JOINED.get() is not None:
+            async with self.transaction():
+                yield
+            return
+        with translated(self.url):
+            async with self._engine.begin() as connection:
+                token = _JOINED.set(connection)
+                try:
+                    yield
+                finally:
+                    _JOINED.reset(token)
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction on a connection made for it: what is done there stays, whatever becomes of the one around."""
+        with translated(self.url):
+            engine = create_async_engine(
+                "postgresql+asyncpg://", async_creator=self._connected, hide_parameters=True, poolclass=NullPool
+            )
+            async with engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, everything as of one instant (within `together`, as that one sees it)."""
+        whole = _JOINED.get()
+        with translated(self.url):
+            if whole is not None:
+                yield whole
+                return
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def connection(self, application: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection of one's own, outside the pool: for LISTEN, session locks and streams."""
+        with translated(self.url):
+            connection = await self._connect(application)
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+
+    async def close(self) -> None:
+        """Close all connections of the pool."""
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _connected(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
+        return await self._connect(self._application)
+
+    async def _connect(self, application: str) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(
+            dsn=self.url.dsn,
+            timeout=CONNECT_S,
+            command_timeout=self._command_s,
+            server_settings={**_SESSION, "application_name": application},
+        )
+
+
+def _check_rested(engine: AsyncEngine) -> None:
+    """Connections of the pool that were closed, or that rested a while and don't answer, are replaced when they are
+    asked for. One that was just in use is not asked: that would cost each transaction a way to the server and back."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def put_back(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def taken(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > RESTED_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as error:
+                raise DisconnectionError from error

@@ -1,0 +1,192 @@
+"""Live passcodes as sets that stay prefix-free, whoever writes at the same time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning.passcode import Role
+from bridge.domain.provisioning.tenants import Passcode, Space
+from bridge.storage.postgres import bulk, locks
+from bridge.storage.postgres.tables import SHARED, accounts, audit_log, passcodes, rooms
+from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode
+
+LENGTHS: Final = "(SELECT jsonb_object_agg(length, live) FROM passcode_lengths WHERE space = {})"
+_SHARED: Final = text(f"SELECT {LENGTHS.format(':space')} AS lengths")
+_OF_ACCOUNT: Final = text(
+    f"SELECT code_space, {LENGTHS.format('CASE code_space WHEN :own THEN accounts.id ELSE :shared END')} AS lengths "  # noqa: S608  # our own names alone
+    "FROM accounts WHERE id = :id"
+)
+
+
+async def space(connection: AsyncConnection, account_id: UUID | None) -> CodeSpace:
+    """The codes that are dialled together with those of an account, or on shared numbers. Raises NotFound."""
+    if account_id is None:
+        row = (await connection.execute(_SHARED, {"space": SHARED})).one()
+        return of_lengths(row.lengths, None)
+    asked = {"own": Space.OWN.value, "shared": SHARED, "id": account_id}
+    found = (await connection.execute(_OF_ACCOUNT, asked)).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no account {account_id}")
+    return of_lengths(found.lengths, account_id if found.code_space == Space.OWN else None)
+
+
+def of_lengths(lengths: Mapping[str, int] | None, account_id: UUID | None) -> CodeSpace:
+    """A space out of how many live codes of each length it has."""
+    counted = lengths or {}
+    return CodeSpace(sum(counted.values()), frozenset(map(int, counted)), account_id)
+
+
+def space_id(seen: CodeSpace) -> UUID:
+    """What it is called in the tables."""
+    return seen.account_id or SHARED
+
+
+async def taken(
+    connection: AsyncConnection,
+    seen: CodeSpace,
+    new: Sequence[NewCode],
+    account_id: UUID | None = None,
+    room_id: UUID | None = None,
+) -> frozenset[int]:
+    """The places of those codes that may not be stored: they, or beginnings of them, are live, or come before in `new`,
+    or are weak. Nobody else writes codes of the space from then on, until the transaction ends.
+
+    Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes;
+    Conflict when the account or room they are for is closed.
+    """
+    digests = {prefix for code in new for prefix in code.prefixes}
+    asked = {"space": space_id(seen), "account": account_id, "room": room_id, "digests": list(digests)}
+    row = await locks.codes_in_turn(connection, asked)
+    if row.closed:
+        raise Conflict("the room, or who owns it, is closed")
+    now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
+    least = passcode.new_length(now.live + len(new) - 1, now.longest, now.own)
+    if now.lengths != seen.lengths or least > min(code.length for code in new):
+        raise CodeTaken
+    found = set()
+    # A shorter code of the batch is a live one to a longer one of it.
+    for place, code in sorted(enumerate(new), key=lambda each: each[1].length):
+        if code.weak or not live.isdisjoint(code.prefixes):
+            found.add(place)
+        live.add(code.digest)
+    return frozenset(found)
+
+
+async def insert(
+    connection: AsyncConnection,
+    seen: CodeSpace,
+    account_id: UUID,
+    new: Sequence[tuple[UUID, NewCode]],
+    noted: Sequence[bulk.Row] | None = None,
+) -> list[Passcode]:
+    """Store codes of an account as (room, code), all or nothing, once none of them is `taken`. `noted` are rows of the
+    audit log to go with them, one each."""
+    added = []
+    for start in range(0, len(new), bulk.AT_A_TIME):
+        some = new[start : start + bulk.AT_A_TIME]
+        rows = [_row(seen, account_id, room_id, code) for room_id, code in some]
+        beside = None if noted is None else (audit_log, noted[start : start + bulk.AT_A_TIME])
+        stored = await bulk.inserted(connection, passcodes, rows, "created_at", beside=beside)
+        if len(stored) != len(rows):
+            raise Conflict("passcodes were written without their lock; try again")
+        created = {row["id"]: row["created_at"] for row in stored}
+        added += [_made(room_id, code, created[code.id]) for room_id, code in some]
+    return added
+
+
+def _made(room_id: UUID, code: NewCode, created_at: datetime) -> Passcode:
+    return Passcode(
+        id=code.id,
+        room_id=room_id,
+        role=code.role,
+        state="live",
+        created_at=created_at,
+        digits=code.digits,
+        label=code.terms.label,
+        chosen=code.chosen,
+        valid_from=code.terms.valid_from,
+        valid_until=code.terms.valid_until,
+        max_uses=code.terms.max_uses,
+        has_pin=code.pin is not None,
+        pin=None if code.pin is None else code.pin.digits,
+        replaces=code.replaces,
+    )
+
+
+def _row(seen: CodeSpace, account_id: UUID, room_id: UUID, code: NewCode) -> dict[str, Any]:
+    return {
+        "id": code.id,
+        "account_id": account_id,
+        "room_id": room_id,
+        "role": code.role.value,
+        "space": space_id(seen),
+        "digest": code.digest,
+        "length": code.length,
+        "sealed": code.sealed,
+        "key_id": code.key_id,
+        "label": code.terms.label,
+        "chosen": code.chosen,
+        "valid_from": code.terms.valid_from,
+        "valid_until": code.terms.valid_until,
+        "max_uses": code.terms.max_uses,
+        "pin_digest": code.pin and code.pin.digest,
+        "pin_sealed": code.pin and code.pin.sealed,
+        "replaces": code.replaces,
+    }
+
+
+async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> list[Passcode]:
+    """Revoke those that are live, and tell which these were. To be done under `hold`."""
+    revoked = await connection.execute(
+        update(passcodes)
+        .where(passcodes.c.state == "live", those)
+        .values(
+            state="revoked",
+            revoked_at=func.clock_timestamp(),
+            version=passcodes.c.version + 1,
+            updated_at=func.clock_timestamp(),
+        )
+        .returning(passcodes)
+    )
+    return [passcode_of(row) for row in revoked.mappings()]
+
+
+async def hold_of(connection: AsyncConnection, account_id: UUID) -> None:
+    """`hold` for the space that an account's codes are in. Raises NotFound."""
+    kind = (await connection.execute(select(accounts.c.code_space).where(accounts.c.id == account_id))).scalar()
+    if kind is None:
+        raise NotFound(f"there is no account {account_id}")
+    await locks.writing_codes(connection, account_id if kind == Space.OWN else SHARED)
+
+
+def in_rooms_of(sub_account_id: UUID) -> ColumnElement[bool]:
+    """Passcodes of a sub-account."""
+    return passcodes.c.room_id.in_(select(rooms.c.id).where(rooms.c.sub_account_id == sub_account_id))
+
+
+def passcode_of(row: RowMapping) -> Passcode:
+    """A passcode without its digits."""
+    return Passcode(
+        id=row["id"],
+        room_id=row["room_id"],
+        role=Role(row["role"]),
+        state=row["state"],
+        created_at=row["created_at"],
+        label=row["label"],
+        chosen=row["chosen"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+        max_uses=row["max_uses"],
+        uses=row["uses"],
+        has_pin=row["pin_digest"] is not None,
+        replaces=row["replaces"],
+        revoked_at=row["revoked_at"],
+        version=row["version"],
+    )

@@ -1,0 +1,57 @@
+"""What webhooks hear of provisioning: to be called in the transaction of the change, with what it came to."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.domain.access.principal import Owner
+from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
+from bridge.domain.webhooks import event
+from bridge.domain.webhooks.event import Event, Kind
+from bridge.storage.webhooks import outbox
+
+
+async def listening(connection: AsyncConnection, account_id: UUID) -> bool:
+    """Whether anybody wants to be told of what is made in an account. To be asked before its turn to write codes: all
+    others wait for that to end."""
+    kinds = (Kind.SUB_ACCOUNT_CREATED, Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
+    return bool(await outbox.audience(connection, {account_id}, kinds))
+
+
+async def sub_accounts_created(connection: AsyncConnection, made: Sequence[SubAccount]) -> None:
+    """New sub-accounts, and the passcodes they come with."""
+    events: list[Event] = []
+    for one in made:
+        owner = Owner(one.account_id, one.id)
+        events.append(_event(Kind.SUB_ACCOUNT_CREATED, owner, one))
+        events += [_event(Kind.PASSCODE_CREATED, owner, code) for room in one.rooms for code in room.passcodes]
+    await outbox.emit(connection, events)
+
+
+async def sub_account_changed(connection: AsyncConnection, before: State, after: SubAccount) -> None:
+    """A sub-account that was in the state `before`. What it is now tells which event that is."""
+    kind = event.kind_of_change(before, State(after.state))
+    await outbox.emit(connection, [_event(kind, Owner(after.account_id, after.id), after)])
+
+
+async def passcodes_created(
+    connection: AsyncConnection, account_id: UUID, sub_account_id: UUID, made: Sequence[Passcode]
+) -> None:
+    """New passcodes of a sub-account; those that take the place of another are told as rotated."""
+    kinds = (Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
+    owner = Owner(account_id, sub_account_id)
+    await outbox.emit(connection, [_event(kinds[code.replaces is not None], owner, code) for code in made])
+
+
+async def passcodes_revoked(
+    connection: AsyncConnection, account_id: UUID, sub_account_id: UUID, revoked: Sequence[Passcode]
+) -> None:
+    """Passcodes of a sub-account, as they are now."""
+    owner = Owner(account_id, sub_account_id)
+    await outbox.emit(connection, [_event(Kind.PASSCODE_REVOKED, owner, code) for code in revoked])
+
+
+def _event(kind: Kind, owner: Owner, subject: SubAccount | Passcode) -> Event:
+    return event.of_owner(uuid4(), kind, datetime.now(UTC), owner, subject)

@@ -1,0 +1,168 @@
+"""Passcodes of rooms."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.domain.access.principal import Owner
+from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.tenants import Passcode, Space
+from bridge.storage.access import audit_log
+from bridge.storage.postgres import row_versions
+from bridge.storage.postgres.keyset import page
+from bridge.storage.postgres.tables import SHARED, passcodes, rooms
+from bridge.storage.provisioning import code_space as codes
+from bridge.storage.provisioning import events
+from bridge.storage.provisioning.repository import Part
+from bridge.usecases.provisioning.ports import Changes, CodeSite, CodeSpace, CodeTaken, NewCode, PasscodeFilter, Place
+
+_ALL: Final = PasscodeFilter()
+_SITE: Final = text(
+    f"""
+SELECT accounts.id AS account_id, sub_accounts.id AS sub_account_id, accounts.code_space, sub_accounts.user_id,
+    'closed' IN (rooms.state, sub_accounts.state, accounts.state) AS closed,
+    {codes.LENGTHS.format("CASE code_space WHEN :own THEN accounts.id ELSE :shared END")} AS lengths,
+    CASE WHEN :known THEN ARRAY(
+        SELECT number FROM access_numbers AS at WHERE at.account_id IS NULL OR at.account_id = accounts.id
+    ) END AS numbers
+FROM rooms
+JOIN sub_accounts ON sub_accounts.id = rooms.sub_account_id
+JOIN accounts ON accounts.id = rooms.account_id
+WHERE rooms.id = :id
+"""  # noqa: S608  # our own names alone
+)
+_OWNER: Final = text(
+    """
+SELECT passcodes.account_id, rooms.sub_account_id
+FROM passcodes JOIN rooms ON rooms.id = passcodes.room_id WHERE passcodes.id = :id
+"""
+)
+
+
+class Passcodes(Part):
+    """The part of ports.Tenants that is about passcodes."""
+
+    async def code_space(self, account_id: UUID | None = None) -> CodeSpace:
+        async with self._database.snapshot() as connection:
+            return await codes.space(connection, account_id)
+
+    async def code_site(self, room_id: UUID, *, known: bool = False) -> CodeSite:
+        asked = {"id": room_id, "own": Space.OWN.value, "shared": SHARED, "known": known}
+        async with self._database.snapshot() as connection:
+            row = (await connection.execute(_SITE, asked)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no room {room_id}")
+        if row.closed:
+            raise Conflict("the room, or who owns it, is closed")
+        space = codes.of_lengths(row.lengths, row.account_id if row.code_space == Space.OWN else None)
+        return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
+
+    async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
+        async with self._database.joined() as connection:
+            listening = await events.listening(connection, site.account_id)
+            taken = await codes.taken(connection, site.space, new, site.account_id, site.room_id)
+            if any(code.chosen for code in new):
+                self._choices.check(site.account_id)
+            if refused := sum(new[place].chosen for place in taken):
+                self._choices.refuse(site.account_id, refused)
+            if taken:
+                raise CodeTaken(taken)
+            placed = [(site.room_id, code) for code in new]
+            owner = Owner(site.account_id, site.sub_account_id)
+            noted = audit_log.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
+            added = await codes.insert(connection, site.space, site.account_id, placed, noted)
+            if listening:
+                await events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
+            return added
+
+    async def note_refused(self, site: CodeSite, count: int) -> None:
+        """Raises TooMany when more were refused by now than an account may have refused."""
+        owner = Owner(site.account_id, site.sub_account_id)
+        async with self._database.apart() as connection:
+            await audit_log.note(
+                connection, "passcode.choice_refused", "room", site.room_id, owner, {"passcodes": count}
+            )
+        self._choices.check(site.account_id, more=1)
+
+    async def passcode(self, passcode_id: UUID) -> Passcode:
+        async with self._database.snapshot() as connection:
+            return codes.passcode_of(await _found(connection, passcode_id))
+
+    async def passcodes(
+        self, room_id: UUID, limit: int, after: Place | None = None, wanted: PasscodeFilter = _ALL
+    ) -> list[Passcode]:
+        """All of a room, revoked ones too. Raises NotFound (the room)."""
+        statement = select(passcodes).where(passcodes.c.room_id == room_id)
+        for name in ("state", "role"):
+            value = getattr(wanted, name)
+            if value is not None:
+                statement = statement.where(passcodes.c[name] == value)
+        async with self._database.snapshot() as connection:
+            if (await connection.execute(select(rooms.c.id).where(rooms.c.id == room_id))).first() is None:
+                raise NotFound(f"there is no room {room_id}")
+            found = await connection.execute(page(statement, passcodes, limit, after))
+            return [codes.passcode_of(row) for row in found.mappings()]
+
+    async def sealed(self, passcode_id: UUID) -> tuple[bytes, bytes | None]:
+        async with self._database.snapshot() as connection:
+            row = await _found(connection, passcode_id)
+        if row["state"] != "live":
+            raise Conflict("the passcode has been revoked")
+        return bytes(row["sealed"]), row["pin_sealed"] and bytes(row["pin_sealed"])
+
+    async def note_reveal(self, passcode_id: UUID) -> None:
+        async with self._database.transaction() as connection:
+            owner = await _owner(connection, passcode_id)
+            await audit_log.note(connection, "passcode.revealed", "passcode", passcode_id, owner)
+
+    async def change_passcode(self, passcode_id: UUID, changes: Changes, expected: int | None = None) -> Passcode:
+        async with self._database.transaction() as connection:
+            row = await row_versions.held(connection, passcodes, passcode_id, expected, "passcode")
+            changes = row_versions.differing(row, changes)
+            if changes:
+                if row["state"] != "live":
+                    raise Conflict("the passcode has been revoked, for good")
+                row = await row_versions.changed(connection, passcodes, passcode_id, changes)
+                owner, detail = await _owner(connection, passcode_id), row_versions.detail(changes)
+                await audit_log.note(connection, "passcode.changed", "passcode", passcode_id, owner, detail)
+            return codes.passcode_of(row)
+
+    async def revoke_passcode(self, passcode_id: UUID, expected: int | None = None) -> Passcode:
+        async with self._database.transaction() as connection:
+            owner = await _owner(connection, passcode_id)
+            assert owner.account_id is not None
+            await codes.hold_of(connection, owner.account_id)
+            row = await row_versions.held(connection, passcodes, passcode_id, expected, "passcode")
+            if row["state"] == "live":
+                revoked = await codes.revoke(connection, passcodes.c.id == passcode_id)
+                await audit_log.note(connection, "passcode.revoked", "passcode", passcode_id, owner)
+                assert owner.sub_account_id is not None
+                await events.passcodes_revoked(connection, owner.account_id, owner.sub_account_id, revoked)
+                row = await _found(connection, passcode_id)
+            return codes.passcode_of(row)
+
+
+async def _found(connection: AsyncConnection, passcode_id: UUID) -> RowMapping:
+    result = await connection.execute(select(passcodes).where(passcodes.c.id == passcode_id))
+    row = result.mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no passcode {passcode_id}")
+    return row
+
+
+async def _owner(connection: AsyncConnection, passcode_id: UUID) -> Owner:
+    row = (await connection.execute(_OWNER, {"id": passcode_id})).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no passcode {passcode_id}")
+    return Owner(row.account_id, row.sub_account_id)
+
+
+def _detail(new: NewCode) -> dict[str, Any]:
+    told: dict[str, Any] = {"role": new.role.value, "chosen": new.chosen, "pin": new.pin is not None}
+    if new.replaces is not None:
+        told["replaces"] = str(new.replaces)
+    return told

@@ -1,0 +1,1 @@
+"""Storage of webhooks: events on their way to receivers."""

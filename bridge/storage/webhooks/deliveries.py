@@ -1,0 +1,160 @@
+"""Deliveries that wait: each lane of a webhook in order, one at a time, whatever becomes of other lanes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from bridge.domain.access.principal import Owner, Principal, Scope
+from bridge.domain.webhooks.event import WebhookState
+from bridge.domain.webhooks.retry import PATIENCE, Reply
+from bridge.storage.access import audit_log
+from bridge.storage.access.audit_log import Actor
+from bridge.storage.postgres.database import Database
+from bridge.usecases.webhooks.deliver_webhooks import Attempt, Claimed
+
+LEASE: Final = timedelta(seconds=30)
+"""How long an attempt may take, from its claim to its settlement."""
+KEPT: Final = timedelta(days=30)
+ERROR_MAX: Final = 500
+_DAEMON: Final = Actor(Principal("webhooks", Scope.OPERATOR), "")
+
+# What is due but not the first of its lane is put off until the first may be done, so that it is not found again and
+# again; when that is, `_NEXT` calls it. Somebody who is late for that call looks once more LOOK later.
+# (Only a time that stands still during a statement lets an index find what is due.)
+CLAIM: Final = text("""
+WITH due AS MATERIALIZED (
+    SELECT found.* FROM (
+        SELECT id FROM webhooks WHERE state = 'active' AND id <> ALL(CAST(:without AS uuid[])) ORDER BY random()
+    ) hook CROSS JOIN LATERAL (
+        SELECT id, webhook_id, lane FROM webhook_deliveries
+        WHERE webhook_id = hook.id AND state = 'pending' AND next_at <= statement_timestamp()
+        ORDER BY next_at, number LIMIT :of_one FOR UPDATE SKIP LOCKED
+    ) found
+    LIMIT :most
+), placed AS (
+    SELECT due.id, first.id = due.id AS is_first, first.next_at AS first_at
+    FROM due CROSS JOIN LATERAL (
+        SELECT id, next_at FROM webhook_deliveries
+        WHERE webhook_id = due.webhook_id AND lane = due.lane AND state = 'pending' ORDER BY number LIMIT 1
+    ) first
+)
+UPDATE webhook_deliveries AS delivery
+SET attempts = attempts + CAST(is_first AS int),
+    next_at = CASE
+        WHEN is_first THEN clock_timestamp() + CAST(:lease AS interval)
+        WHEN first_at < clock_timestamp() + CAST(:lease AS interval) THEN clock_timestamp() + CAST(:look AS interval)
+        ELSE first_at
+    END
+FROM placed, webhooks
+WHERE delivery.id = placed.id AND webhooks.id = delivery.webhook_id
+RETURNING delivery.id, webhook_id, event_id, event, lane, url, secret, CAST(payload AS text) AS body, attempts,
+    is_first, clock_timestamp() - delivery.created_at AS age
+""")
+LOOK: Final = timedelta(seconds=0.5)
+_SETTLE: Final = text("""
+UPDATE webhook_deliveries
+SET state = :state, status = :status, error = :error, next_at = clock_timestamp() + CAST(:wait AS interval),
+    delivered_at = CASE WHEN :state = 'delivered' THEN clock_timestamp() END
+WHERE id = :id AND state = 'pending' AND attempts = :attempts
+RETURNING id
+""")
+_NEXT: Final = text("""
+UPDATE webhook_deliveries SET next_at = clock_timestamp()
+WHERE next_at > clock_timestamp() AND id = (
+    SELECT id FROM webhook_deliveries WHERE webhook_id = :webhook_id AND lane = :lane AND state = 'pending'
+    ORDER BY number LIMIT 1
+)
+""")
+_PAUSE: Final = text("""
+UPDATE webhooks SET state = 'paused', version = version + 1, updated_at = clock_timestamp()
+WHERE id = :id AND state = 'active' RETURNING account_id
+""")
+_WAITING: Final = text("""
+SELECT count(*) AS waiting, extract(epoch FROM clock_timestamp() - min(delivery.created_at)) AS oldest_s
+FROM webhook_deliveries AS delivery JOIN webhooks ON webhooks.id = webhook_id
+WHERE delivery.state = 'pending' AND webhooks.state = 'active'
+""")
+_EXPIRE: Final = text("""
+UPDATE webhook_deliveries AS delivery SET state = 'failed', error = 'the webhook was paused for too long'
+FROM webhooks
+WHERE webhooks.id = webhook_id AND webhooks.state = 'paused' AND delivery.state = 'pending'
+    AND delivery.created_at < now() - CAST(:patience AS interval)
+""")
+_PRUNE: Final = text("""
+DELETE FROM webhook_deliveries WHERE created_at < now() - CAST(:kept AS interval) AND state <> 'pending'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many deliveries of webhooks that are not paused wait, and for how long the oldest has."""
+
+    count: int
+    oldest_s: float
+
+
+class PostgresDeliveries:
+    """Implements deliver_webhooks.Deliveries. A claim is good for `lease`."""
+
+    def __init__(self, database: Database, lease: timedelta = LEASE) -> None:
+        self._database = database
+        self._lease = lease
+
+    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> Claimed:
+        asked = {"most": most, "of_one": of_one, "without": list(without), "lease": self._lease, "look": LOOK}
+        async with self._database.transaction() as connection:
+            rows = (await connection.execute(CLAIM, asked)).mappings().all()
+        return Claimed([_attempt(row) for row in rows if row["is_first"]], bool(rows))
+
+    async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:
+        state = "delivered" if reply.delivered else "failed" if wait_s is None else "pending"
+        noted = {
+            "id": attempt.delivery_id,
+            "attempts": attempt.number,
+            "state": state,
+            "status": reply.status,
+            "error": reply.error[:ERROR_MAX],
+            "wait": timedelta(seconds=wait_s or 0),
+        }
+        async with self._database.transaction() as connection:
+            ours = (await connection.execute(_SETTLE, noted)).first() is not None
+            if ours and state != "pending":
+                await connection.execute(_NEXT, {"webhook_id": attempt.webhook_id, "lane": attempt.lane})
+            if reply.gone:
+                paused = (await connection.execute(_PAUSE, {"id": attempt.webhook_id})).one_or_none()
+                if paused is not None:
+                    with audit_log.acting(_DAEMON):
+                        detail = {"state": WebhookState.PAUSED.value, "status": reply.status}
+                        owner = Owner(paused.account_id)
+                        await audit_log.note(connection, "webhook.paused", "webhook", attempt.webhook_id, owner, detail)
+
+    async def waiting(self) -> Waiting:
+        """Raises Unavailable."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_WAITING)).one()
+        return Waiting(row.waiting, float(row.oldest_s or 0))
+
+    async def tidy(self) -> None:
+        """Give up what waits too long for a paused webhook, and forget what is over for long. Raises Unavailable."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_EXPIRE, {"patience": PATIENCE})
+            await connection.execute(_PRUNE, {"kept": KEPT})
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        row["id"],
+        row["webhook_id"],
+        row["event_id"],
+        row["event"],
+        row["lane"],
+        row["url"],
+        bytes(row["secret"]),
+        row["body"].encode(),
+        row["attempts"],
+        row["age"],
+    )

@@ -1,0 +1,1 @@
+"""Use cases of admission: from dialled digits to a room, or a refusal."""

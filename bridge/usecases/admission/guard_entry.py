@@ -1,0 +1,107 @@
+"""Whether an entry is listened to, how long it waits to be judged, and what a refusal leaves behind."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from bridge.domain import phone
+from bridge.domain.admission.entry import Entry
+from bridge.domain.admission.recent_callers import Regulars
+from bridge.domain.admission.refusal import GUESSES, Attempt, Refusal
+from bridge.domain.admission.throttle import Key
+from bridge.domain.admission.throttles import Source, Standing, Throttles
+from bridge.domain.errors import NotFound
+
+log = structlog.get_logger()
+
+UNSTORED: Final = 10_000
+"""So many attempts wait in memory while they can't be stored at all; the oldest of more are dropped."""
+
+
+class Guard:
+    """What the node knows of failures. Answers at once, from memory; `keep_throttles` stores what changes here."""
+
+    def __init__(
+        self,
+        node: str,
+        throttles: Throttles,
+        knows: Callable[[str], bool],
+        on_refusal: Callable[[Refusal], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`knows` tells whether a sub-account knows a caller's number; `clock` is in seconds since 1970."""
+        self.throttles = throttles
+        self.regulars = Regulars()
+        self.unstored: deque[Attempt] = deque()
+        self.dropped = 0
+        self._node = node
+        self._knows = knows
+        self._on_refusal = on_refusal
+        self._clock = clock
+
+    @property
+    def now(self) -> float:
+        return self._clock()
+
+    def source(self, caller: str, trunk: str, access_number: str) -> Source:
+        """Where a call comes from; a number of no digits but zeros counts as withheld."""
+        number = phone.dialled(caller)
+        if not phone.tail(number, phone.MAX_DIGITS):
+            return Source("", trunk, access_number)
+        known = self.regulars.has(number, self.now) or self._knows(number)
+        return Source(number, trunk, access_number, known)
+
+    def blocked(self, source: Source) -> bool:
+        return self.throttles.blocked(source, self.now)
+
+    def delay_s(self, source: Source) -> float:
+        return self.throttles.delay_s(source, self.now)
+
+    def refused(self, source: Source, uniqueid: str, reason: Refusal, entry: Entry | None = None) -> None:
+        """An entry was refused. `entry` is whose code was right."""
+        now = self.now
+        if reason in GUESSES:
+            self.throttles.fail(source, now)
+        self.unstored.append(
+            Attempt(
+                uuid4(),
+                datetime.fromtimestamp(now, UTC),
+                self._node,
+                uniqueid,
+                source.caller,
+                source.access_number,
+                source.trunk,
+                reason,
+                *(_ids(entry) if entry else ()),
+            )
+        )
+        if len(self.unstored) > UNSTORED:
+            self.unstored.popleft()
+            self.dropped += 1
+        self._on_refusal(reason)
+        log.info("entry_refused", reason=reason.value, access_number=source.access_number)
+
+    def admitted(self, source: Source) -> None:
+        """Somebody from there was let in."""
+        self.regulars.admitted(source.caller, self.now)
+
+    # --- ports.Blocks, but for the audit ----------------------------------------------------------------------------
+    def standing(self) -> list[Standing]:
+        return self.throttles.standing(self.now)
+
+    def lift(self, block_id: UUID) -> Key:
+        """Forget all failures of a key. Raises NotFound."""
+        for standing in self.standing():
+            if standing.key.id == block_id:
+                self.throttles.lift(standing.key)
+                return standing.key
+        raise NotFound("there is no such block, or it has ended")
+
+
+def _ids(entry: Entry) -> Iterable[UUID]:
+    return UUID(entry.account_id), UUID(entry.sub_account_id), UUID(entry.passcode_id)

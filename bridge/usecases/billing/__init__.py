@@ -1,0 +1,1 @@
+"""Use cases of billing: tariffs, charges, statements and carriers' files."""

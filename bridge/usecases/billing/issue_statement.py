@@ -1,0 +1,20 @@
+"""The bill of one account for one month."""
+
+from uuid import UUID
+
+from bridge.domain import period as periods
+from bridge.domain.billing import statement
+from bridge.domain.billing.statement import Statement
+from bridge.usecases.billing.ports import BilledStays
+from bridge.usecases.provisioning.ports import Accounts
+
+
+async def issue_statement(accounts: Accounts, billed_stays: BilledStays, account_id: UUID, period: str) -> Statement:
+    """A draft statement, computed from charges as they stand. `period` is YYYY-MM in the account's time zone.
+
+    Raises NotFound, Invalid, Unavailable.
+    """
+    account = await accounts.account(account_id)
+    span = periods.month(period, account.time_zone)
+    billed = await billed_stays.billed(account_id, span)
+    return statement.issue(account, span, billed.stays, billed.unrated, billed.open)

@@ -1,0 +1,1 @@
+"""Use cases of conferences: live rooms and their participants."""

@@ -1,0 +1,1 @@
+"""Use cases of metering: from journal lines to calls and minute records."""

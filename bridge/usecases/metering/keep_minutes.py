@@ -1,0 +1,113 @@
+"""Journal → ledger: fold lines as they come, commit what they change together with the place they stand at."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bridge.domain.errors import Unavailable
+from bridge.domain.metering import journal_line
+from bridge.domain.metering.fold import Fold
+from bridge.domain.metering.records import Change, Incident
+from bridge.usecases.metering.ports import Batch, Journal, Ledger, Position, Resumption
+
+RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+UNREADABLE: Final = frozenset({"garbage_line", "torn_line"})
+IDLE_COMMIT_S: Final = 5.0
+"""The position is committed so often even when nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One batch: what was committed of it, lines and changes; nothing if it holds no news.
+
+    `position` is the place committed last, None before a node's first. `fold` goes on living.
+    """
+
+    lines: int
+    changes: Sequence[Change]
+    position: Position | None
+    fold: Fold
+
+
+async def keep_minutes(
+    node: str,
+    journal: Journal,
+    ledger: Ledger,
+    rtp_timeout_us: int,
+    on_progress: Callable[[Progress], None],
+    on_unavailable: Callable[[Unavailable], None],
+) -> None:
+    """Runs for ever. While the ledger is away the journal waits, on disk, and nothing is lost.
+
+    Raises Conflict when another daemon commits the same node's journal.
+    """
+    resumption = await _resume(ledger, node, on_unavailable)
+    fold = Fold(node, rtp_timeout_us, resumption.pulse, resumption.calls, resumption.stays, resumption.ended)
+    committed = resumption.position
+    committed_at = time.monotonic()
+    lines = 0
+    held_from: Position | None = None
+    async for batch in journal.read(committed):
+        if batch.again:
+            fold.read_again()
+        changes: list[Change] = []
+        offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines)
+        for line in batch.lines:
+            held = fold.held
+            for fact in journal_line.read(line):
+                changes += [_placed(change, offset, batch) for change in fold.apply(fact)]
+            if fold.held is not held:
+                # What a fold holds back is not in what is committed of it.
+                held_from = None if fold.held is None else Position(batch.position.file, max(0, offset))
+            offset += len(line) + 1
+        lines += len(batch.lines)
+        if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:
+            on_progress(Progress(0, (), committed, fold))
+            continue
+        position = held_from or batch.position
+        await _commit(ledger, node, committed, position, fold, changes, on_unavailable)
+        committed, committed_at = position, time.monotonic()
+        on_progress(Progress(lines, changes, committed, fold))
+        lines = 0
+
+
+def _placed(change: Change, offset: int, batch: Batch) -> Change:
+    """The change; an incident of an unreadable line says where that stands, as byte and beginning of the file's name.
+
+    The place is a byte early for each newline that is not there: behind the file's last line, and around NUL bytes.
+    """
+    if not isinstance(change, Incident) or change.kind not in UNREADABLE:
+        return change
+    return replace(change, subject=f"{change.subject} near byte {max(0, offset)} of {batch.position.file[:12]}")
+
+
+async def _resume(ledger: Ledger, node: str, on_unavailable: Callable[[Unavailable], None]) -> Resumption:
+    tries = 0
+    while True:
+        try:
+            return await ledger.resume(node)
+        except Unavailable as error:
+            on_unavailable(error)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1
+
+
+async def _commit(
+    ledger: Ledger,
+    node: str,
+    before: Position | None,
+    after: Position,
+    fold: Fold,
+    changes: Sequence[Change],
+    on_unavailable: Callable[[Unavailable], None],
+) -> None:
+    tries = 0
+    while True:
+        try:
+            return await ledger.commit(node, before, after, fold.pulse, changes)
+        except Unavailable as error:
+            on_unavailable(error)
+            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            tries += 1

@@ -1,0 +1,139 @@
+"""Ports of metering: the journal, the switch and the ledger. Adapters satisfy them; tests pass small fakes."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from bridge.domain.metering.records import Change, OpenCall, OpenStay, Stay
+from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.verification import Difference, Kept
+
+
+# --- Minutes ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the journal: a file, told by its content rather than its name, and the bytes of it read so far."""
+
+    file: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of the journal, without their newlines, and the position after them. `again`: from here on, what was read
+    before may be read again."""
+
+    lines: Sequence[bytes]
+    position: Position
+    again: bool = False
+
+
+class Journal(Protocol):
+    """The switch's own event log."""
+
+    def read(self, position: Position | None) -> AsyncIterator[Batch]:
+        """Batches after a position, as they are written. Never ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """All that is needed to go on folding a node's journal. `position` is None for a node never seen before."""
+
+    position: Position | None
+    pulse: Pulse
+    calls: Sequence[OpenCall]
+    stays: Sequence[OpenStay]
+    ended: Sequence[str] = ()
+    """Channels of the pulse's boot that have ended, the latest last."""
+
+
+class Ledger(Protocol):
+    """Where calls, stays and charges are kept."""
+
+    async def resume(self, node: str) -> Resumption:
+        """What was committed last. Raises Unavailable."""
+
+    async def commit(
+        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+    ) -> None:
+        """Rows, charges and the new position, in one transaction, or none of it.
+
+        A commit that was carried out already (the ledger stands at `after`) is a no-op, so that one whose answer got
+        lost can be repeated. Raises Conflict when the ledger stands neither at `before` nor at `after`: another
+        daemon reads the same journal. Raises Unavailable.
+        """
+
+
+class Switch(Protocol):
+    """The switch, asked who is in its rooms, and told what to write into its own journal."""
+
+    async def participants(self) -> Set[str]:
+        """The uniqueids of all participants in rooms. Raises Unavailable."""
+
+    async def existing(self, channels: Set[str]) -> Set[str]:
+        """Those of these channels that there are still. Raises Unavailable."""
+
+    async def journal(self, word: str, about: str) -> None:
+        """Write a word into the journal; what is not written is no error. Raises Unavailable."""
+
+
+# --- Reading ------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class StayFilter:
+    """What minutes are asked for. None asks for all; `joined_from` and `joined_until` bound [from, until)."""
+
+    account_id: UUID | None = None
+    sub_account_id: UUID | None = None
+    room_id: UUID | None = None
+    conference_id: UUID | None = None
+    caller: str | None = None
+    joined_from: datetime | None = None
+    joined_until: datetime | None = None
+    open: bool | None = None
+
+
+class Minutes(Protocol):
+    """Reading the ledger."""
+
+    async def stays(self, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None = None) -> list[Stay]:
+        """Open and closed stays in order of (joined_at, id), after a given pair."""
+
+
+# --- Auditing -----------------------------------------------------------------------------------------------------
+class History(Protocol):
+    """The journal, as far back as it is still there."""
+
+    def lines(self, since_us: int | None, until: Position) -> Iterator[bytes]:
+        """Its lines up to a place, from one before `since_us` (µs since 1970) on, or from the oldest.
+
+        Raises BridgeError when the file of that place is not there, or one cannot be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a node's ledger stands at one instant: the place its journal is committed up to, and all that is open."""
+
+    position: Position | None
+    open: Sequence[Kept]
+
+
+class Books(Protocol):
+    """The ledger of a node, to be audited and mended. Raises Unavailable."""
+
+    async def opening(self, node: str) -> Opening: ...
+
+    async def records(
+        self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
+    ) -> Sequence[Kept]:
+        """Minute records that count and joined in [since, until), in order of (joining, id), after a given pair."""
+
+    async def calls(
+        self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
+    ) -> Sequence[Kept]:
+        """The same of calls that are over."""
+
+    async def mend(self, node: str, found: Sequence[Difference]) -> None:
+        """Mend differences that have no `unmendable`, by new rows and never by changing one, in one transaction."""

@@ -1,0 +1,301 @@
+"""What provisioning needs of the world: accounts and what belongs to them, kept somewhere.
+
+Every method raises Unavailable when Postgres is away, and NotFound for what is not there. Lists come in order of
+creation, `limit` at most, after a place. Changes are names of fields with their new values; `expected` is the version
+they were made for, None for any: raises Stale when it is not that one any more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid4
+
+from bridge.domain.errors import Conflict
+from bridge.domain.provisioning.passcode import Role
+from bridge.domain.provisioning.tenants import (
+    ANY_TIME,
+    AccessNumber,
+    Account,
+    KnownCaller,
+    NumberKind,
+    Passcode,
+    ProjectCode,
+    Room,
+    SubAccount,
+    Terms,
+)
+
+Place = tuple[datetime, UUID]
+"""Where a list was left: `created_at` and `id` of the last item seen."""
+Changes = Mapping[str, Any]
+NOTHING: Final[Changes] = {}
+
+
+# --- Codes on their way -------------------------------------------------------------------------------------------
+class CodeTaken(Conflict):
+    """Some of the codes, or beginnings of them, are live already, or the set has changed: nothing was stored.
+
+    `taken` are their places among those that were to be stored. Never told to whoever chose them.
+    """
+
+    def __init__(self, taken: frozenset[int] = frozenset()) -> None:
+        super().__init__("a passcode, or a beginning of it, is in use")
+        self.taken = taken
+
+
+@dataclass(frozen=True, slots=True)
+class NewPin:
+    """A PIN on its way into storage."""
+
+    digits: str
+    digest: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewCode:
+    """A passcode on its way into storage: what it is found by, and what it can be shown from.
+
+    `prefixes` are the digests of the code's own beginnings, itself included, at every length in use and under every
+    key of the ring: none may be live. A `weak` one is looked up as all are, and refused as if it were taken.
+    """
+
+    role: Role
+    digest: bytes
+    length: int
+    sealed: bytes
+    prefixes: tuple[bytes, ...]
+    digits: str
+    key_id: str = ""
+    id: UUID = field(default_factory=uuid4)
+    terms: Terms = ANY_TIME
+    pin: NewPin | None = None
+    chosen: bool = False
+    weak: bool = False
+    replaces: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSpace:
+    """Codes that are prefix-free among themselves: how many are live, and all lengths there ever were.
+
+    `account_id` is that of the account whose own space it is, None for the codes of shared numbers.
+    """
+
+    live: int
+    lengths: frozenset[int]
+    account_id: UUID | None = None
+
+    @property
+    def own(self) -> bool:
+        return self.account_id is not None
+
+    @property
+    def longest(self) -> int:
+        return max(self.lengths, default=0)
+
+    @property
+    def salt(self) -> bytes:
+        """What digests of its codes are made with, beside the key."""
+        return b"" if self.account_id is None else self.account_id.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSite:
+    """Where a passcode is to be put. `known` are texts whose digits are no secret to callers."""
+
+    account_id: UUID
+    sub_account_id: UUID
+    room_id: UUID
+    space: CodeSpace
+    known: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewSubAccount:
+    """A sub-account on its way into storage, and the codes of its first room."""
+
+    fields: Changes
+    codes: Sequence[NewCode]
+    id: UUID = field(default_factory=uuid4)
+
+
+@dataclass(frozen=True, slots=True)
+class SubAccountFilter:
+    """Which sub-accounts are asked for. None asks for all; `label` is a key with its value."""
+
+    user_id: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    label: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PasscodeFilter:
+    """Which passcodes are asked for. None asks for all."""
+
+    state: str | None = None
+    role: str | None = None
+
+
+# --- Where they are kept ------------------------------------------------------------------------------------------
+class Accounts(Protocol):
+    async def add_account(self, name: str, currency: str, time_zone: str, rest: Changes = NOTHING) -> Account: ...
+    async def account(self, account_id: UUID) -> Account: ...
+    async def accounts(self, limit: int, after: Place | None = None) -> list[Account]: ...
+    async def change_account(self, account_id: UUID, changes: Changes, expected: int | None = None) -> Account:
+        """Closing revokes all codes. Raises Conflict: it is closed, or the currency or time zone is settled."""
+
+    async def remove_account(self, account_id: UUID, expected: int | None = None) -> None:
+        """Raises Conflict that names what is in it."""
+
+
+class SubAccounts(Protocol):
+    async def add_sub_accounts(
+        self, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
+    ) -> list[SubAccount]:
+        """Each with a room of its own name and the codes of it, all or nothing. Raises Conflict (the account is
+        closed), InvalidRows (user IDs that are taken), CodeTaken (places among all codes, in order)."""
+
+    async def sub_account(self, sub_account_id: UUID) -> SubAccount: ...
+    async def sub_accounts(
+        self, account_id: UUID, limit: int, after: Place | None = None, wanted: SubAccountFilter = ...
+    ) -> list[SubAccount]: ...
+    async def change_sub_account(
+        self, sub_account_id: UUID, changes: Changes, expected: int | None = None
+    ) -> SubAccount:
+        """Closing revokes its codes. Raises Conflict: it is closed, or the user ID is taken."""
+
+    async def remove_sub_account(self, sub_account_id: UUID, expected: int | None = None) -> None:
+        """Raises Conflict that says what it was used for."""
+
+
+class Rooms(Protocol):
+    async def add_room(
+        self, sub_account_id: UUID, fields: Changes, seen: CodeSpace, codes: Sequence[NewCode]
+    ) -> Room: ...
+    async def room(self, room_id: UUID) -> Room: ...
+    async def rooms(self, sub_account_id: UUID, limit: int, after: Place | None = None) -> list[Room]: ...
+    async def change_room(self, room_id: UUID, changes: Changes, expected: int | None = None) -> Room:
+        """Closing revokes its codes. Raises Conflict: it is closed."""
+
+
+class Passcodes(Protocol):
+    async def code_space(self, account_id: UUID | None = None) -> CodeSpace:
+        """The codes that are dialled together with those of an account; None: those of shared numbers."""
+
+    async def code_site(self, room_id: UUID, *, known: bool = False) -> CodeSite:
+        """Raises Conflict when the room, or who owns it, is closed. Without `known` it tells none."""
+
+    async def add_passcodes(self, site: CodeSite, codes: Sequence[NewCode]) -> list[Passcode]:
+        """All or nothing. Raises CodeTaken, TooMany (chosen codes of the account were refused too often)."""
+
+    async def passcode(self, passcode_id: UUID) -> Passcode: ...
+    async def passcodes(
+        self, room_id: UUID, limit: int, after: Place | None = None, wanted: PasscodeFilter = ...
+    ) -> list[Passcode]: ...
+    async def sealed(self, passcode_id: UUID) -> tuple[bytes, bytes | None]:
+        """What the digits and the PIN can be shown from. Raises Conflict when it is revoked."""
+
+    async def note_reveal(self, passcode_id: UUID) -> None:
+        """Write down that somebody sees the digits."""
+
+    async def note_refused(self, site: CodeSite, count: int) -> None:
+        """Write down that chosen codes were refused, whatever becomes of the request."""
+
+    async def change_passcode(self, passcode_id: UUID, changes: Changes, expected: int | None = None) -> Passcode:
+        """Raises Conflict when it is revoked."""
+
+    async def revoke_passcode(self, passcode_id: UUID, expected: int | None = None) -> Passcode:
+        """The passcode, revoked now or before."""
+
+    async def stale_codes(self, key_id: str, limit: int) -> list["StaleCode"]:
+        """Live passcodes that are kept under another key than that of this id."""
+
+    async def renew_codes(self, key_id: str, renewed: Sequence["RenewedCode"]) -> int:
+        """Keep those under the key of this id that are as they were read; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaleCode:
+    """A passcode that is kept under a former key. `account_id` is set where its space is that account's own."""
+
+    id: UUID
+    account_id: UUID | None
+    digest: bytes
+    sealed: bytes
+    pin_sealed: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedCode:
+    """The same under the present one. `former` is the digest it had."""
+
+    id: UUID
+    account_id: UUID | None
+    former: bytes
+    digest: bytes
+    sealed: bytes
+    pin_digest: bytes | None
+    pin_sealed: bytes | None
+
+
+class AccessNumbers(Protocol):
+    async def add_access_number(self, number: str, kind: NumberKind, rest: Changes = NOTHING) -> AccessNumber:
+        """Raises Conflict when it is there already."""
+
+    async def access_number(self, access_number_id: UUID) -> AccessNumber: ...
+    async def access_numbers(
+        self, limit: int, after: Place | None = None, reachable_by: UUID | None = None
+    ) -> list[AccessNumber]:
+        """All, or those on which codes of one account can be dialled."""
+
+    async def change_access_number(
+        self, access_number_id: UUID, changes: Changes, expected: int | None = None
+    ) -> AccessNumber: ...
+    async def remove_access_number(self, access_number_id: UUID, expected: int | None = None) -> None: ...
+
+
+class ProjectCodes(Protocol):
+    async def add_project_code(
+        self, account_id: UUID, sub_account_id: UUID | None, code: str, name: str
+    ) -> ProjectCode:
+        """Raises Conflict when it is there already."""
+
+    async def project_code(self, project_code_id: UUID) -> ProjectCode: ...
+    async def project_codes(
+        self,
+        limit: int,
+        after: Place | None = None,
+        account_id: UUID | None = None,
+        sub_account_id: UUID | None = None,
+        usable_by: UUID | None = None,
+    ) -> list[ProjectCode]:
+        """All, those of an account, those of a sub-account alone, or those of an account that one may use."""
+
+    async def change_project_code(
+        self, project_code_id: UUID, changes: Changes, expected: int | None = None
+    ) -> ProjectCode: ...
+
+
+class KnownCallers(Protocol):
+    async def add_known_caller(
+        self, sub_account_id: UUID, number: str, name: str, room_id: UUID | None, skips_code: bool
+    ) -> KnownCaller:
+        """In the first room by default. Raises Conflict (the number is known), Invalid (no room of the sub-account)."""
+
+    async def known_caller(self, known_caller_id: UUID) -> KnownCaller: ...
+    async def known_callers(
+        self, sub_account_id: UUID, limit: int, after: Place | None = None
+    ) -> list[KnownCaller]: ...
+    async def change_known_caller(
+        self, known_caller_id: UUID, changes: Changes, expected: int | None = None
+    ) -> KnownCaller:
+        """A new name counts from now on: what was recorded under the former one keeps it."""
+
+    async def remove_known_caller(self, known_caller_id: UUID, expected: int | None = None) -> None: ...
+
+
+class Tenants(Accounts, SubAccounts, Rooms, Passcodes, AccessNumbers, ProjectCodes, KnownCallers, Protocol):
+    """All of them."""

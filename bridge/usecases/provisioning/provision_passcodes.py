@@ -1,0 +1,140 @@
+"""Passcodes of a room: made, changed, rotated, revealed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
+from bridge.domain.provisioning import validation
+from bridge.domain.provisioning.passcode import Role
+from bridge.domain.provisioning.tenants import ANY_TIME, Passcode, Terms
+from bridge.usecases.provisioning import issue_codes, turns
+from bridge.usecases.provisioning.issue_codes import WantedCode
+from bridge.usecases.provisioning.passcode_keys import Keys
+from bridge.usecases.provisioning.ports import Changes, CodeTaken, Passcodes
+
+BULK_MOST: Final = 5000
+OVERLAP_MOST: Final = timedelta(days=7)
+_REFUSED: Final = "this passcode cannot be used; choose another, or leave digits out to have one generated"
+
+
+async def add_passcode(
+    passcodes: Passcodes,
+    keys: Keys,
+    room_id: UUID,
+    role: Role,
+    digits: str | None = None,
+    terms: Terms = ANY_TIME,
+    pin: str | None = None,
+) -> Passcode:
+    """A further passcode of a room: generated, or chosen by its owner. Raises Invalid, NotFound, Conflict, TooMany."""
+    with _one_row():
+        return (await add_passcodes(passcodes, keys, room_id, [WantedCode(role, digits, terms, pin)]))[0]
+
+
+async def add_passcodes(
+    passcodes: Passcodes, keys: Keys, room_id: UUID, wanted: Sequence[WantedCode]
+) -> list[Passcode]:
+    """All of them or none. Raises InvalidRows, NotFound, Conflict, TooMany.
+
+    A chosen code that is weak, taken, or begins with a taken one is refused in the same words, after the same work.
+    """
+    wanted = await _checked(wanted)
+    choosing = any(one.digits is not None for one in wanted)
+    for _ in range(issue_codes.TRIES):
+        site = await passcodes.code_site(room_id, known=choosing)
+        codes = await issue_codes.made(keys, site.space, wanted, site.known)
+        try:
+            return await passcodes.add_passcodes(site, codes)
+        except CodeTaken as clash:
+            refused = sorted(place for place in clash.taken if codes[place].chosen)
+        if refused:
+            await passcodes.note_refused(site, len(refused))
+            raise InvalidRows([(place, "digits", _REFUSED) for place in refused])
+    raise issue_codes.unlucky()
+
+
+async def change_passcode(
+    passcodes: Passcodes, passcode_id: UUID, changes: Changes, expected: int | None = None
+) -> Passcode:
+    """Other terms for a passcode. Raises Invalid, NotFound, Conflict (it is revoked), Stale."""
+    changes = validation.checked(changes)
+    if changes.keys() & {"valid_from", "valid_until"}:
+        now = await passcodes.passcode(passcode_id)
+        validation.window(replace(_terms(now), **changes))
+    return await passcodes.change_passcode(passcode_id, changes, expected)
+
+
+async def rotate_passcode(
+    passcodes: Passcodes,
+    keys: Keys,
+    passcode_id: UUID,
+    now: datetime,
+    overlap: timedelta = timedelta(0),
+    expected: int | None = None,
+) -> Passcode:
+    """New digits in place of a passcode's, with the same role, label, limits and PIN. The old ones are revoked at once,
+    or admit for another `overlap` (≤ 7 days). Raises Invalid, NotFound, Conflict (it is revoked), Stale."""
+    if not timedelta(0) <= overlap <= OVERLAP_MOST:
+        raise Invalid("overlap_s", f"0 to {OVERLAP_MOST // timedelta(seconds=1)} seconds")
+    old = await passcodes.passcode(passcode_id)
+    if expected is not None and old.version != expected:
+        raise Stale(f"this passcode is at version {old.version} by now: read it again, then rotate it")
+    if old.state != "live":
+        raise Conflict("the passcode has been revoked: make a new one")
+    _, pin_sealed = await passcodes.sealed(passcode_id)
+    pin = None if pin_sealed is None else keys.unseal(pin_sealed)
+    wanted = WantedCode(old.role, None, _terms(old), pin, old.id)
+    [new] = await add_passcodes(passcodes, keys, old.room_id, [wanted])
+    end = now + overlap
+    if not overlap:
+        await passcodes.revoke_passcode(passcode_id, old.version)
+    elif old.valid_until is None or end < old.valid_until:
+        await passcodes.change_passcode(passcode_id, {"valid_until": end}, old.version)
+    return new
+
+
+async def reveal(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> str:
+    """The digits of a passcode, for its owner. Raises NotFound, Conflict (it is revoked)."""
+    return (await reveal_all(passcodes, keys, passcode_id))[0]
+
+
+async def reveal_all(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> tuple[str, str | None]:
+    """The digits of a passcode and its PIN, for its owner; that they were seen is written down. Raises the same."""
+    digits, pin = await passcodes.sealed(passcode_id)
+    await passcodes.note_reveal(passcode_id)
+    return keys.unseal(digits), None if pin is None else keys.unseal(pin)
+
+
+def _terms(of: Passcode) -> Terms:
+    return Terms(of.label, of.valid_from, of.valid_until, of.max_uses)
+
+
+async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
+    """Raises InvalidRows."""
+    if not 1 <= len(wanted) <= BULK_MOST:
+        raise Invalid("items", f"1 to {BULK_MOST} at a time")
+    bad, good = [], []
+    async for place, one in turns.taking(enumerate(wanted)):
+        at = one.terms
+        given = {"label": at.label, "valid_from": at.valid_from, "valid_until": at.valid_until, "max_uses": at.max_uses}
+        try:
+            good.append(replace(one, terms=validation.window(Terms(**validation.checked(given)))))
+        except Invalid as error:
+            bad.append((place, error.field, error.reason))
+    if bad:
+        raise InvalidRows(bad)
+    return good
+
+
+@contextmanager
+def _one_row() -> Iterator[None]:
+    """What is wrong with the only row is wrong with the request."""
+    try:
+        yield
+    except InvalidRows as error:
+        [(_, field, reason)] = error.rows
+        raise Invalid(field, reason) from error

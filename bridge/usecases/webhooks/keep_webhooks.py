@@ -1,0 +1,136 @@
+"""Webhooks of accounts and of the operator: where they go, what they ask for, and the secrets they are signed with."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+from bridge.domain.errors import Invalid
+from bridge.domain.webhooks import event as webhook
+from bridge.domain.webhooks import signature
+from bridge.domain.webhooks import target as webhook_target
+from bridge.domain.webhooks.event import Delivery, DeliveryState, Webhook, WebhookState
+from bridge.domain.webhooks.signature import SECRET_BYTES, Secrets
+from bridge.usecases.provisioning.provision import Keys
+
+OVERLAP_MAX: Final = timedelta(days=7)
+RENEWED: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to change; None leaves it as it is."""
+
+    url: str | None = None
+    events: tuple[str, ...] | None = None
+    label: str | None = None
+    state: WebhookState | None = None
+
+
+class Webhooks(Protocol):
+    """Where webhooks are kept. Every method raises Unavailable; those that name one raise NotFound.
+
+    Lists come in order of creation, `limit` at most, after the item with the id `after`; deliveries the latest first.
+    With `expected` a change raises Stale unless the webhook's version is that.
+    """
+
+    async def add(
+        self, account_id: UUID | None, url: str, events: tuple[str, ...], label: str, secret: bytes
+    ) -> Webhook:
+        """Raises Conflict when there are as many as there may be, NotFound for no such account."""
+
+    async def webhook(self, webhook_id: UUID) -> Webhook: ...
+    async def webhooks(self, account_id: UUID | None, limit: int, after: UUID | None = None) -> list[Webhook]:
+        """Those of an account; of all accounts and the operator when it is None."""
+
+    async def change(self, webhook_id: UUID, changes: Changes, expected: int | None = None) -> Webhook: ...
+    async def remove(self, webhook_id: UUID, expected: int | None = None) -> None: ...
+    async def secret(self, webhook_id: UUID) -> bytes: ...
+    async def change_secret(self, webhook_id: UUID, secret: bytes, expected: int | None = None) -> Webhook: ...
+    async def secrets(self, limit: int, after: UUID | None = None) -> list[tuple[UUID, bytes]]:
+        """All of them, sealed, in order of their ids."""
+
+    async def seal_anew(self, webhook_id: UUID, before: bytes, secret: bytes) -> None:
+        """Keep the same secret sealed in another way, unless it has changed meanwhile."""
+
+    async def ping(self, webhook_id: UUID) -> Delivery:
+        """Raises Conflict for one that is paused."""
+
+    async def deliveries(
+        self,
+        webhook_id: UUID,
+        state: DeliveryState | None,
+        event: str | None,
+        limit: int,
+        after: UUID | None = None,
+    ) -> list[Delivery]: ...
+    async def delivery(self, delivery_id: UUID) -> Delivery: ...
+    async def redeliver(self, delivery_id: UUID) -> Delivery:
+        """The same event on its way once more, behind all that wait in its lane. Raises Conflict when it waits."""
+
+
+async def create_webhook(
+    webhooks: Webhooks,
+    keys: Keys,
+    account_id: UUID | None,
+    url: str,
+    events: Sequence[str] = (webhook.EVERY,),
+    label: str = "",
+    *,
+    private: bool = False,
+) -> tuple[Webhook, str]:
+    """A webhook and its secret, which is shown this once. Raises Invalid, Conflict, NotFound."""
+    target, wanted = webhook_target.url(url, private), webhook.wanted(events)
+    secret = _secret()
+    sealed = keys.seal(Secrets(secret).text)
+    return await webhooks.add(account_id, target, wanted, webhook.labelled(label), sealed), secret
+
+
+async def change_webhook(
+    webhooks: Webhooks,
+    webhook_id: UUID,
+    *,
+    url: str | None = None,
+    events: Sequence[str] | None = None,
+    label: str | None = None,
+    state: WebhookState | None = None,
+    expected: int | None = None,
+    private: bool = False,
+) -> Webhook:
+    """Raises Invalid, NotFound, Stale."""
+    changes = Changes(
+        None if url is None else webhook_target.url(url, private),
+        None if events is None else webhook.wanted(events),
+        None if label is None else webhook.labelled(label),
+        state,
+    )
+    return await webhooks.change(webhook_id, changes, expected)
+
+
+async def rotate_secret(
+    webhooks: Webhooks, keys: Keys, webhook_id: UUID, overlap: timedelta = timedelta(), expected: int | None = None
+) -> tuple[Webhook, str]:
+    """The webhook and its new secret. For `overlap` messages are signed with both. Raises Invalid, NotFound, Stale."""
+    if not timedelta() <= overlap <= OVERLAP_MAX:
+        raise Invalid("overlap_s", f"0 to {OVERLAP_MAX // timedelta(seconds=1)} seconds")
+    former = Secrets.of_text(keys.unseal(await webhooks.secret(webhook_id)))
+    new = _secret()
+    until = datetime.now(UTC) + overlap if overlap else None
+    sealed = keys.seal(former.rotated(new, until).text)
+    return await webhooks.change_secret(webhook_id, sealed, expected), new
+
+
+async def renew_secrets(webhooks: Webhooks, keys: Keys) -> int:
+    """Seal all secrets anew, under the present key; how many there are. Again, it does no harm. Raises Unavailable."""
+    renewed, after = 0, None
+    while found := await webhooks.secrets(RENEWED, after):
+        for webhook_id, sealed in found:
+            await webhooks.seal_anew(webhook_id, sealed, keys.seal(keys.unseal(sealed)))
+        renewed, after = renewed + len(found), found[-1][0]
+    return renewed
+
+
+def _secret() -> str:
+    return signature.secret(os.urandom(SECRET_BYTES))

@@ -1,0 +1,86 @@
+"""Refused entries and blocks, by REST."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from bridge.domain.admission.refusal import Attempt, Refusal
+from bridge.domain.admission.throttle import Key, Kind
+from bridge.storage.admission.attempts import PostgresAttempts
+from tests.api.conftest import NOBODY, Api, Lockout, World
+
+AT = datetime(2026, 11, 25, 10, tzinfo=UTC)
+
+
+def attempt(number: int, reason: Refusal = Refusal.WRONG, account_id: str | None = None) -> Attempt:
+    owner = UUID(account_id) if account_id else None
+    at = AT + timedelta(seconds=number)
+    return Attempt(
+        uuid4(), at, "node1", f"c-{number}", "4930123456", "18005550100", "192.0.2.7", reason, owner, owner, owner
+    )
+
+
+@pytest.fixture
+async def kept(world: World, account: Any) -> list[Attempt]:
+    made = [
+        *(attempt(number) for number in range(3)),
+        attempt(3, Refusal.EXPIRED, account["id"]),
+        replace(attempt(4, Refusal.ROOM_FULL, str(uuid4())), caller=""),
+    ]
+    await PostgresAttempts(world.database).add(made)
+    return made
+
+
+async def test_refused_entries_are_listed_in_pages_and_by_filters(api: Api, kept: list[Attempt], account: Any) -> None:
+    page = await api.get("/v1/admission-attempts", limit=2)
+    rest = await api.get("/v1/admission-attempts", limit=10, cursor=page["next_cursor"])
+    assert [item["id"] for item in [*page["items"], *rest["items"]]] == [str(one.id) for one in kept]
+    for query, count in (
+        ({"reason": "wrong"}, 3),
+        ({"caller": "4930123456"}, 4),
+        ({"caller": ""}, 1),
+        ({"access_number": "1"}, 0),
+        ({"account_id": account["id"]}, 1),
+        ({"from": "2026-11-25T10:00:01Z", "to": "2026-11-25T10:00:03Z"}, 2),
+    ):
+        assert len((await api.get("/v1/admission-attempts", **query))["items"]) == count, query
+
+
+async def test_an_accounts_key_sees_its_own_alone(api: Api, kept: list[Attempt], account: Any) -> None:
+    made = await api.post("/v1/api-keys", {"name": "k", "scope": "account", "account_id": account["id"]})
+    theirs = api.with_key(made["key"])
+    for query in ({}, {"account_id": account["id"]}):
+        [seen] = (await theirs.get("/v1/admission-attempts", **query))["items"]
+        assert (seen["reason"], seen["account_id"]) == ("expired", account["id"])
+    assert (await theirs("GET", f"/v1/admission-attempts?account_id={kept[4].account_id}")).status == 404
+    assert (await theirs("GET", "/v1/blocks")).status == 403
+
+
+@pytest.mark.parametrize("query", ["reason=none", "caller=abc", "access_number=", "from=now", "digits=1234567"])
+async def test_what_makes_no_sense_is_refused(api: Api, query: str) -> None:
+    assert (await api("GET", f"/v1/admission-attempts?{query}")).status == 422
+
+
+async def test_blocks_are_listed_and_lifted(api: Api, lockout: Lockout) -> None:
+    source = lockout.guard.source("4930123456", "192.0.2.7", "18005550100")
+    assert (await api.get("/v1/blocks"))["items"] == []
+    for _ in range(12):
+        lockout.guard.refused(source, "c-1", Refusal.WRONG)
+    [block] = (await api.get("/v1/blocks"))["items"]
+    assert (block["kind"], block["value"], block["id"]) == ("caller", "4930123456", str(source.own.id))
+    assert block["level"] > 11
+    assert block["delay_s"] == 16
+    assert block["blocked_until"] > datetime.now(UTC).isoformat()
+    assert (await api("DELETE", f"/v1/blocks/{block['id']}")).status == 204
+    assert (await api.get("/v1/blocks"))["items"] == []
+    assert not lockout.guard.blocked(source)
+    [noted] = (await api.get("/v1/audit-log", action="block.lifted"))["items"]
+    assert noted["detail"] == {"kind": "caller", "value": "4930123456"}
+
+
+async def test_a_block_that_is_not_there_cannot_be_lifted(api: Api) -> None:
+    for block_id in (NOBODY, str(Key(Kind.CALLER, "4930123456").id)):
+        assert (await api("DELETE", f"/v1/blocks/{block_id}")).status == 404

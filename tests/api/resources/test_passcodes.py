@@ -1,0 +1,182 @@
+"""/v1/passcodes: terms, PINs, choices, bulk, rotation, revealing."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bridge.domain.provisioning import weak_codes
+from tests.api.conftest import Api, World
+
+
+def path_of(sub_account: Any) -> str:
+    return f"/v1/rooms/{sub_account['rooms'][0]['id']}/passcodes"
+
+
+async def actions(world: World, subject_id: str) -> list[str]:
+    asked = "SELECT action FROM audit_log WHERE subject_id = :id ORDER BY created_at, id"
+    async with world.database.transaction() as connection:
+        return list((await connection.execute(text(asked), {"id": subject_id})).scalars())
+
+
+async def test_terms_and_a_pin(api: Api, sub_account: Any, world: World) -> None:
+    told = {
+        "role": "listener",
+        "label": "board call",
+        "valid_from": "2026-11-25T08:00:00+01:00",
+        "valid_until": "2026-11-25T10:00:00Z",
+        "max_uses": 12,
+    }
+    made = await api.post(path_of(sub_account), {**told, "pin": "generate"})
+    assert (made["label"], made["max_uses"], made["uses"], made["chosen"]) == ("board call", 12, 0, False)
+    assert made["valid_from"] == "2026-11-25T07:00:00.000000Z"
+    assert (made["has_pin"], len(made["pin"])) == (True, 6)
+    read = await api.get(f"/v1/passcodes/{made['id']}")
+    assert read == {**made, "digits": None, "pin": None}
+    revealed = (await api("POST", f"/v1/passcodes/{made['id']}/reveal")).body
+    assert revealed == {"id": made["id"], "digits": made["digits"], "pin": made["pin"]}
+    assert await actions(world, made["id"]) == ["passcode.created", "passcode.revealed"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("valid_until", "2026-11-25T08:00:00"),
+        ("max_uses", 0),
+        ("max_uses", 10**10),
+        ("label", "x" * 101),
+        ("label", "a\nb"),
+        ("digits", "12a456"),
+        ("digits", "12"),
+        ("pin", "12345"),
+        ("pin", "123456"),
+        ("pin", "1" * 11),
+        ("pin", "Generate"),
+    ],
+)
+async def test_each_bad_field_is_named(api: Api, sub_account: Any, field: str, value: object) -> None:
+    problem = await api.refused(422, "POST", path_of(sub_account), {"role": "guest", field: value})
+    assert problem["errors"][0]["pointer"] == f"/{field}"
+    window = {"valid_from": "2026-11-25T08:00:00Z", "valid_until": "2026-11-25T08:00:00Z"}
+    problem = await api.refused(422, "POST", path_of(sub_account), {"role": "guest", **window})
+    assert problem["errors"][0]["pointer"] == "/valid_until"
+
+
+async def test_terms_change_until_it_is_revoked(api: Api, sub_account: Any) -> None:
+    made = await api.post(path_of(sub_account), {"role": "guest", "valid_from": "2026-11-25T08:00:00Z"})
+    path = f"/v1/passcodes/{made['id']}"
+    changed = await api("PATCH", path, {"label": "x", "max_uses": 3}, headers={"If-Match": '"1"'})
+    assert (changed.status, changed.body["label"], changed.body["version"]) == (200, "x", 2)
+    await api.refused(412, "PATCH", path, {"label": "y"}, headers={"If-Match": '"1"'})
+    await api.refused(422, "PATCH", path, {"valid_until": "2026-11-25T07:00:00Z"})
+    await api.refused(422, "PATCH", path, {"role": "host"})
+    assert (await api("PATCH", path, {"valid_from": None, "max_uses": None})).body["valid_from"] is None
+    assert (await api("DELETE", path)).status == 204
+    for refused in (("PATCH", path, {"label": "z"}), ("POST", f"{path}/reveal"), ("POST", f"{path}/rotate", {})):
+        await api.refused(409, *refused)
+    assert (await api.get(path))["revoked_at"] is not None
+
+
+async def test_weak_and_taken_choices_are_refused_in_the_same_words(api: Api, account: Any, sub_account: Any) -> None:
+    path = path_of(sub_account)
+    await api.post("/v1/access-numbers", {"number": "+49 30 8471920"})
+    taken = (await api.post(path, {"role": "host", "digits": "81502739"}))["digits"]
+    other = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "83619275", "name": "Other"})
+    said = set()
+    for digits in (taken, taken + "46", "12345678", "25112026", "14725836", "30847192", "8" * 9):
+        problem = await api.refused(422, "POST", path, {"role": "guest", "digits": digits})
+        assert digits not in str(problem)
+        said.add(str(problem))
+    problem = await api.refused(422, "POST", path_of(other), {"role": "guest", "digits": "83619275"})
+    assert {*said, str(problem)} == {str(problem)}
+
+
+async def test_after_ten_refused_choices_codes_are_generated_only(
+    api: Api, account: Any, sub_account: Any, world: World
+) -> None:
+    path = path_of(sub_account)
+    for _ in range(10):
+        await api.refused(422, "POST", path, {"role": "guest", "digits": "12345678"})
+    answer = await api("POST", path, {"role": "guest", "digits": "81502739"})
+    assert (answer.status, answer.body["status"]) == (429, 429)
+    assert 3500 < int(answer.headers["Retry-After"]) <= 3601
+    await api.post(path, {"role": "guest"})
+    assert await actions(world, sub_account["rooms"][0]["id"]) == ["passcode.choice_refused"] * 10
+    other = await api.post("/v1/accounts", {"name": "Other", "currency": "EUR", "time_zone": "UTC"})
+    theirs = await api.post(f"/v1/accounts/{other['id']}/sub-accounts", {"user_id": "1", "name": "x"})
+    await api.post(path_of(theirs), {"role": "guest", "digits": "81502739"})
+
+
+async def test_a_bulk_of_choices_tells_no_more_than_single_ones(api: Api, sub_account: Any) -> None:
+    bulk = f"{path_of(sub_account)}/bulk"
+    few = [{"role": "guest", "digits": digits} for digits in ("81502739", "12345678", "81502739")]
+    problem = await api.refused(422, "POST", bulk, {"items": few})
+    assert [error["pointer"] for error in problem["errors"]] == ["/items/1/digits", "/items/2/digits"]
+    await api.refused(429, "POST", bulk, {"items": [{"role": "guest", "digits": "12345678"}] * 20})
+    assert len(await api.all(path_of(sub_account))) == 2
+
+
+async def test_many_at_once_are_made_whole_or_not_at_all(api: Api, sub_account: Any) -> None:
+    bulk = f"{path_of(sub_account)}/bulk"
+    rows = [{"role": "guest", "label": f"seat {number}", "pin": "generate"} for number in range(300)]
+    rows[7] |= {"digits": "815027396", "pin": None}
+    made = (await api.post(bulk, {"items": rows}))["items"]
+    assert [one["label"] for one in made] == [row["label"] for row in rows]
+    assert made[7]["digits"] == "815027396"
+    digits = [one["digits"] for one in made]
+    assert {len(code) for code in digits} == {9}
+    assert len(set(digits)) == 300
+    assert not any(map(weak_codes.is_weak, digits))
+    bad = [{"role": "guest"}, {"role": "guest", "pin": "111111"}, {"role": "guest", "label": "a\x07"}]
+    problem = await api.refused(422, "POST", bulk, {"items": bad})
+    assert [error["pointer"] for error in problem["errors"]] == ["/items/2/label"]
+    problem = await api.refused(422, "POST", bulk, {"items": bad[:2]})
+    assert [error["pointer"] for error in problem["errors"]] == ["/items/1/pin"]
+    csv = "role,label,max_uses\nguest,one,1\nhost,two,\n"
+    answer = await api("POST", bulk, data=csv.encode(), headers={"Content-Type": "text/csv"})
+    assert [(one["role"], one["max_uses"]) for one in answer.body["items"]] == [("guest", 1), ("host", None)]
+    assert len(await api.all(path_of(sub_account), 100)) == 304
+
+
+async def test_lists_can_be_filtered(api: Api, sub_account: Any) -> None:
+    path = path_of(sub_account)
+    host, guest = (code["id"] for code in sub_account["rooms"][0]["passcodes"])
+    other = (await api.post(path, {"role": "guest"}))["id"]
+    await api("DELETE", f"/v1/passcodes/{guest}")
+
+    async def found(**query: str) -> list[str]:
+        return [one["id"] for one in await api.all(path, 1, **query)]
+
+    assert await found(role="guest") == [guest, other]
+    assert await found(state="live") == [host, other]
+    assert await found(state="revoked", role="guest") == [guest]
+
+
+async def test_rotation_keeps_all_but_the_digits(api: Api, sub_account: Any) -> None:
+    told = {"role": "guest", "label": "l", "max_uses": 3, "pin": "generate", "valid_until": "2030-01-01T00:00:00Z"}
+    old = await api.post(path_of(sub_account), told)
+    new = (await api("POST", f"/v1/passcodes/{old['id']}/rotate", {})).body
+    assert new["replaces"] == old["id"]
+    assert new["digits"] != old["digits"]
+    same = ("role", "label", "max_uses", "valid_until", "pin", "room_id")
+    assert [new[name] for name in same] == [old[name] for name in same]
+    assert (await api.get(f"/v1/passcodes/{old['id']}"))["state"] == "revoked"
+    later = (await api("POST", f"/v1/passcodes/{new['id']}/rotate", {"overlap_s": 3600})).body
+    overlapping = await api.get(f"/v1/passcodes/{new['id']}")
+    until = datetime.fromisoformat(overlapping["valid_until"])
+    assert overlapping["state"] == "live"
+    assert timedelta(0) < until - datetime.now(UTC) <= timedelta(hours=1)
+    assert later["valid_until"] == old["valid_until"]
+    await api.refused(422, "POST", f"/v1/passcodes/{later['id']}/rotate", {"overlap_s": 7 * 86400 + 1})
+    await api.refused(412, "POST", f"/v1/passcodes/{later['id']}/rotate", {}, headers={"If-Match": '"9"'})
+
+
+async def test_a_space_of_ones_own_has_shorter_codes(api: Api, sub_account: Any) -> None:
+    told = {"name": "Own", "currency": "EUR", "time_zone": "UTC", "code_space": "own"}
+    account = await api.post("/v1/accounts", told)
+    owner = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1", "name": "x"})
+    assert {len(code["digits"]) for code in owner["rooms"][0]["passcodes"]} == {6}
+    shared = await api.post(path_of(sub_account), {"role": "guest", "digits": "81502739"})
+    same = await api.post(path_of(owner), {"role": "guest", "digits": "81502739"})
+    assert same["digits"] == shared["digits"]

@@ -1,0 +1,98 @@
+"""Hanging up on those inside, over a fake ARI."""
+
+import asyncio
+from collections.abc import AsyncIterator, Set
+from uuid import UUID, uuid4
+
+import pytest
+
+from bridge.asterisk.ari import client
+from bridge.asterisk.ari.client import Ari, AriUnreachable, Login
+from bridge.asterisk.ari.hangup import ParticipantHangup
+from bridge.domain.admission.entry import Entry
+from bridge.domain.admission.seats import Seats
+from bridge.domain.errors import Unavailable
+from bridge.domain.provisioning.passcode import Role
+from tests.asterisk.ari.fake_ari import FakeAri, running
+
+ROOM, PASSCODE, OTHER = uuid4(), uuid4(), uuid4()
+
+
+class Ledger:
+    """Knows of one who came in before a restart; or is away."""
+
+    def __init__(self, *inside: str, away: bool = False) -> None:
+        self._inside, self._away = inside, away
+
+    async def inside(self, node: str, **wanted: UUID | None) -> Set[str]:
+        if self._away:
+            raise Unavailable("Postgres is away")
+        return set(self._inside) if wanted["passcode_id"] == PASSCODE else set()
+
+
+def seats(*callers: str) -> Seats:
+    taken = Seats(lambda _: None)
+    for caller in callers:
+        taken.take(caller, Entry(str(PASSCODE), str(uuid4()), str(uuid4()), str(ROOM), Role.GUEST), 0)
+    return taken
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[tuple[FakeAri, Ari]]:
+    async with running() as (made, login), connected(login) as session:
+        yield made, session
+
+
+class connected:
+    def __init__(self, login: Login) -> None:
+        self._connecting = client.connected(login)
+
+    async def __aenter__(self) -> Ari:
+        session = await self._connecting.__aenter__()
+        self._reading = asyncio.create_task(self._read(session))
+        return session
+
+    async def __aexit__(self, *error: object) -> None:
+        self._reading.cancel()
+        await self._connecting.__aexit__(None, None, None)
+
+    async def _read(self, session: Ari) -> None:
+        async for _ in session.events():
+            pass
+
+
+def hung_up(fake: FakeAri) -> list[str]:
+    return [uri for method, uri, _ in fake.requests if method == "DELETE"]
+
+
+async def test_those_of_the_ledger_and_those_on_the_way_are_hung_up_on(fake: tuple[FakeAri, Ari]) -> None:
+    callers = ParticipantHangup("node1", seats("c-2"), Ledger("c-1"))
+    callers.connected(fake[1])
+    assert await callers.hang_up(passcode_id=PASSCODE) == 2
+    assert hung_up(fake[0]) == ["channels/c-1", "channels/c-2"]
+    assert {query["reason_code"] for method, _, query in fake[0].requests if method == "DELETE"} == {"21"}
+    assert await callers.hang_up(passcode_id=OTHER) == 0
+
+
+async def test_one_who_has_left_meanwhile_is_no_error(fake: tuple[FakeAri, Ari]) -> None:
+    fake[0].answers["channels/c-1"] = (404, None)
+    callers = ParticipantHangup("node1", seats("c-1", "c-2"), Ledger())
+    callers.connected(fake[1])
+    assert await callers.hang_up(room_id=ROOM) == 1
+
+
+async def test_without_postgres_those_in_memory_are_hung_up_on(fake: tuple[FakeAri, Ari]) -> None:
+    callers = ParticipantHangup("node1", seats("c-1"), Ledger("c-2", away=True))
+    callers.connected(fake[1])
+    assert await callers.hang_up(passcode_id=PASSCODE) == 1
+
+
+async def test_without_the_switch_it_is_told() -> None:
+    callers = ParticipantHangup("node1", seats("c-1"), Ledger())
+    with pytest.raises(AriUnreachable, match="try again"):
+        await callers.hang_up(room_id=ROOM)
+
+
+async def test_everybody_is_not_hung_up_on_by_mistake() -> None:
+    with pytest.raises(ValueError, match="name whose"):
+        await ParticipantHangup("node1", seats("c-1"), Ledger()).hang_up()

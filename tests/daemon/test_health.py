@@ -1,0 +1,40 @@
+"""What is told of the journal's way into the ledger."""
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from bridge import telemetry
+from bridge.asterisk.journal.file import JournalFile
+from bridge.daemon.health import Health, Parts
+from bridge.domain.metering.fold import Fold
+from bridge.usecases.metering.keep_minutes import Progress
+from tests.asterisk.journal.journal_lines import append, line
+
+
+async def waiting_bytes(told: Health) -> float | None:
+    """The gauge, set anew."""
+    telemetry.JOURNAL_BACKLOG_BYTES.set(-1)
+    gauges = asyncio.create_task(told.keep_gauges())
+    async with asyncio.timeout(10):
+        while (found := telemetry.REGISTRY.get_sample_value("bridge_journal_backlog_bytes")) == -1:
+            await asyncio.sleep(0.005)
+    gauges.cancel()
+    await asyncio.wait([gauges])
+    return found
+
+
+async def test_before_the_first_commit_all_of_it_waits(tmp_path: Path) -> None:
+    path = tmp_path / "cel.jsonl"
+    append(path, line(1), line(2))
+    journal = JournalFile(path, 1 << 30)
+    other: Any = SimpleNamespace(participants=0, age_s=lambda: 0.0)
+    told = Health(Parts(other, other, other, journal, other, other, other))
+    told.on_progress(Progress(0, (), None, Fold("n", 60)))
+    assert told.committed() is None
+    assert await waiting_bytes(told) == path.stat().st_size
+    batch = await anext(journal.read(None))
+    told.on_progress(Progress(2, (), batch.position, Fold("n", 60)))
+    assert told.committed() == batch.position
+    assert await waiting_bytes(told) == 0

@@ -1,0 +1,527 @@
+"""The phone dialogue, with a caller of flesh and script: no Asterisk, no clock but asyncio's own."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from bridge.domain.admission.entry import Bar, Barred, DialledNumber, Entry, Limits
+from bridge.domain.admission.keypad import Patience
+from bridge.domain.admission.refusal import Refusal
+from bridge.domain.admission.seats import Seats
+from bridge.domain.admission.throttle import Kind, Policy
+from bridge.domain.admission.throttles import Throttles
+from bridge.domain.provisioning.passcode import Role
+from bridge.usecases.admission.admit_caller import Barrier, CallerGone, Door, Prompt, admit_caller
+from bridge.usecases.admission.guard_entry import Guard
+
+SILENCE = None
+GONE = "gone"
+NUMBER = "18005550100"
+PATIENCE = Patience(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
+ACCOUNT, SUB_ACCOUNT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
+
+
+def entry(last: int, role: Role = Role.HOST, **about: object) -> Entry:
+    return Entry(f"00000000-0000-0000-0000-{last:012}", ACCOUNT, SUB_ACCOUNT, "r-1", role, **about)  # type: ignore[arg-type]
+
+
+HOST, GUEST = entry(1), entry(2, Role.GUEST)
+TWO_STEP = entry(3, pin=b"246810")
+LAST_USE = entry(4, uses_left=1)
+CODES: dict[str, Entry | Barred] = {
+    "7413827": HOST,
+    "8520741": GUEST,
+    "5550123": TWO_STEP,
+    "3692580": LAST_USE,
+    **{f"111223{last}": Barred(entry(10 + last), bar) for last, bar in enumerate(Bar)},
+}
+EXPIRED = next(digits for digits, one in CODES.items() if isinstance(one, Barred) and one.bar is Bar.EXPIRED)
+
+
+@dataclass
+class FakeDirectory:
+    codes: dict[str, Entry | Barred] = field(default_factory=lambda: dict(CODES))
+    in_postgres: dict[str, Entry | Barred] = field(default_factory=dict)
+    numbers: dict[str, DialledNumber] = field(default_factory=lambda: {NUMBER: DialledNumber(NUMBER)})
+    trusting: dict[str, Entry] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    used: list[str] = field(default_factory=list)
+
+    def number(self, dialled: str) -> DialledNumber | None:
+        return self.numbers.get(dialled)
+
+    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        return self.codes.get(digits)
+
+    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+        return self.in_postgres.get(digits)
+
+    def longest(self, number: DialledNumber) -> int:
+        return max(map(len, self.codes), default=0)
+
+    def pin_matches(self, entry: Entry, digits: str) -> bool:
+        return entry.pin == digits.encode()
+
+    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+        return self.trusting.get(caller)
+
+    def knows(self, caller: str) -> bool:
+        return caller in self.known
+
+    def owner(self, room_id: str) -> None:
+        return None
+
+    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+        if entry.uses_left is None:
+            return True
+        self.used.append(uniqueid)
+        return len(self.used) <= entry.uses_left
+
+
+@dataclass
+class FakeCaller:
+    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. `story` tells what it heard and did."""
+
+    script: deque[str | None]
+    id: str = "c-1"
+    caller: str = "+4930123456"
+    trunk: str = "192.0.2.7"
+    number: str = NUMBER
+    tries: int = 0
+    greeted: bool = False
+    story: list[object] = field(default_factory=list)
+    silences: list[float] = field(default_factory=list)
+    cause: int | None = None
+
+    async def answer(self) -> None:
+        self.story.append("answered")
+
+    async def speak(self, language: str, greeting: str) -> None:
+        if (language, greeting) != ("en", ""):
+            self.story.append((language, greeting))
+
+    async def say(self, *prompts: Prompt) -> None:
+        self.story.extend(prompts)
+
+    async def say_whole(self, *prompts: Prompt) -> None:
+        self.story.extend(prompts)
+
+    async def key(self, silence_s: float) -> str | None:
+        self.silences.append(silence_s)
+        if not self.script:
+            await asyncio.sleep(3600)
+        key = self.script.popleft()
+        if key == GONE:
+            raise CallerGone
+        return key
+
+    async def count_try(self, tries: int) -> None:
+        self.story.append(tries)
+
+    async def join(self, entry: Entry) -> None:
+        self.story.append(entry)
+
+    async def refuse(self, cause: int = 21) -> None:
+        self.cause = cause
+        self.story.append("refused")
+
+
+def keying(*keys: str | None, **about: object) -> FakeCaller:
+    script: list[str | None] = []
+    for key in keys:
+        script.extend([key] if key in (SILENCE, GONE) else key)
+    return FakeCaller(deque(script), **about)  # type: ignore[arg-type]
+
+
+def policies(delay_s: float = 0.0, block_at: float | None = 9.5) -> dict[Kind, Policy]:
+    own = Policy(1800, 3, 1, delay_s, 16 * delay_s, block_at, 300)
+    shared = Policy(120, 1000, 500, delay_s, delay_s)
+    return {Kind.CALLER: own, **dict.fromkeys((Kind.TRUNK, Kind.ACCESS_NUMBER, Kind.INSTALLATION), shared)}
+
+
+def door(
+    found: FakeDirectory | None = None,
+    patience: Patience = PATIENCE,
+    asking: Barrier | None = None,
+    throttles: Throttles | None = None,
+) -> Door:
+    directory = found or FakeDirectory()
+    guard = Guard("node1", Throttles(policies()) if throttles is None else throttles, directory.knows)
+    return Door(directory, guard, Seats(directory.owner), patience, asking or barrier())
+
+
+async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: Patience = PATIENCE) -> bool:
+    return await admit_caller(caller, door(found, patience))
+
+
+def barrier(*answers: str | None) -> Barrier:
+    """A barrier that answers so, one time after the other, and then that all is well."""
+    left = deque(answers)
+
+    async def ask() -> str | None:
+        return left.popleft() if left else None
+
+    return ask
+
+
+def reasons(asked: Door) -> list[Refusal]:
+    return [attempt.reason for attempt in asked.guard.unstored]
+
+
+# --- The passcode -------------------------------------------------------------------------------------------------
+async def test_the_digit_that_completes_a_code_admits_at_once() -> None:
+    caller = keying("7413827", "#")
+    assert await dial(caller)
+    assert caller.story == ["answered", Prompt.GREETING, Prompt.PASSCODE, HOST]
+    assert list(caller.script) == ["#"]
+
+
+async def test_a_guest_is_admitted_as_a_guest() -> None:
+    caller = keying("8520741")
+    assert await dial(caller)
+    assert caller.story[-1] == GUEST
+
+
+async def test_a_wrong_code_is_told_and_may_be_tried_again() -> None:
+    caller = keying("9999999#", "7413827")
+    assert await dial(caller)
+    assert caller.story[3:] == [1, Prompt.WRONG, Prompt.PASSCODE_AGAIN, HOST]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("9999999#", "741#", "1" * 40 + "#"),
+        ("9999999", SILENCE, "741", SILENCE, "0" * 600, SILENCE),
+        (SILENCE, SILENCE, SILENCE),
+        ("***", SILENCE, "12*", SILENCE, "#", SILENCE),
+        ("ABCD", SILENCE, SILENCE, "7413828#"),
+        ("999999*", "9999999*", "99999999*"),
+    ],
+    ids=["ended by hash", "ended by silence", "nothing", "cleared", "letters", "taken back whole"],
+)
+async def test_three_tries_then_a_spoken_refusal(keys: tuple[str | None, ...]) -> None:
+    caller = keying(*keys)
+    assert not await dial(caller)
+    assert [item for item in caller.story if isinstance(item, int)] == [1, 2, 3]
+    assert caller.story[-2:] == [Prompt.REFUSED, "refused"]
+    assert not any(isinstance(item, Entry) for item in caller.story)
+
+
+async def test_silence_and_wrong_digits_are_told_apart() -> None:
+    caller = keying(SILENCE, "1#", GONE)
+    with pytest.raises(CallerGone):
+        await dial(caller)
+    assert [prompt for prompt in caller.story if prompt in (Prompt.NOTHING_KEYED, Prompt.WRONG)] == [
+        Prompt.NOTHING_KEYED,
+        Prompt.WRONG,
+    ]
+
+
+async def test_star_begins_an_entry_anew() -> None:
+    caller = keying("74*7413827")
+    assert await dial(caller)
+
+
+async def test_digits_behind_a_code_too_long_do_not_spill_into_the_next_try() -> None:
+    caller = keying("99999997413827#", "8520741")
+    assert await dial(caller)
+    assert caller.story[-1] == GUEST
+
+
+@pytest.mark.parametrize("at", range(9))
+async def test_hanging_up_at_any_point_ends_the_dialogue(at: int) -> None:
+    caller = keying(*"99#741382"[:at], GONE)
+    with pytest.raises(CallerGone):
+        await dial(caller)
+    assert not any(isinstance(item, Entry) for item in caller.story)
+
+
+async def test_an_unknown_number_is_told_so() -> None:
+    caller = keying("7413827", number="18005550199")
+    assert not await dial(caller)
+    assert caller.story == ["answered", Prompt.NOT_IN_SERVICE, "refused"]
+
+
+async def test_a_node_that_must_not_admit_says_so() -> None:
+    caller = keying("7413827")
+    assert not await admit_caller(caller, door(asking=barrier("another node is in charge")))
+    assert caller.story == ["answered", Prompt.NOT_READY, "refused"]
+
+
+async def test_a_barrier_that_comes_down_during_the_dialogue_holds_at_the_door_and_gives_the_seat_back() -> None:
+    caller, asked = keying("7413827"), door(asking=barrier(None, "the journal's disk is full"))
+    assert not await admit_caller(caller, asked)
+    assert caller.story == ["answered", Prompt.GREETING, Prompt.PASSCODE, Prompt.NOT_READY, "refused"]
+    assert len(asked.seats) == 0
+
+
+async def test_tries_before_a_restart_count() -> None:
+    caller = keying("1#", tries=2, greeted=True)
+    assert not await dial(caller)
+    assert caller.story == ["answered", Prompt.PASSCODE_AGAIN, 3, Prompt.REFUSED, "refused"]
+
+
+async def test_no_tries_left_after_a_restart_is_a_refusal() -> None:
+    caller = keying("7413827", tries=3, greeted=True)
+    assert not await dial(caller)
+
+
+async def test_a_code_that_only_postgres_knows_yet_is_confirmed() -> None:
+    found = FakeDirectory({}, in_postgres={"1112229": HOST})
+    caller = keying("1112229#")
+    assert await dial(caller, found)
+    assert caller.story[-1] == HOST
+
+
+async def test_a_code_that_postgres_has_let_in_again_is_confirmed() -> None:
+    caller = keying(EXPIRED, "#")
+    assert await dial(caller, FakeDirectory(in_postgres={EXPIRED: HOST}))
+
+
+async def test_an_entry_has_an_end_in_all() -> None:
+    caller = keying("74")
+    patience = Patience(first_digit_s=10, inter_digit_s=4, entry_s=0.05, tries=1)
+    async with asyncio.timeout(5):
+        assert not await dial(caller, patience=patience)
+
+
+async def test_patience_is_that_of_the_settings() -> None:
+    caller = keying("1", SILENCE, GONE)
+    with pytest.raises(CallerGone):
+        await dial(caller)
+    assert caller.silences == [10, 4, 10]
+
+
+# --- Refusals that must not be told apart -------------------------------------------------------------------------
+GUESSES: dict[str, tuple[str, ...]] = {
+    "wrong": ("9999999#",),
+    **{one.bar.value: (digits, "#") for digits, one in CODES.items() if isinstance(one, Barred)},
+}
+
+
+@pytest.mark.parametrize("guess", list(GUESSES))
+async def test_every_code_that_admits_nobody_sounds_the_same_and_counts_the_same(guess: str) -> None:
+    asked, caller = door(), keying(*GUESSES[guess] * 3)
+    assert not await admit_caller(caller, asked)
+    again = [Prompt.WRONG, Prompt.PASSCODE_AGAIN]
+    begin = ["answered", Prompt.GREETING, Prompt.PASSCODE]
+    assert caller.story == [*begin, 1, *again, 2, *again, 3, Prompt.REFUSED, "refused"]
+    assert caller.cause == 21
+    assert reasons(asked) == [Refusal(guess)] * 3
+    assert len(caller.script) == 0
+    assert asked.guard.throttles.level(asked.guard.source(caller.caller, caller.trunk, NUMBER).own, time.time()) > 2.9
+
+
+@pytest.mark.parametrize("guess", [*GUESSES, "right"])
+async def test_every_entry_waits_alike_while_guesses_slow_it_down(guess: str) -> None:
+    throttles = Throttles(policies(delay_s=0.2))
+    asked = door(throttles=throttles)
+    source = asked.guard.source("+4930123456", "192.0.2.7", NUMBER)
+    for _ in range(5):
+        throttles.fail(source, time.time())
+    caller = keying(*GUESSES.get(guess, ("7413827",)), GONE)
+    began = time.monotonic()
+    if guess == "right":
+        assert await admit_caller(caller, asked)
+    else:
+        with pytest.raises(CallerGone):
+            await admit_caller(caller, asked)
+    # Two above those that are free: twice the first delay.
+    assert 0.35 <= time.monotonic() - began <= 0.6
+
+
+async def test_whose_code_was_barred_is_kept_and_of_a_wrong_one_nothing() -> None:
+    asked = door()
+    assert not await admit_caller(keying("9999999#", EXPIRED, "#", "9999999#"), asked)
+    wrong, barred, _ = asked.guard.unstored
+    assert (wrong.account_id, wrong.sub_account_id, wrong.passcode_id) == (None, None, None)
+    assert str(barred.account_id) == ACCOUNT
+    assert barred.passcode_id is not None
+
+
+async def test_a_guess_that_is_cut_off_before_it_is_judged_counts() -> None:
+    asked = door()
+    for keys in ("999999", "99999"):
+        with pytest.raises(CallerGone):
+            await admit_caller(keying(keys, GONE), asked)
+    assert reasons(asked) == [Refusal.ABANDONED]
+
+
+async def test_nothing_keyed_is_no_guess() -> None:
+    asked = door()
+    assert not await admit_caller(keying(SILENCE, SILENCE, SILENCE), asked)
+    assert reasons(asked) == []
+
+
+# --- Two steps ----------------------------------------------------------------------------------------------------
+async def test_a_code_with_a_pin_asks_for_it() -> None:
+    caller = keying("5550123", "246810")
+    assert await dial(caller)
+    assert caller.story == ["answered", Prompt.GREETING, Prompt.PASSCODE, Prompt.PIN, TWO_STEP]
+
+
+async def test_a_wrong_pin_is_a_wrong_try_and_begins_with_the_code_again() -> None:
+    asked, caller = door(), keying("5550123", "246811#", "5550123", "246810")
+    assert await admit_caller(caller, asked)
+    assert caller.story[3:] == [Prompt.PIN, 1, Prompt.WRONG, Prompt.PASSCODE_AGAIN, Prompt.PIN, TWO_STEP]
+    [attempt] = asked.guard.unstored
+    assert (attempt.reason, str(attempt.passcode_id)) == (Refusal.WRONG_PIN, TWO_STEP.passcode_id)
+
+
+async def test_wrong_pins_end_like_wrong_codes() -> None:
+    caller = keying(*("5550123", "000000#") * 3)
+    assert not await dial(caller)
+    assert caller.story[-3:] == [3, Prompt.REFUSED, "refused"]
+
+
+async def test_a_code_that_is_revoked_while_its_caller_keys_the_pin_is_wrong() -> None:
+    found = FakeDirectory()
+    asked = door(found)
+
+    class Slow(FakeCaller):
+        async def say(self, *prompts: Prompt) -> None:
+            await super().say(*prompts)
+            if Prompt.PIN in prompts:
+                found.codes.pop("5550123", None)
+
+    caller = Slow(deque("5550123246810"))
+    assert not await admit_caller(replace(caller, script=deque([*"5550123246810", *[SILENCE] * 2])), asked)
+    assert reasons(asked) == [Refusal.WRONG]
+
+
+# --- Throttles ----------------------------------------------------------------------------------------------------
+async def test_a_blocked_caller_is_told_what_three_wrong_tries_end_with() -> None:
+    asked = door(throttles=Throttles(policies(block_at=5.5)))
+    assert not await admit_caller(keying(*["9999999#"] * 3), asked)
+    halfway = keying(*["9999999#"] * 3)
+    assert not await admit_caller(halfway, asked)
+    assert halfway.story[-3:] == [3, Prompt.REFUSED, "refused"]
+    blocked = keying("7413827")
+    assert not await admit_caller(blocked, asked)
+    assert blocked.story == ["answered", Prompt.REFUSED, "refused"]
+    assert reasons(asked)[-1] is Refusal.BLOCKED
+    assert await admit_caller(keying("7413827", caller="+4930999999"), asked)
+
+
+async def test_a_block_that_comes_in_mid_call_ends_the_tries() -> None:
+    asked = door(throttles=Throttles(policies(block_at=1.5)))
+    caller = keying("9999999#", "9999999#", "7413827")
+    assert not await admit_caller(caller, asked)
+    assert caller.story[-3:] == [2, Prompt.REFUSED, "refused"]
+
+
+async def test_many_calls_at_once_guess_no_more_than_one() -> None:
+    asked = door(throttles=Throttles(policies(delay_s=0.02)))
+    callers = [keying(*["9999999#"] * 3, id=f"c-{number}") for number in range(30)]
+    assert not any(await asyncio.gather(*(admit_caller(caller, asked) for caller in callers)))
+    # The tenth wrong entry of a number blocks it: nothing that comes after it is looked at.
+    assert reasons(asked).count(Refusal.WRONG) == 10
+
+
+@pytest.mark.parametrize("known", ["by a sub-account", "as a regular"])
+async def test_a_known_caller_is_never_blocked_by_guesses_under_his_number(known: str) -> None:
+    directory = FakeDirectory(known={"4930123456"} if known == "by a sub-account" else set())
+    asked = door(directory, throttles=Throttles(policies(block_at=5.5)))
+    if known == "as a regular":
+        assert await admit_caller(keying("7413827"), asked)
+    for _ in range(4):
+        assert not await admit_caller(keying(*["9999999#"] * 3), asked)
+    assert await admit_caller(keying("7413827"), asked)
+
+
+async def test_those_who_withhold_their_number_are_never_blocked() -> None:
+    asked = door(throttles=Throttles(policies(block_at=2.5)))
+    for caller in ("", "000"):
+        assert not await admit_caller(keying(*["9999999#"] * 3, caller=caller), asked)
+    assert await admit_caller(keying("7413827", caller=""), asked)
+
+
+# --- Limits -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("limits", "prompt", "reason"),
+    [
+        (Limits(room=2), Prompt.ROOM_FULL, Refusal.ROOM_FULL),
+        (Limits(sub_account=2), Prompt.LINES_FULL, Refusal.SUB_ACCOUNT_FULL),
+        (Limits(account=2), Prompt.LINES_FULL, Refusal.ACCOUNT_FULL),
+    ],
+    ids=["room", "sub-account", "account"],
+)
+async def test_a_full_room_is_told_hosts_too(limits: Limits, prompt: Prompt, reason: Refusal) -> None:
+    asked = door(FakeDirectory({"7413827": replace(HOST, limits=limits)}))
+    callers = [keying("7413827", id=f"c-{number}") for number in range(3)]
+    assert [await admit_caller(caller, asked) for caller in callers] == [True, True, False]
+    assert callers[-1].story[-2:] == [prompt, "refused"]
+    assert callers[-1].cause == 17
+    [attempt] = asked.guard.unstored
+    assert (attempt.reason, str(attempt.account_id)) == (reason, ACCOUNT)
+    # It was no guess.
+    assert len(asked.guard.throttles) == 0
+
+
+async def test_exactly_as_many_as_a_limit_allows_get_in_at_the_same_instant() -> None:
+    asked = door(FakeDirectory({"7413827": replace(HOST, limits=Limits(room=5))}))
+    callers = [keying("7413827", id=f"c-{number}") for number in range(20)]
+    assert sum(await asyncio.gather(*(admit_caller(caller, asked) for caller in callers))) == 5
+
+
+async def test_the_last_use_is_one_callers_and_to_others_the_code_is_wrong() -> None:
+    asked = door()
+    callers = [keying("3692580", GONE, id=f"c-{number}") for number in range(2)]
+    assert await admit_caller(callers[0], asked)
+    with pytest.raises(CallerGone):
+        await admit_caller(callers[1], asked)
+    assert callers[1].story[3:] == [1, Prompt.WRONG, Prompt.PASSCODE_AGAIN]
+    assert reasons(asked) == [Refusal.USED_UP]
+    assert len(asked.seats) == 1
+
+
+async def test_a_caller_who_hangs_up_at_the_door_leaves_no_seat() -> None:
+    @dataclass
+    class Hasty(FakeCaller):
+        async def join(self, entry: Entry) -> None:
+            raise CallerGone
+
+    asked, caller = door(), Hasty(deque("7413827"))
+    with pytest.raises(CallerGone):
+        await admit_caller(caller, asked)
+    assert len(asked.seats) == 0
+
+
+# --- Recognised callers, languages --------------------------------------------------------------------------------
+async def test_a_trusted_caller_hears_the_greeting_and_is_the_host() -> None:
+    caller = keying(SILENCE)
+    assert await dial(caller, FakeDirectory(trusting={"4930123456": HOST}))
+    assert caller.story == ["answered", Prompt.GREETING, HOST]
+    assert caller.silences == [0.0]
+
+
+async def test_a_trusted_caller_may_key_another_code() -> None:
+    caller = keying("8520741")
+    assert await dial(caller, FakeDirectory(trusting={"4930123456": HOST}))
+    assert caller.story == ["answered", Prompt.GREETING, GUEST]
+
+
+async def test_limits_hold_for_trusted_callers() -> None:
+    directory = FakeDirectory(trusting={"4930123456": replace(HOST, limits=Limits(room=1))})
+    asked = door(directory)
+    assert await admit_caller(keying(SILENCE), asked)
+    late = keying(SILENCE, id="c-2")
+    assert not await admit_caller(late, asked)
+    assert late.story == ["answered", Prompt.GREETING, Prompt.ROOM_FULL, "refused"]
+
+
+async def test_nobody_is_trusted_for_withholding_a_number() -> None:
+    caller = keying("8520741", caller="")
+    assert await dial(caller, FakeDirectory(trusting={"": HOST}))
+    assert caller.story[-1] == GUEST
+
+
+async def test_an_access_number_has_its_language_and_its_greeting() -> None:
+    directory = FakeDirectory(numbers={NUMBER: DialledNumber(NUMBER, language="fr", greeting="bienvenue")})
+    caller = keying("8520741")
+    assert await dial(caller, directory)
+    assert caller.story[1] == ("fr", "bienvenue")
