@@ -7,8 +7,8 @@ from typing import Final
 
 from bridge.domain import phone
 from bridge.domain.metering.records import microseconds
+from bridge.domain.period import SECOND_US
 
-SECOND_US: Final = 1_000_000
 SHOWN: Final = 40
 LONGEST_US: Final = 366 * 86_400 * SECOND_US
 YEARS: Final = range(1971, 9998)

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from bridge.carriers import headings
 from bridge.domain.errors import BridgeError, Invalid
+from bridge.domain.period import SECOND_US
 from bridge.domain.provisioning import tenants
 
-UNITS_US: Final = {"s": 1_000_000, "ms": 1_000}
+UNITS_US: Final = {"s": SECOND_US, "ms": 1_000}
 _FORMAT_MAX: Final = 65_536
 
 

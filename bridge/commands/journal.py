@@ -19,6 +19,7 @@ from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, instant, microseconds
 from bridge.domain.metering.verification import Difference, Field, Span, Value, Verification
+from bridge.domain.period import SECOND_US
 from bridge.settings import JournalSettings
 from bridge.storage.metering.incidents import Seen
 from bridge.storage.metering.unassigned import Unowned
@@ -28,7 +29,6 @@ from bridge.usecases.metering.verify_journal import Terms
 
 journal = typer.Typer(no_args_is_help=True, help="The switch's journal against the ledger.")
 
-SECOND_US: Final = 1_000_000
 LATELY: Final = timedelta(days=31)
 ZONE: Final = "UTC"
 WHEN: Final = "2026-11-23T14:00:00Z, or 2026-11-23 in UTC"

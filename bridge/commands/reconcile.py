@@ -16,9 +16,10 @@ from bridge.commands.terminal import Json
 from bridge.documents import differences, text
 from bridge.domain.billing import carrier_reconciliation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
-from bridge.domain.billing.carrier_reconciliation import SECOND_US, Reconciliation, Sum, Terms
+from bridge.domain.billing.carrier_reconciliation import Reconciliation, Sum, Terms
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.metering.records import instant, microseconds
+from bridge.domain.period import SECOND_US
 from bridge.usecases.billing.reconcile_carrier import reconcile_carrier
 
 Column = "Heading or position of the column"

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from bridge import settings
 from bridge.documents import columns
 from bridge.domain.errors import Conflict, Invalid, NotFound
+from bridge.domain.period import SECOND_US
 from bridge.domain.provisioning.tenants import Account
 from bridge.storage import keys
 from bridge.storage.billing.billed_stays import PostgresBilledStays
@@ -37,7 +38,7 @@ Done = TypeVar("Done")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Owner = Annotated[str, typer.Option("--account", help="Id or name of the account.")]
 PAGE: Final = 500
-_UNITS_US: Final = {"ms": 1_000, "": 1_000_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
+_UNITS_US: Final = {"ms": 1_000, "": SECOND_US, "s": SECOND_US, "m": 60 * SECOND_US, "h": 3600 * SECOND_US}
 _SPAN: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?(ms|s|m|h|)")
 _NUMBER: Final = re.compile(r"-?[0-9][0-9:.]*")
 

@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -30,6 +29,7 @@ from bridge.domain.admission.keypad import Patience
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
 from bridge.domain.metering.meter_health import Limits
+from bridge.domain.period import SECOND_US
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
 from bridge.storage.access import audit_log
@@ -57,8 +57,6 @@ from bridge.usecases.metering.reconcile_rooms import reconcile_rooms
 from bridge.webhooks.deliverer import Deliverer
 
 log = structlog.get_logger()
-
-SECOND_US: Final = 1_000_000
 
 
 def serve(chosen: DaemonSettings) -> None:

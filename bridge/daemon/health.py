@@ -16,6 +16,7 @@ from bridge.daemon.meter import Meter
 from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Incident, MinuteRecord
 from bridge.domain.metering.room_comparison import Differences, Recorded
+from bridge.domain.period import SECOND_US
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.usecases.metering.keep_minutes import Progress
 from bridge.usecases.metering.ports import Position
@@ -26,7 +27,6 @@ GAUGES_S: Final = 1.0
 PULSE_S: Final = 1.0
 STALLED_S: Final = 10.0
 BEHIND_S: Final = 3.0
-SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

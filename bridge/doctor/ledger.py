@@ -11,6 +11,7 @@ from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering import meter_health
+from bridge.domain.period import SECOND_US
 from bridge.settings import DatabaseSettings
 from bridge.storage.metering import status
 from bridge.storage.postgres import migration
@@ -87,7 +88,7 @@ def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
         if not waiting:
             return well("backlog", "nothing was ever journaled")
         return warned("backlog", f"{waiting} bytes wait, and nothing was committed yet", CATCHES_UP)
-    seconds = max(0.0, time.time() - at.last_us / 1e6) if waiting else 0.0
+    seconds = max(0.0, time.time() - at.last_us / SECOND_US) if waiting else 0.0
     told = f"{seconds:.0f} s and {waiting} bytes of the journal are not committed"
     if seconds > BEHIND_S:
         return warned("backlog", told, CATCHES_UP)

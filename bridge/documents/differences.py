@@ -9,8 +9,8 @@ from typing import Final, TextIO
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, Unreadable
 from bridge.domain.billing.carrier_reconciliation import Field, Matched, Reconciliation
 from bridge.domain.metering.records import Evidence, instant
+from bridge.domain.period import SECOND_US
 
-SECOND_US: Final = 1_000_000
 COLUMNS: Final = (
     *("verdict", "line", "uniqueid", "started", "caller", "number", "sip_call_id"),
     *("carrier_seconds", "our_seconds", "difference"),

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from bridge.documents.columns import fitted
 from bridge.domain import money
 from bridge.domain.billing.statement import BilledStay, ConferenceLine, Line, Statement
+from bridge.domain.period import SECOND_US
 
 WIDTH = 98
 LABEL = 54
@@ -90,8 +91,8 @@ def _places(bill: Statement) -> int:
 
 def duration(us: int) -> str:
     """h:mm:ss.µµµµµµ, exact."""
-    seconds = us // 1_000_000
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{us % 1_000_000:06}"
+    seconds = us // SECOND_US
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{us % SECOND_US:06}"
 
 
 def _time(at: datetime, zone: ZoneInfo) -> str:

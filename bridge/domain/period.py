@@ -1,11 +1,15 @@
-"""Billing periods: calendar months in the account's time zone."""
+"""Units of time, and billing periods: calendar months in the account's time zone."""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from bridge.domain.errors import Invalid
+
+SECOND_US: Final = 1_000_000
+"""Microseconds in a second. Every duration is an integer of microseconds."""
 
 
 @dataclass(frozen=True, slots=True)

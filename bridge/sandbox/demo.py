@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from bridge.domain.period import SECOND_US
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import caller as callers
 from bridge.sandbox.callers.caller import Caller, Key
@@ -105,7 +106,7 @@ def _show(records: Sequence[Mapping[str, Any]], say: Say) -> None:
         joined, left = record["joined_at"][11:26], (record["left_at"] or "")[11:26]
         say(
             f"  {record['user_id']:8} {record['caller']:13} {record['role']:5} {joined:15} {left:15} "
-            f"{(record['duration_us'] or 0) / 1e6:10.6f} {record['billed_seconds'] or 0:6} "
+            f"{(record['duration_us'] or 0) / SECOND_US:10.6f} {record['billed_seconds'] or 0:6} "
             f"{record['amount'] or '-':>9}  {record['left_reason']} ({record['evidence']})"
         )
 
@@ -120,7 +121,7 @@ def _stays(
         record = by_caller.get(part.caller.caller)
         if record is None or record["left_at"] is None or log.ended_at is None:
             return [*checks, (False, f"{part.caller.caller} has no closed record, or the call did not end")]
-        worst_length = max(worst_length, abs(record["duration_us"] / 1e6 - part.caller.stay))
+        worst_length = max(worst_length, abs(record["duration_us"] / SECOND_US - part.caller.stay))
         left = datetime.fromisoformat(record["left_at"])
         worst_end = max(worst_end, abs((left - log.ended_at).total_seconds()))
     return [

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from bridge.asterisk.journal import content
 from bridge.asterisk.journal.file import JournalFile
 from bridge.domain.errors import BridgeError
+from bridge.domain.period import SECOND_US
 from bridge.usecases.metering.ports import Position
-
-SECOND_US = 1_000_000
 
 
 class JournalHistory:

@@ -13,6 +13,7 @@ from typing import Final
 from bridge.domain.metering import journal_line
 from bridge.domain.metering.journal_line import Alive
 from bridge.domain.metering.meter_health import JournalSeen, Room
+from bridge.domain.period import SECOND_US
 
 TAIL_BYTES: Final = 1 << 19
 """More than Asterisk writes between two signs of life at any load it can bear."""
@@ -51,7 +52,7 @@ class JournalWatch:
         if beat is None or beat == self._beat_us:
             return
         # Only the first beat that is seen may be an old one.
-        age = max(0.0, time.time() - beat / 1e6) if self._beat_us is None else 0.0
+        age = max(0.0, time.time() - beat / SECOND_US) if self._beat_us is None else 0.0
         self._beat_us, self._beaten_at = beat, time.monotonic() - age
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from bridge.domain import phone
 from bridge.domain.billing import carrier_matching
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, duration_difference_us, start_difference_us
+from bridge.domain.period import SECOND_US
 
-SECOND_US: Final = 1_000_000
 Call = TypeVar("Call", CarrierCall, OwnCall)
 
 

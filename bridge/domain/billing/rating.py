@@ -8,8 +8,8 @@ from uuid import UUID
 
 from bridge.domain import money
 from bridge.domain.errors import Invalid
+from bridge.domain.period import SECOND_US
 
-SECOND_US = 1_000_000
 MAX_PRICE = Decimal(100_000)
 
 

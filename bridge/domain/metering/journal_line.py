@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import orjson
 
+from bridge.domain.period import SECOND_US
+
 MAX_BYTES: Final = 1023
 _TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
 _TEXTS: Final = ("channame", "num", "appname", "appdata", "accountcode", "tenantid", "userfield", "eventtype")
@@ -225,14 +227,14 @@ def _head(piece: bytes) -> Torn | None:
     head = _HEAD.match(piece)
     if head is None:
         return None
-    return Torn(int(head[2]) * 1_000_000 + int(head[3]), head[4].decode(), head[1].decode())
+    return Torn(int(head[2]) * SECOND_US + int(head[3]), head[4].decode(), head[1].decode())
 
 
 def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
     time = _TIME.fullmatch(fields["eventtime"])
     if time is None:
         return Garbage("no time")
-    at, uniqueid = int(time[1]) * 1_000_000 + int(time[2]), fields["uniqueid"]
+    at, uniqueid = int(time[1]) * SECOND_US + int(time[2]), fields["uniqueid"]
     if not uniqueid or not _STAMP.fullmatch(uniqueid):
         return Garbage("no uniqueid")
     if not all(isinstance(fields[name], str) for name in _TEXTS):

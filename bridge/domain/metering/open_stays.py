@@ -22,8 +22,9 @@ from bridge.domain.metering.arrival import Arrival
 from bridge.domain.metering.open_calls import OpenCalls
 from bridge.domain.metering.records import Change, Identity, Incident, MinuteRecord, OpenStay, Reason
 from bridge.domain.metering.switch_timeline import Decided, Doubted, Life, Mistaken, Pulse, WentBack
+from bridge.domain.period import SECOND_US
 
-SETTLING_US: Final = 1_000_000
+SETTLING_US: Final = SECOND_US
 
 
 class OpenStays:

@@ -19,8 +19,8 @@ from typing import Final
 
 from bridge.domain.metering.records import CAUSE_DISCONNECTED, Evidence, MinuteRecord, OpenStay, Reason
 from bridge.domain.metering.switch_timeline import REVIVAL_US, Life
+from bridge.domain.period import SECOND_US
 
-SECOND_US: Final = 1_000_000
 BEAT_US: Final = SECOND_US
 """How long the switch may have lived after its last proof of life."""
 TEARDOWN_US: Final = 500_000

@@ -21,8 +21,8 @@ from typing import Final
 from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.arrival import Arrival
 from bridge.domain.metering.journal_line import Clock, Fact
+from bridge.domain.period import SECOND_US
 
-SECOND_US: Final = 1_000_000
 FREEZE_US: Final = 700_000
 WAKING_US: Final = 4 * SECOND_US + 500_000
 """How long after a freeze an end may be of a caller who hung up during it, after a shorter freeze half of that: where a

@@ -19,12 +19,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 import lmdb
 import structlog
 
+from bridge.domain.period import SECOND_US
 from bridge.storage.directory.rows import ID_BYTES
 
 log = structlog.get_logger()
 
 MAP_BYTES: Final = 1 << 30
-KEPT_US: Final = 24 * 3600 * 1_000_000
+KEPT_US: Final = 24 * 3600 * SECOND_US
 """A call that asks again after its use was told takes nothing either, for so long."""
 _ROW: Final = struct.Struct(">qq")
 _UNTOLD: Final = (1 << 63) - 1

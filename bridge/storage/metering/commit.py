@@ -27,6 +27,7 @@ from bridge.domain.metering.records import (
     microseconds,
 )
 from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.period import SECOND_US
 from bridge.storage.billing import charging
 from bridge.storage.metering import conference_events, rows
 from bridge.storage.metering.partitions import Months
@@ -39,7 +40,6 @@ from bridge.usecases.metering.ports import Position, Resumption
 
 log = structlog.get_logger()
 
-SECOND_US: Final = 1_000_000
 A_DAY: Final = timedelta(days=1)
 """A clock that was set back by less leaves no channel of a boot out."""
 

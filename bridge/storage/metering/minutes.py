@@ -28,12 +28,12 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.metering.records import Stay
+from bridge.domain.period import SECOND_US
 from bridge.storage.postgres import current_records
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import charges, known_callers, minute_records, open_stays, sub_accounts
 from bridge.usecases.metering.ports import StayFilter
 
-SECOND_US: Final = 1_000_000
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id", "caller")
 _TOLD: Final = (
