@@ -26,13 +26,12 @@ from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.audit import PostgresBooks
 from bridge.storage.metering.incidents import PostgresIncidents
 from bridge.storage.metering.minutes import PostgresMinutes
-from bridge.storage.metering.unassigned import PostgresOwners
+from bridge.storage.metering.unassigned import PostgresUnassignedRecords
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.provisioning.ports import Place
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys, Place
 
 Done = TypeVar("Done")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -53,7 +52,7 @@ class Product:
     minutes: PostgresMinutes
     calls: PostgresOwnCalls
     books: PostgresBooks
-    owners: PostgresOwners
+    owners: PostgresUnassignedRecords
     incidents: PostgresIncidents
     webhooks: PostgresWebhooks
 
@@ -80,7 +79,7 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
                 PostgresMinutes(database),
                 PostgresOwnCalls(database),
                 PostgresBooks(database),
-                PostgresOwners(database),
+                PostgresUnassignedRecords(database),
                 PostgresIncidents(database),
                 PostgresWebhooks(database),
             )

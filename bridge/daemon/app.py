@@ -35,7 +35,7 @@ from bridge.storage import keys
 from bridge.storage.access import audit_log
 from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.access.audit_log import PostgresAuditLog
-from bridge.storage.access.idempotency import PostgresAnswers
+from bridge.storage.access.idempotency import PostgresIdempotencyStore
 from bridge.storage.access.ownership import PostgresOwnership
 from bridge.storage.admission.attempts import PostgresAttempts
 from bridge.storage.admission.blocks import AuditedBlocks
@@ -241,11 +241,11 @@ class _Daemon:
             blocks=AuditedBlocks(self._lockout.guard, self._database),
             api_keys=PostgresApiKeys(self._database),
             ownership=PostgresOwnership(self._database),
-            answers=PostgresAnswers(self._database, self._keys),
+            idempotency=PostgresIdempotencyStore(self._database, self._keys),
             audit_log=PostgresAuditLog(self._database),
             webhooks=PostgresWebhooks(self._database),
             private_webhooks=chosen.webhook_private,
-            together=self._database.together,
+            together=self._database.unit_of_work,
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
             readiness=self._health.readiness,

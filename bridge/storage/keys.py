@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bridge.domain.errors import BridgeError
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 
 _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12

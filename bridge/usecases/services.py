@@ -13,14 +13,13 @@ from prometheus_client import CollectorRegistry
 from bridge.domain.access.principal import Owner, Principal
 from bridge.domain.admission.entry import RoomOwner
 from bridge.domain.errors import BridgeError, Invalid, Unavailable
-from bridge.usecases.access.ports import Answers, ApiKeys, AuditLog, Ownership
+from bridge.usecases.access.ports import ApiKeys, AuditLog, IdempotencyStore, Ownership
 from bridge.usecases.admission.ports import Attempts, Blocks
 from bridge.usecases.billing.ports import BilledStays, Tariffs
 from bridge.usecases.conference.ports import LiveRooms, ParticipantControl
 from bridge.usecases.metering.ports import Minutes
-from bridge.usecases.provisioning.ports import Tenants
-from bridge.usecases.provisioning.provision import Keys
-from bridge.usecases.webhooks.keep_webhooks import Webhooks
+from bridge.usecases.provisioning.ports import Keys, Tenants
+from bridge.usecases.webhooks.ports import Webhooks
 
 log = structlog.get_logger()
 
@@ -58,7 +57,7 @@ class Services:
     blocks: Blocks
     api_keys: ApiKeys
     ownership: Ownership
-    answers: Answers
+    idempotency: IdempotencyStore
     audit_log: AuditLog
     webhooks: Webhooks
     together: Callable[[], AbstractAsyncContextManager[None]]

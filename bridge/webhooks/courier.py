@@ -25,7 +25,7 @@ class _Private(OSError):
 
 
 class HttpCourier:
-    """Implements deliver_webhooks.Courier. `private` lets it go into one's own network, and without TLS."""
+    """Implements webhook_ports.Courier. `private` lets it go into one's own network, and without TLS."""
 
     def __init__(self, private: bool, answer_s: float = ANSWER_S) -> None:
         self._private = private

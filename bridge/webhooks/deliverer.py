@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
 
 from bridge import telemetry
 from bridge.domain.errors import Unavailable
-from bridge.usecases.webhooks.deliver_webhooks import Attempt, Deliveries, Ended, deliver_webhooks
+from bridge.usecases.webhooks.deliver_webhooks import FinishedAttempt, deliver_webhooks
+from bridge.usecases.webhooks.ports import DeliveryAttempt, DeliveryStore
 from bridge.webhooks.courier import ANSWER_S, HttpCourier
 
 log = structlog.get_logger()
@@ -19,26 +20,12 @@ GAUGES_S: Final = 10.0
 TIDY_S: Final = 3600.0
 
 
-class Waiting(Protocol):
-    """How many deliveries wait, and for how long the oldest has."""
-
-    @property
-    def count(self) -> int: ...
-    @property
-    def oldest_s(self) -> float: ...
-
-
-class Store(Deliveries, Protocol):
-    """What else is asked of where deliveries wait. Every method raises Unavailable."""
-
-    async def waiting(self) -> Waiting: ...
-    async def tidy(self) -> None: ...
-
-
 class Deliverer:
     """Sends what waits in `store`. `private` lets it go into one's own network."""
 
-    def __init__(self, store: Store, unseal: Callable[[bytes], str], private: bool, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, store: DeliveryStore, unseal: Callable[[bytes], str], private: bool, answer_s: float = ANSWER_S
+    ) -> None:
         self._store = store
         self._unseal = unseal
         self._private = private
@@ -55,11 +42,11 @@ class Deliverer:
             )
 
     async def _keep_gauges(self) -> None:
-        waiting = await self._store.waiting()
-        telemetry.WEBHOOKS_PENDING.set(waiting.count)
-        telemetry.WEBHOOKS_OLDEST_SECONDS.set(waiting.oldest_s)
+        backlog = await self._store.backlog()
+        telemetry.WEBHOOKS_PENDING.set(backlog.count)
+        telemetry.WEBHOOKS_OLDEST_SECONDS.set(backlog.oldest_s)
 
-    def _on_ended(self, ended: Ended) -> None:
+    def _on_ended(self, ended: FinishedAttempt) -> None:
         self._away = False
         attempt, reply = ended.attempt, ended.reply
         outcome = "delivered" if reply.delivered else "failed" if ended.wait_s is None else "retried"
@@ -86,7 +73,7 @@ class Deliverer:
             log.warning("webhooks_wait", error=str(error), mend="they wait in Postgres; retrying until it answers")
         self._away = True
 
-    def _on_fault(self, attempt: Attempt, error: Exception) -> None:
+    def _on_fault(self, attempt: DeliveryAttempt, error: Exception) -> None:
         log.error("webhook_fault", delivery=str(attempt.delivery_id), kind=attempt.event, exc_info=error)
 
 

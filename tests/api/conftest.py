@@ -25,7 +25,7 @@ from bridge.storage import keys
 from bridge.storage.access import audit_log
 from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.access.audit_log import PostgresAuditLog
-from bridge.storage.access.idempotency import PostgresAnswers
+from bridge.storage.access.idempotency import PostgresIdempotencyStore
 from bridge.storage.access.ownership import PostgresOwnership
 from bridge.storage.admission.attempts import PostgresAttempts
 from bridge.storage.admission.blocks import AuditedBlocks
@@ -246,11 +246,11 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
         "ownership": PostgresOwnership(database),
-        "answers": PostgresAnswers(database, KEYS),
+        "idempotency": PostgresIdempotencyStore(database, KEYS),
         "audit_log": PostgresAuditLog(database),
         "webhooks": PostgresWebhooks(database),
         "private_webhooks": False,
-        "together": database.together,
+        "together": database.unit_of_work,
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},

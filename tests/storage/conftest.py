@@ -17,7 +17,7 @@ from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 
 TEMPLATE = "template_of_tests"
 NOVEMBER = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)

@@ -22,15 +22,16 @@ from bridge import telemetry
 from bridge.domain.errors import Unavailable
 from bridge.domain.provisioning.tenants import Account
 from bridge.domain.webhooks import signature
-from bridge.domain.webhooks.event import Event, Kind, Webhook
+from bridge.domain.webhooks.event import Event, EventKind, Webhook
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage.postgres.database import Database
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
-from bridge.usecases.webhooks.deliver_webhooks import Attempt, Claimed, deliver_webhooks
+from bridge.usecases.webhooks.deliver_webhooks import deliver_webhooks
+from bridge.usecases.webhooks.ports import ClaimedAttempts, DeliveryAttempt
 from bridge.webhooks.courier import HttpCourier
 from bridge.webhooks.deliverer import Deliverer
 from tests.storage.webhooks.webhook_world import subscribe
@@ -45,10 +46,10 @@ class Hasty:
     def __init__(self, inner: PostgresDeliveries) -> None:
         self._inner = inner
 
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> Claimed:
+    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
         return await self._inner.claim(most, of_one, without)
 
-    async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:
+    async def settle(self, attempt: DeliveryAttempt, reply: Reply, wait_s: float | None) -> None:
         await self._inner.settle(attempt, reply, None if wait_s is None else min(wait_s / 1000, 0.2))
 
 
@@ -90,7 +91,7 @@ async def hasty(database: Database, secrets: Keys) -> AsyncIterator[None]:
 
 
 def event(account: Account, lane: str = "lane", **data: object) -> Event:
-    return Event(uuid4(), Kind.PARTICIPANT_JOINED, datetime.now(UTC), account.id, lane, data)
+    return Event(uuid4(), EventKind.PARTICIPANT_JOINED, datetime.now(UTC), account.id, lane, data)
 
 
 def is_signed(message: Message, secret: str) -> bool:

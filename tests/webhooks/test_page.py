@@ -14,7 +14,7 @@ from bridge import telemetry
 from bridge.domain.metering.records import Stay
 from bridge.domain.provisioning.tenants import Passcode, SubAccount
 from bridge.domain.webhooks import signature
-from bridge.domain.webhooks.event import Conference, Kind
+from bridge.domain.webhooks.event import Conference, EventKind
 from bridge.domain.webhooks.signature import Secrets
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text()
@@ -57,7 +57,7 @@ def test_its_code_takes_nothing_else(is_genuine: Callable[..., bool]) -> None:
 
 def test_every_event_has_its_example() -> None:
     examples = [json.loads(block) for block in blocks("json")]
-    assert sorted(example["type"] for example in examples) == sorted(Kind)
+    assert sorted(example["type"] for example in examples) == sorted(EventKind)
     for example in examples:
         assert list(example) == ["id", "type", "created_at", "account_id", "data"]
         assert f"### {example['type']}" in PAGE

@@ -11,7 +11,7 @@ from bridge.api.http import response
 from bridge.api.http.problems import Problem
 from bridge.api.http.response import Answered
 from bridge.domain.access.principal import Principal
-from bridge.usecases.access.ports import KeptAnswer
+from bridge.usecases.access.ports import StoredResponse
 from bridge.usecases.services import Services
 
 HEADER: Final = "Idempotency-Key"
@@ -49,11 +49,11 @@ async def once(
 ) -> Answered:
     """Carry out a request, or tell what it was answered before; within `services.together()`.
 
-    Refusals are answers too, and are kept beside what they undid. Raises Problem, BeingAnswered.
+    Refusals are answers too, and are kept beside what they undid. Raises Problem, RequestInProgress.
     """
     if key is None:
         return await carry_out()
-    earlier = await services.answers.earlier(asking.id, key)
+    earlier = await services.idempotency.earlier(asking.id, key)
     if earlier is not None:
         if earlier.request != request:
             raise Problem(422, "Invalid value", f"this {HEADER} was used for another request: make a new one")
@@ -66,5 +66,5 @@ async def once(
         if problem.status >= 500 or problem.status in _PASSING:
             raise
         made = problem.answered()
-    await services.answers.keep(asking.id, key, KeptAnswer(request, made.status, made.packed()))
+    await services.idempotency.keep(asking.id, key, StoredResponse(request, made.status, made.packed()))
     return made

@@ -10,7 +10,7 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.wire import Answer, GivenTime, Page, Text, Time
 from bridge.domain.access.principal import Owner, Principal, Scope
-from bridge.usecases.access.ports import Deed, DeedFilter
+from bridge.usecases.access.ports import AuditEntry, AuditFilter
 from bridge.usecases.services import Call
 
 
@@ -30,7 +30,7 @@ class DeedAnswer(Answer):
     detail: dict[str, Any]
 
     @classmethod
-    def of(cls, deed: Deed, asking: Principal) -> "DeedAnswer":
+    def of(cls, deed: AuditEntry, asking: Principal) -> "DeedAnswer":
         told = cls.model_validate(deed, from_attributes=True)
         if deed.scope == Scope.OPERATOR and asking.scope is not Scope.OPERATOR:
             return told.model_copy(update={"actor": "operator", "remote": ""})
@@ -51,7 +51,7 @@ class AuditQuery(Paged):
 async def read_page(call: Call) -> BaseModel:
     query: AuditQuery = call.query
     whose = call.principal.confined(Owner(query.account_id, query.sub_account_id))
-    wanted = DeedFilter(
+    wanted = AuditFilter(
         whose.account_id,
         whose.sub_account_id,
         query.subject,
@@ -61,7 +61,7 @@ async def read_page(call: Call) -> BaseModel:
         query.since,
         query.until,
     )
-    found = await call.services.audit_log.deeds(wanted, query.limit + 1, paging.after_id(query.cursor))
+    found = await call.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda deed: str(deed.id))
     return Page[DeedAnswer](items=[DeedAnswer.of(deed, call.principal) for deed in page], next_cursor=cursor)
 

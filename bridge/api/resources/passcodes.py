@@ -15,7 +15,7 @@ from bridge.api.http.patch import Change, Leaving, kept
 from bridge.api.http.wire import Answer, GivenTime, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.passcode import Role
-from bridge.domain.provisioning.tenants import Passcode, Terms
+from bridge.domain.provisioning.tenants import Passcode, PasscodeTerms
 from bridge.domain.provisioning.validation import LABEL_MAX, USES_MAX
 from bridge.usecases.provisioning import provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
@@ -41,7 +41,7 @@ class NewPasscode(Request):
     )
 
     def wanted(self) -> WantedCode:
-        terms = Terms(self.label, self.valid_from, self.valid_until, self.max_uses)
+        terms = PasscodeTerms(self.label, self.valid_from, self.valid_until, self.max_uses)
         return WantedCode(self.role, self.digits, terms, self.pin)
 
 

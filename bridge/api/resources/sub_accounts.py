@@ -15,7 +15,7 @@ from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.api.resources.accounts import Labels, MaxCallers
 from bridge.api.resources.rooms import RoomAnswer
 from bridge.domain.access.principal import Scope
-from bridge.domain.provisioning.tenants import Kind, State, SubAccount
+from bridge.domain.provisioning.tenants import State, SubAccount, SubAccountKind
 from bridge.domain.provisioning.validation import COST_CENTRE_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
 from bridge.usecases.provisioning import provision, update
@@ -46,7 +46,7 @@ FORGEABLE: Final = (
 class NewSubAccount(Request):
     user_id: UserId
     name: Name = Field(examples=["Ada Jensen"])
-    kind: Kind = Kind.EMPLOYEE
+    kind: SubAccountKind = SubAccountKind.EMPLOYEE
     cost_centre: CostCentre = ""
     max_callers: MaxCallers = None
     trust_callers: TrustCallers = False
@@ -62,7 +62,7 @@ class SubAccountChange(Change):
 
     user_id: UserId = kept()
     name: Name = kept()
-    kind: Kind = kept()
+    kind: SubAccountKind = kept()
     state: State = kept(description="closed is for good, and revokes the passcodes")
     cost_centre: CostCentre = kept()
     max_callers: MaxCallers = kept()
@@ -75,7 +75,7 @@ class SubAccountAnswer(Answer):
     account_id: UUID
     user_id: str
     name: str
-    kind: Kind
+    kind: SubAccountKind
     state: State
     created_at: Time
     cost_centre: str
@@ -94,7 +94,7 @@ class SubAccountAnswer(Answer):
 
 class SubAccountsQuery(Paged):
     user_id: str | None = Field(None, max_length=USER_ID_MAX)
-    kind: Kind | None = None
+    kind: SubAccountKind | None = None
     state: State | None = None
     label: str | None = Field(
         None,

@@ -13,7 +13,7 @@ from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.webhooks import event as webhook
 from bridge.domain.webhooks import target
-from bridge.domain.webhooks.event import Delivery, DeliveryState, Kind, Webhook, WebhookState
+from bridge.domain.webhooks.event import Delivery, DeliveryState, EventKind, Webhook, WebhookState
 from bridge.usecases.services import Call
 from bridge.usecases.webhooks import keep_webhooks
 
@@ -95,7 +95,7 @@ class WebhooksQuery(Paged):
 
 class DeliveriesQuery(Paged):
     state: DeliveryState | None = None
-    event: Kind | None = None
+    event: EventKind | None = None
 
 
 async def create(call: Call) -> BaseModel:

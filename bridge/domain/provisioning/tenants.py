@@ -15,7 +15,7 @@ _TIME_ZONES = available_timezones() - {"localtime", "Factory", "posixrules"}
 """Known by name wherever the daemon runs. Zones with leap seconds (`right/…`) are not among them."""
 
 
-class Kind(StrEnum):
+class SubAccountKind(StrEnum):
     """What a sub-account stands for."""
 
     EMPLOYEE = "employee"
@@ -82,7 +82,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PasscodeTerms:
     """What its owner may settle of a passcode. It admits from `valid_from` up to `valid_until`, `max_uses` times; None
     bounds nothing."""
 
@@ -92,7 +92,7 @@ class Terms:
     max_uses: int | None = None
 
 
-ANY_TIME: Final = Terms()
+ANY_TIME: Final = PasscodeTerms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class SubAccount:
     account_id: UUID
     user_id: str
     name: str
-    kind: Kind
+    kind: SubAccountKind
     state: State
     created_at: datetime
     rooms: tuple[Room, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bridge.domain import money, phone, text
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning import tenants
-from bridge.domain.provisioning.tenants import Terms
+from bridge.domain.provisioning.tenants import PasscodeTerms
 
 CALLERS_MAX: Final = 100_000
 PARTICIPANTS_MAX: Final = 10_000
@@ -25,7 +25,7 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in given.items()}
 
 
-def window(terms: Terms) -> Terms:
+def window(terms: PasscodeTerms) -> PasscodeTerms:
     """Terms whose times are in order. Raises Invalid."""
     if terms.valid_from is not None and terms.valid_until is not None and terms.valid_from >= terms.valid_until:
         raise Invalid("valid_until", "lies after valid_from")

@@ -20,7 +20,7 @@ EVERY: Final = "*"
 GUESSING_LANE: Final = "guessing"
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What happened."""
 
     SUB_ACCOUNT_CREATED = "sub_account.created"
@@ -44,12 +44,12 @@ class Kind(StrEnum):
 
 
 ROOM_KINDS: Final = (
-    Kind.CONFERENCE_STARTED,
-    Kind.PARTICIPANT_JOINED,
-    Kind.PARTICIPANT_LEFT,
-    Kind.CONFERENCE_ENDED,
+    EventKind.CONFERENCE_STARTED,
+    EventKind.PARTICIPANT_JOINED,
+    EventKind.PARTICIPANT_LEFT,
+    EventKind.CONFERENCE_ENDED,
 )
-KINDS: Final = tuple(kind for kind in Kind if kind is not Kind.PING)
+KINDS: Final = tuple(kind for kind in EventKind if kind is not EventKind.PING)
 """All that a webhook can ask for."""
 
 
@@ -75,7 +75,7 @@ class Event:
     """
 
     id: UUID
-    kind: Kind
+    kind: EventKind
     created_at: datetime
     account_id: UUID | None
     lane: str
@@ -130,37 +130,39 @@ class Delivery:
     payload: Mapping[str, Any]
 
 
-def of_owner(event_id: UUID, kind: Kind, created_at: datetime, owner: Owner, subject: SubAccount | Passcode) -> Event:
+def of_owner(
+    event_id: UUID, kind: EventKind, created_at: datetime, owner: Owner, subject: SubAccount | Passcode
+) -> Event:
     """An event of provisioning. What concerns one sub-account is told in its order."""
     lane = owner.sub_account_id or owner.account_id
     return Event(event_id, kind, created_at, owner.account_id, str(lane), subject)
 
 
-def kind_of_change(before: State, after: State) -> Kind:
+def kind_of_change(before: State, after: State) -> EventKind:
     """What it is when a sub-account that was in a state is changed, and is in another or the same."""
     match before, after:
         case State.CLOSED, _:
-            return Kind.SUB_ACCOUNT_UPDATED
+            return EventKind.SUB_ACCOUNT_UPDATED
         case _, State.CLOSED:
-            return Kind.SUB_ACCOUNT_CLOSED
+            return EventKind.SUB_ACCOUNT_CLOSED
         case State.ACTIVE, State.SUSPENDED:
-            return Kind.SUB_ACCOUNT_SUSPENDED
+            return EventKind.SUB_ACCOUNT_SUSPENDED
         case State.SUSPENDED, State.ACTIVE:
-            return Kind.SUB_ACCOUNT_RESUMED
+            return EventKind.SUB_ACCOUNT_RESUMED
         case _:
-            return Kind.SUB_ACCOUNT_UPDATED
+            return EventKind.SUB_ACCOUNT_UPDATED
 
 
 def guessing(event_id: UUID, at: datetime, access_number: str | None, level: float, *, begun: bool) -> Event:
     """That guessing has begun or ended, on an access number or (None) in the installation as a whole; `level` is that
     of recent failures. It is the operator's business alone."""
-    kind = Kind.GUESSING_DETECTED if begun else Kind.GUESSING_ENDED
+    kind = EventKind.GUESSING_DETECTED if begun else EventKind.GUESSING_ENDED
     subject = {"access_number": access_number, "failures": round(level)}
     return Event(event_id, kind, at, None, GUESSING_LANE, subject)
 
 
 def wanted(events: Sequence[str]) -> tuple[str, ...]:
-    """What a webhook asks for, each once, in the order of Kind. Raises Invalid."""
+    """What a webhook asks for, each once, in the order of EventKind. Raises Invalid."""
     if EVERY in events:
         if set(events) != {EVERY}:
             raise Invalid("events", f"{EVERY!r} means every event: leave the others out")

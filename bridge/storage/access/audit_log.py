@@ -15,7 +15,7 @@ from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import audit_log
-from bridge.usecases.access.ports import Deed, DeedFilter
+from bridge.usecases.access.ports import AuditEntry, AuditFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PostgresAuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def deeds(self, wanted: DeedFilter, limit: int, after: UUID | None = None) -> list[Deed]:
+    async def entries(self, wanted: AuditFilter, limit: int, after: UUID | None = None) -> list[AuditEntry]:
         at = audit_log.c
         statement = select(audit_log)
         for name in ("account_id", "sub_account_id", "subject", "subject_id", "action", "actor"):
@@ -104,4 +104,4 @@ class PostgresAuditLog:
             statement = statement.where(at.created_at < wanted.until)
         async with self._database.transaction() as connection:
             found = await connection.execute(page(statement, audit_log, limit, after))
-            return [Deed(**row) for row in found.mappings()]
+            return [AuditEntry(**row) for row in found.mappings()]

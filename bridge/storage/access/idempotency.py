@@ -10,8 +10,8 @@ from bridge.domain.errors import BridgeError, Conflict
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import idempotency_keys
-from bridge.usecases.access.ports import BeingAnswered, KeptAnswer
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.access.ports import RequestInProgress, StoredResponse
+from bridge.usecases.provisioning.ports import Keys
 
 KEPT: Final = timedelta(hours=24)
 PRUNED_AT_ONCE: Final = 100
@@ -25,28 +25,30 @@ _PRUNED: Final = delete(idempotency_keys).where(
 )
 
 
-class PostgresAnswers:
-    """Implements access_ports.Answers. Answers may hold digits of passcodes: they are sealed as these are."""
+class PostgresIdempotencyStore:
+    """Implements access_ports.IdempotencyStore. Answers may hold digits of passcodes: they are sealed as these are."""
 
     def __init__(self, database: Database, keys: Keys) -> None:
         self._database = database
         self._keys = keys
 
-    async def earlier(self, owner: str, key: str) -> KeptAnswer | None:
+    async def earlier(self, owner: str, key: str) -> StoredResponse | None:
         asked = select(_AT.request, _AT.status, _AT.answer).where(_AT.owner == owner, _AT.key == key, ~_OLD)
         async with self._database.transaction() as connection:
             if not await locks.answering(connection, f"{owner} {key}"):
-                raise BeingAnswered("a request with this Idempotency-Key is being carried out: ask again in a moment")
+                raise RequestInProgress(
+                    "a request with this Idempotency-Key is being carried out: ask again in a moment"
+                )
             row = (await connection.execute(asked)).one_or_none()
         if row is None:
             return None
         try:
-            return KeptAnswer(row.request, row.status, self._keys.unseal(row.answer))
+            return StoredResponse(row.request, row.status, self._keys.unseal(row.answer))
         except BridgeError as error:
             # Carried out it was: to do so again would be worse than to say nothing of how.
             raise Conflict("this was carried out, but its answer was sealed under a key that is gone") from error
 
-    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
+    async def keep(self, owner: str, key: str, answer: StoredResponse) -> None:
         values = {"request": answer.request, "status": answer.status, "answer": self._keys.seal(answer.answer)}
         statement = insert(idempotency_keys).values(owner=owner, key=key, **values)
         again = {**values, "created_at": func.clock_timestamp()}

@@ -18,7 +18,7 @@ from bridge.storage.directory.rows import Found
 from bridge.storage.directory.sync import FollowingDirectory
 from bridge.storage.directory.uses import Use
 from bridge.storage.postgres.database import Database
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 
 CONFIRM_S: Final = 0.5
 

@@ -23,7 +23,7 @@ def application(node: str) -> str:
     return _PREFIX + node
 
 
-class Charge:
+class NodeClaim:
     """Whether this node is the one in charge. `refusal` says why not; a node that can't ask stays what it was."""
 
     def __init__(self, node: str) -> None:

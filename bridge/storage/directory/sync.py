@@ -14,6 +14,7 @@ import structlog
 from bridge.domain.errors import Unavailable
 from bridge.storage.directory import node_claim, source
 from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
+from bridge.storage.directory.node_claim import NodeClaim
 from bridge.storage.directory.source import CHUNK, Everything, News
 from bridge.storage.directory.uses import UsesFile
 from bridge.storage.postgres.database import Database
@@ -46,7 +47,7 @@ class FollowingDirectory:
         self._uses = UsesFile(state_dir / "uses.lmdb")
         # Rows of limited uses that only a look-up in Postgres has seen, and the changes they are as of.
         self._confirmed: dict[bytes, tuple[bytes, int]] = {}
-        self._charge = node_claim.Charge(node)
+        self._node_claim = NodeClaim(node)
         # The file's writings are long, one at a time, and not the event loop's.
         self._writer = ThreadPoolExecutor(1, "directory")
         self._lock = asyncio.Lock()
@@ -78,7 +79,7 @@ class FollowingDirectory:
         """Why this node must not admit callers now, if so."""
         if self._file.mark is None:
             return f"the directory of passcodes was never filled: {self._trouble}"
-        return self._charge.refusal
+        return self._node_claim.refusal
 
     def age_s(self) -> float:
         """Seconds since it was known to be fresh, or since the start."""
@@ -128,7 +129,7 @@ class FollowingDirectory:
             connection.add_termination_listener(self._notified)
             while not connection.is_closed():
                 self._news.clear()
-                await self._charge.claim(connection)
+                await self._node_claim.claim(connection)
                 await self._catch_up()
                 self._hears = True
                 await self._prune()

@@ -16,7 +16,7 @@ from sqlalchemy.types import Uuid
 
 from bridge.domain.metering.records import Stay
 from bridge.domain.webhooks import payload
-from bridge.domain.webhooks.event import ROOM_KINDS, Conference, Event, Kind
+from bridge.domain.webhooks.event import ROOM_KINDS, Conference, Event, EventKind
 from bridge.storage.metering import minutes
 from bridge.storage.postgres import current_records
 from bridge.storage.postgres.bulk import Row
@@ -60,13 +60,13 @@ async def emit(connection: AsyncConnection, known: Before, recorded: Collection[
 def _in_order(
     joined: Iterable[Stay], left: Iterable[Stay], begun: Collection[UUID], ended: Collection[Conference]
 ) -> Iterable[Event]:
-    events = [_participant(Kind.PARTICIPANT_JOINED, payload.at_joining(stay), stay.joined_at) for stay in joined]
-    events += [_participant(Kind.PARTICIPANT_LEFT, stay, stay.left_at or stay.joined_at) for stay in left]
+    events = [_participant(EventKind.PARTICIPANT_JOINED, payload.at_joining(stay), stay.joined_at) for stay in joined]
+    events += [_participant(EventKind.PARTICIPANT_LEFT, stay, stay.left_at or stay.joined_at) for stay in left]
     first = {stay.conference_id: stay for stay in sorted(joined, key=_joining, reverse=True)}
-    yield from (_conference(Kind.CONFERENCE_STARTED, _conference_of(first[one]), first[one].id) for one in begun)
+    yield from (_conference(EventKind.CONFERENCE_STARTED, _conference_of(first[one]), first[one].id) for one in begun)
     yield from sorted(events, key=lambda event: event.created_at)
     last = {stay.conference_id: stay for stay in sorted(left, key=_leaving)}
-    yield from (_conference(Kind.CONFERENCE_ENDED, one, last[one.id].id) for one in ended)
+    yield from (_conference(EventKind.CONFERENCE_ENDED, one, last[one.id].id) for one in ended)
 
 
 def _joining(stay: Stay) -> tuple[datetime, UUID]:
@@ -77,11 +77,11 @@ def _leaving(stay: Stay) -> tuple[datetime, UUID]:
     return stay.left_at or stay.joined_at, stay.id
 
 
-def _participant(kind: Kind, stay: Stay, at: datetime) -> Event:
+def _participant(kind: EventKind, stay: Stay, at: datetime) -> Event:
     return Event(uuid5(_EVENTS, f"{kind}|{stay.id}"), kind, at, stay.account_id, str(stay.conference_id), stay)
 
 
-def _conference(kind: Kind, told: Conference, by: UUID) -> Event:
+def _conference(kind: EventKind, told: Conference, by: UUID) -> Event:
     """`by` is the stay that began or ended it: one that is found late, after a fault, ends a conference once more."""
     at = told.ended_at or told.started_at
     return Event(uuid5(_EVENTS, f"{kind}|{told.id}|{by}"), kind, at, told.account_id, str(told.id), told)

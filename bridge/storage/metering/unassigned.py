@@ -36,7 +36,7 @@ class Unowned:
     stamped: Mapping[str, str]
 
 
-class PostgresOwners:
+class PostgresUnassignedRecords:
     """Implements no port: commands use it as it is."""
 
     def __init__(self, database: Database) -> None:

@@ -17,11 +17,11 @@ from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import access_numbers
 from bridge.storage.provisioning import accounts
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import NOTHING, Changes, Place
 
 
-class AccessNumbers(Part):
+class PostgresAccessNumbers(Repository):
     """The part of ports.Tenants that is about access numbers."""
 
     async def add_access_number(self, number: str, kind: NumberKind, rest: Changes = NOTHING) -> AccessNumber:

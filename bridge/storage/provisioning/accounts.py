@@ -28,7 +28,7 @@ from bridge.storage.postgres.tables import (
     webhooks,
 )
 from bridge.storage.provisioning import code_space
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import NOTHING, Changes, Place
 
 _SETTLED: Final = frozenset({"currency", "time_zone"})
@@ -42,7 +42,7 @@ _WITHIN: Final = {
 }
 
 
-class Accounts(Part):
+class PostgresAccounts(Repository):
     """The part of ports.Tenants that is about accounts."""
 
     async def add_account(self, name: str, currency: str, time_zone: str, rest: Changes = NOTHING) -> Account:

@@ -11,7 +11,7 @@ MOST: Final = 10
 SPAN_S: Final = 3600.0
 
 
-class Choices:
+class ChosenCodeLimit:
     """Refused choices of the last SPAN_S, of all accounts that had any."""
 
     def __init__(self) -> None:

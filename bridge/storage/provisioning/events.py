@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
 from bridge.domain.webhooks import event
-from bridge.domain.webhooks.event import Event, Kind
+from bridge.domain.webhooks.event import Event, EventKind
 from bridge.storage.webhooks import outbox
 
 
 async def listening(connection: AsyncConnection, account_id: UUID) -> bool:
     """Whether anybody wants to be told of what is made in an account. To be asked before its turn to write codes: all
     others wait for that to end."""
-    kinds = (Kind.SUB_ACCOUNT_CREATED, Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
+    kinds = (EventKind.SUB_ACCOUNT_CREATED, EventKind.PASSCODE_CREATED, EventKind.PASSCODE_ROTATED)
     return bool(await outbox.audience(connection, {account_id}, kinds))
 
 
@@ -25,8 +25,8 @@ async def sub_accounts_created(connection: AsyncConnection, made: Sequence[SubAc
     events: list[Event] = []
     for one in made:
         owner = Owner(one.account_id, one.id)
-        events.append(_event(Kind.SUB_ACCOUNT_CREATED, owner, one))
-        events += [_event(Kind.PASSCODE_CREATED, owner, code) for room in one.rooms for code in room.passcodes]
+        events.append(_event(EventKind.SUB_ACCOUNT_CREATED, owner, one))
+        events += [_event(EventKind.PASSCODE_CREATED, owner, code) for room in one.rooms for code in room.passcodes]
     await outbox.emit(connection, events)
 
 
@@ -40,7 +40,7 @@ async def passcodes_created(
     connection: AsyncConnection, account_id: UUID, sub_account_id: UUID, made: Sequence[Passcode]
 ) -> None:
     """New passcodes of a sub-account; those that take the place of another are told as rotated."""
-    kinds = (Kind.PASSCODE_CREATED, Kind.PASSCODE_ROTATED)
+    kinds = (EventKind.PASSCODE_CREATED, EventKind.PASSCODE_ROTATED)
     owner = Owner(account_id, sub_account_id)
     await outbox.emit(connection, [_event(kinds[code.replaces is not None], owner, code) for code in made])
 
@@ -50,8 +50,8 @@ async def passcodes_revoked(
 ) -> None:
     """Passcodes of a sub-account, as they are now."""
     owner = Owner(account_id, sub_account_id)
-    await outbox.emit(connection, [_event(Kind.PASSCODE_REVOKED, owner, code) for code in revoked])
+    await outbox.emit(connection, [_event(EventKind.PASSCODE_REVOKED, owner, code) for code in revoked])
 
 
-def _event(kind: Kind, owner: Owner, subject: SubAccount | Passcode) -> Event:
+def _event(kind: EventKind, owner: Owner, subject: SubAccount | Passcode) -> Event:
     return event.of_owner(uuid4(), kind, datetime.now(UTC), owner, subject)

@@ -16,11 +16,11 @@ from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import known_callers, rooms, sub_accounts
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, Place
 
 
-class KnownCallers(Part):
+class PostgresKnownCallers(Repository):
     """The part of ports.Tenants that is about known callers."""
 
     async def add_known_caller(

@@ -17,7 +17,7 @@ from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import SHARED, passcodes, rooms
 from bridge.storage.provisioning import code_space as codes
 from bridge.storage.provisioning import events
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, CodeSite, CodeSpace, CodeTaken, NewCode, PasscodeFilter, Place
 
 _ALL: Final = PasscodeFilter()
@@ -43,7 +43,7 @@ FROM passcodes JOIN rooms ON rooms.id = passcodes.room_id WHERE passcodes.id = :
 )
 
 
-class Passcodes(Part):
+class PostgresPasscodes(Repository):
     """The part of ports.Tenants that is about passcodes."""
 
     async def code_space(self, account_id: UUID | None = None) -> CodeSpace:
@@ -62,13 +62,13 @@ class Passcodes(Part):
         return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
-        async with self._database.joined() as connection:
+        async with self._database.same_transaction() as connection:
             listening = await events.listening(connection, site.account_id)
             taken = await codes.taken(connection, site.space, new, site.account_id, site.room_id)
             if any(code.chosen for code in new):
-                self._choices.check(site.account_id)
+                self._chosen_code_limit.check(site.account_id)
             if refused := sum(new[place].chosen for place in taken):
-                self._choices.refuse(site.account_id, refused)
+                self._chosen_code_limit.refuse(site.account_id, refused)
             if taken:
                 raise CodeTaken(taken)
             placed = [(site.room_id, code) for code in new]
@@ -82,11 +82,11 @@ class Passcodes(Part):
     async def note_refused(self, site: CodeSite, count: int) -> None:
         """Raises TooMany when more were refused by now than an account may have refused."""
         owner = Owner(site.account_id, site.sub_account_id)
-        async with self._database.apart() as connection:
+        async with self._database.separate_transaction() as connection:
             await audit_log.note(
                 connection, "passcode.choice_refused", "room", site.room_id, owner, {"passcodes": count}
             )
-        self._choices.check(site.account_id, more=1)
+        self._chosen_code_limit.check(site.account_id, more=1)
 
     async def passcode(self, passcode_id: UUID) -> Passcode:
         async with self._database.snapshot() as connection:

@@ -15,11 +15,11 @@ from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import project_codes, sub_accounts
 from bridge.storage.provisioning import accounts
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, Place
 
 
-class ProjectCodes(Part):
+class PostgresProjectCodes(Repository):
     """The part of ports.Tenants that is about project codes."""
 
     async def add_project_code(

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.tables import SHARED
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import RenewedCode, StaleCode
 
 _STALE: Final = text(
@@ -30,7 +30,7 @@ WHERE passcodes.id = new.id AND passcodes.state = 'live' AND passcodes.digest = 
 )
 
 
-class Renewal(Part):
+class PostgresPasscodeRenewal(Repository):
     """The part of ports.Tenants that is about renewing what codes are kept under."""
 
     async def stale_codes(self, key_id: str, limit: int) -> list[StaleCode]:

@@ -18,7 +18,7 @@ from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import passcodes, rooms, sub_accounts
 from bridge.storage.provisioning import code_space, events
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewCode, Place
 
 ROOM: Final = ("sub_account_id", "name", "created_at", "state", "max_participants", "version")
@@ -26,7 +26,7 @@ SHOWN: Final = 50
 """So many rooms of a sub-account, and live passcodes of a room, are told with it; lists of their own tell all."""
 
 
-class Rooms(Part):
+class PostgresRooms(Repository):
     """The part of ports.Tenants that is about rooms."""
 
     async def add_room(
@@ -34,7 +34,7 @@ class Rooms(Part):
     ) -> Room:
         """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
-        async with self._database.joined() as connection:
+        async with self._database.same_transaction() as connection:
             if taken := await code_space.taken(connection, seen, codes_of_it):
                 raise CodeTaken(taken)
             owner = (await connection.execute(owner_of)).one_or_none()

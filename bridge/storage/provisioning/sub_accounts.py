@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, InvalidRows, NotFound
-from bridge.domain.provisioning.tenants import Kind, Room, State, SubAccount
+from bridge.domain.provisioning.tenants import Room, State, SubAccount, SubAccountKind
 from bridge.storage.access import audit_log as audit
 from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
@@ -29,7 +29,7 @@ from bridge.storage.postgres.tables import (
     sub_accounts,
 )
 from bridge.storage.provisioning import accounts, code_space, events
-from bridge.storage.provisioning.repository import Part
+from bridge.storage.provisioning.repository import Repository
 from bridge.storage.provisioning.rooms import ROOM, of_owners, room_of
 from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewSubAccount, Place, SubAccountFilter
 
@@ -42,14 +42,14 @@ _USED: Final = {"minute records": minute_records, "open stays": open_stays}
 _OWNED: Final = (known_callers, project_codes, api_keys, rooms)
 
 
-class SubAccounts(Part):
+class PostgresSubAccounts(Repository):
     """The part of ports.Tenants that is about sub-accounts."""
 
     async def add_sub_accounts(
         self, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
     ) -> list[SubAccount]:
         """All with the same fields. Raises NotFound (the account) and what the port says."""
-        async with self._database.joined() as connection:
+        async with self._database.same_transaction() as connection:
             listening = await events.listening(connection, account_id)
             if taken := await code_space.taken(
                 connection, seen, [code for one in new for code in one.codes], account_id
@@ -199,7 +199,7 @@ def _sub_account(row: RowMapping, owned: Sequence[Room]) -> SubAccount:
         account_id=row["account_id"],
         user_id=row["user_id"],
         name=row["name"],
-        kind=Kind(row["kind"]),
+        kind=SubAccountKind(row["kind"]),
         state=State(row["state"]),
         created_at=row["created_at"],
         rooms=tuple(owned),

@@ -1,14 +1,23 @@
 """Accounts and what belongs to them, in Postgres."""
 
-from bridge.storage.provisioning.access_numbers import AccessNumbers
-from bridge.storage.provisioning.accounts import Accounts
-from bridge.storage.provisioning.known_callers import KnownCallers
-from bridge.storage.provisioning.passcodes import Passcodes
-from bridge.storage.provisioning.project_codes import ProjectCodes
-from bridge.storage.provisioning.renewal import Renewal
-from bridge.storage.provisioning.rooms import Rooms
-from bridge.storage.provisioning.sub_accounts import SubAccounts
+from bridge.storage.provisioning.access_numbers import PostgresAccessNumbers
+from bridge.storage.provisioning.accounts import PostgresAccounts
+from bridge.storage.provisioning.known_callers import PostgresKnownCallers
+from bridge.storage.provisioning.passcodes import PostgresPasscodes
+from bridge.storage.provisioning.project_codes import PostgresProjectCodes
+from bridge.storage.provisioning.renewal import PostgresPasscodeRenewal
+from bridge.storage.provisioning.rooms import PostgresRooms
+from bridge.storage.provisioning.sub_accounts import PostgresSubAccounts
 
 
-class PostgresTenants(Accounts, SubAccounts, Rooms, Passcodes, Renewal, AccessNumbers, ProjectCodes, KnownCallers):
+class PostgresTenants(
+    PostgresAccounts,
+    PostgresSubAccounts,
+    PostgresRooms,
+    PostgresPasscodes,
+    PostgresPasscodeRenewal,
+    PostgresAccessNumbers,
+    PostgresProjectCodes,
+    PostgresKnownCallers,
+):
     """Implements tenants.Tenants."""

@@ -1,7 +1,6 @@
 """Deliveries that wait: each lane of a webhook in order, one at a time, whatever becomes of other lanes."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +13,7 @@ from bridge.domain.webhooks.retry import PATIENCE, Reply
 from bridge.storage.access import audit_log
 from bridge.storage.access.audit_log import Actor
 from bridge.storage.postgres.database import Database
-from bridge.usecases.webhooks.deliver_webhooks import Attempt, Claimed
+from bridge.usecases.webhooks.ports import ClaimedAttempts, DeliveryAttempt, DeliveryBacklog
 
 LEASE: Final = timedelta(seconds=30)
 """How long an attempt may take, from its claim to its settlement."""
@@ -73,7 +72,7 @@ _PAUSE: Final = text("""
 UPDATE webhooks SET state = 'paused', version = version + 1, updated_at = clock_timestamp()
 WHERE id = :id AND state = 'active' RETURNING account_id
 """)
-_WAITING: Final = text("""
+_BACKLOG: Final = text("""
 SELECT count(*) AS waiting, extract(epoch FROM clock_timestamp() - min(delivery.created_at)) AS oldest_s
 FROM webhook_deliveries AS delivery JOIN webhooks ON webhooks.id = webhook_id
 WHERE delivery.state = 'pending' AND webhooks.state = 'active'
@@ -89,28 +88,20 @@ DELETE FROM webhook_deliveries WHERE created_at < now() - CAST(:kept AS interval
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How many deliveries of webhooks that are not paused wait, and for how long the oldest has."""
-
-    count: int
-    oldest_s: float
-
-
 class PostgresDeliveries:
-    """Implements deliver_webhooks.Deliveries. A claim is good for `lease`."""
+    """Implements webhook_ports.DeliveryStore. A claim is good for `lease`."""
 
     def __init__(self, database: Database, lease: timedelta = LEASE) -> None:
         self._database = database
         self._lease = lease
 
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> Claimed:
+    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
         asked = {"most": most, "of_one": of_one, "without": list(without), "lease": self._lease, "look": LOOK}
         async with self._database.transaction() as connection:
             rows = (await connection.execute(CLAIM, asked)).mappings().all()
-        return Claimed([_attempt(row) for row in rows if row["is_first"]], bool(rows))
+        return ClaimedAttempts([_attempt(row) for row in rows if row["is_first"]], bool(rows))
 
-    async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:
+    async def settle(self, attempt: DeliveryAttempt, reply: Reply, wait_s: float | None) -> None:
         state = "delivered" if reply.delivered else "failed" if wait_s is None else "pending"
         noted = {
             "id": attempt.delivery_id,
@@ -132,11 +123,10 @@ class PostgresDeliveries:
                         owner = Owner(paused.account_id)
                         await audit_log.note(connection, "webhook.paused", "webhook", attempt.webhook_id, owner, detail)
 
-    async def waiting(self) -> Waiting:
-        """Raises Unavailable."""
+    async def backlog(self) -> DeliveryBacklog:
         async with self._database.transaction() as connection:
-            row = (await connection.execute(_WAITING)).one()
-        return Waiting(row.waiting, float(row.oldest_s or 0))
+            row = (await connection.execute(_BACKLOG)).one()
+        return DeliveryBacklog(row.waiting, float(row.oldest_s or 0))
 
     async def tidy(self) -> None:
         """Give up what waits too long for a paused webhook, and forget what is over for long. Raises Unavailable."""
@@ -145,8 +135,8 @@ class PostgresDeliveries:
             await connection.execute(_PRUNE, {"kept": KEPT})
 
 
-def _attempt(row: Any) -> Attempt:
-    return Attempt(
+def _attempt(row: Any) -> DeliveryAttempt:
+    return DeliveryAttempt(
         row["id"],
         row["webhook_id"],
         row["event_id"],

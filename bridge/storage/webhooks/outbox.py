@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.webhooks import payload
-from bridge.domain.webhooks.event import EVERY, Event, Kind
+from bridge.domain.webhooks.event import EVERY, Event, EventKind
 from bridge.storage.postgres.database import Database
 
 _AUDIENCE: Final = text("""
@@ -45,7 +45,9 @@ class Audience:
         return any((who, what) in self._wanted for who in (None, event.account_id) for what in (EVERY, event.kind))
 
 
-async def audience(connection: AsyncConnection, accounts: Collection[UUID | None], kinds: Collection[Kind]) -> Audience:
+async def audience(
+    connection: AsyncConnection, accounts: Collection[UUID | None], kinds: Collection[EventKind]
+) -> Audience:
     """Those who may want to be told events of these kinds, of these accounts."""
     asked = {"accounts": [one for one in accounts if one is not None], "kinds": [*kinds, EVERY]}
     rows = await connection.execute(_AUDIENCE, asked)

@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound, Stale
 from bridge.domain.webhooks import payload
-from bridge.domain.webhooks.event import MOST, Delivery, DeliveryState, Event, Kind, Webhook, WebhookState
+from bridge.domain.webhooks.event import MOST, Delivery, DeliveryState, Event, EventKind, Webhook, WebhookState
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables import accounts, webhook_deliveries, webhooks
-from bridge.usecases.webhooks.keep_webhooks import Changes
+from bridge.usecases.webhooks.ports import WebhookChanges
 
 _HOOK: Final = webhooks.c
 _WAY: Final = webhook_deliveries.c
@@ -25,7 +25,7 @@ _TOLD: Final = tuple(column for column in webhooks.columns if column.name not in
 
 
 class PostgresWebhooks:
-    """Implements keep_webhooks.Webhooks."""
+    """Implements webhook_ports.Webhooks."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -67,7 +67,7 @@ class PostgresWebhooks:
             rows = await connection.execute(page(statement, webhooks, limit, after))
             return [_webhook(row) for row in rows.mappings()]
 
-    async def change(self, webhook_id: UUID, changes: Changes, expected: int | None = None) -> Webhook:
+    async def change(self, webhook_id: UUID, changes: WebhookChanges, expected: int | None = None) -> Webhook:
         values: dict[str, Any] = {
             "url": changes.url,
             "events": None if changes.events is None else list(changes.events),
@@ -124,7 +124,7 @@ class PostgresWebhooks:
             if found.state is WebhookState.PAUSED:
                 raise Conflict("the webhook is paused: make it active first")
             about = {"webhook_id": str(found.id), "label": found.label}
-            event = Event(uuid4(), Kind.PING, datetime.now(UTC), found.account_id, f"ping {found.id}", about)
+            event = Event(uuid4(), EventKind.PING, datetime.now(UTC), found.account_id, f"ping {found.id}", about)
             values = {
                 "webhook_id": webhook_id,
                 "event_id": event.id,

@@ -73,12 +73,12 @@ class Ownership(Protocol):
         """The owners of those that there are, by one look-up. `kind` is one of OWNED."""
 
 
-class BeingAnswered(Conflict):
+class RequestInProgress(Conflict):
     """A request with this Idempotency-Key is being carried out now: ask again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class StoredResponse:
     """What a request with an Idempotency-Key was answered. `request` is a digest of all that was asked."""
 
     request: bytes
@@ -86,19 +86,19 @@ class KeptAnswer:
     answer: str
 
 
-class Answers(Protocol):
+class IdempotencyStore(Protocol):
     """Answers to requests that bore an Idempotency-Key, for a day."""
 
-    async def earlier(self, owner: str, key: str) -> KeptAnswer | None:
+    async def earlier(self, owner: str, key: str) -> StoredResponse | None:
         """What was answered already. From here to the end of the transaction nobody else answers that key of that
-        owner. Raises BeingAnswered, Conflict (it cannot be told any more), Unavailable."""
+        owner. Raises RequestInProgress, Conflict (it cannot be told any more), Unavailable."""
 
-    async def keep(self, owner: str, key: str, answer: KeptAnswer) -> None:
+    async def keep(self, owner: str, key: str, answer: StoredResponse) -> None:
         """Keep an answer, in the transaction that makes it true. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """A line of the audit log: who did what, to what, whose that is. `actor` is the id of a Principal."""
 
     id: UUID
@@ -115,7 +115,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class DeedFilter:
+class AuditFilter:
     """Which deeds are asked for. None asks for all; `since` and `until` bound [from, until)."""
 
     account_id: UUID | None = None
@@ -131,5 +131,5 @@ class DeedFilter:
 class AuditLog(Protocol):
     """Reading what was done."""
 
-    async def deeds(self, wanted: DeedFilter, limit: int, after: UUID | None = None) -> list[Deed]:
+    async def entries(self, wanted: AuditFilter, limit: int, after: UUID | None = None) -> list[AuditEntry]:
         """In order of time. Raises Unavailable."""

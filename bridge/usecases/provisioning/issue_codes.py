@@ -9,10 +9,9 @@ from uuid import UUID, uuid4
 from bridge.domain.errors import Conflict, Invalid, InvalidRows
 from bridge.domain.provisioning import passcode, weak_codes
 from bridge.domain.provisioning.passcode import Role
-from bridge.domain.provisioning.tenants import ANY_TIME, Terms
+from bridge.domain.provisioning.tenants import ANY_TIME, PasscodeTerms
 from bridge.usecases.provisioning import turns
-from bridge.usecases.provisioning.passcode_keys import Keys
-from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode, NewPin
+from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, Keys, NewCode, NewPin
 
 Stored = TypeVar("Stored")
 TRIES: Final = 20
@@ -26,7 +25,7 @@ class WantedCode:
 
     role: Role
     digits: str | None = None
-    terms: Terms = ANY_TIME
+    terms: PasscodeTerms = ANY_TIME
     pin: str | None = None
     replaces: UUID | None = None
 

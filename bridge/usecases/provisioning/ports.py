@@ -5,7 +5,7 @@ creation, `limit` at most, after a place. Changes are names of fields with their
 they were made for, None for any: raises Stale when it is not that one any more.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -20,16 +20,36 @@ from bridge.domain.provisioning.tenants import (
     KnownCaller,
     NumberKind,
     Passcode,
+    PasscodeTerms,
     ProjectCode,
     Room,
     SubAccount,
-    Terms,
 )
 
 Place = tuple[datetime, UUID]
 """Where a list was left: `created_at` and `id` of the last item seen."""
 Changes = Mapping[str, Any]
 NOTHING: Final[Changes] = {}
+
+
+# --- The keys of passcodes ----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What passcodes are looked up and sealed under. `seal` and `unseal` are authenticated encryption.
+
+    `older` are look-up keys that codes may still be kept under until all are renewed; `id` names the present one.
+    """
+
+    lookup: bytes
+    seal: Callable[[str], bytes]
+    unseal: Callable[[bytes], str]
+    older: tuple[bytes, ...] = ()
+    id: str = ""
+
+    @property
+    def lookups(self) -> tuple[bytes, ...]:
+        """All keys that a live code may be kept under, the present one first."""
+        return (self.lookup, *self.older)
 
 
 # --- Codes on their way -------------------------------------------------------------------------------------------
@@ -69,7 +89,7 @@ class NewCode:
     digits: str
     key_id: str = ""
     id: UUID = field(default_factory=uuid4)
-    terms: Terms = ANY_TIME
+    terms: PasscodeTerms = ANY_TIME
     pin: NewPin | None = None
     chosen: bool = False
     weak: bool = False

@@ -9,22 +9,21 @@ from bridge.domain.provisioning import validation
 from bridge.domain.provisioning.tenants import (
     AccessNumber,
     Account,
-    Kind,
     KnownCaller,
     NumberKind,
     ProjectCode,
     Room,
     SubAccount,
+    SubAccountKind,
 )
 from bridge.usecases.provisioning import issue_codes, turns
-from bridge.usecases.provisioning.passcode_keys import Keys
-from bridge.usecases.provisioning.ports import NOTHING, Changes, CodeSpace, NewCode, NewSubAccount, Tenants
+from bridge.usecases.provisioning.ports import NOTHING, Changes, CodeSpace, Keys, NewCode, NewSubAccount, Tenants
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, add_passcode, reveal
 
-__all__ = ["Keys", "add_passcode", "reveal"]
+__all__ = ["add_passcode", "reveal"]
 
 _PLAIN: Final[Mapping[str, Any]] = {
-    "kind": Kind.EMPLOYEE,
+    "kind": SubAccountKind.EMPLOYEE,
     "cost_centre": "",
     "max_callers": None,
     "trust_callers": False,
@@ -47,7 +46,7 @@ async def create_sub_account(
     account_id: UUID,
     user_id: str,
     name: str,
-    kind: Kind = Kind.EMPLOYEE,
+    kind: SubAccountKind = SubAccountKind.EMPLOYEE,
     rest: Changes = NOTHING,
 ) -> SubAccount:
     """A sub-account with a room, a host passcode and a guest passcode: all it takes to hold a conference.

@@ -10,11 +10,10 @@ from uuid import UUID
 from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
 from bridge.domain.provisioning import validation
 from bridge.domain.provisioning.passcode import Role
-from bridge.domain.provisioning.tenants import ANY_TIME, Passcode, Terms
+from bridge.domain.provisioning.tenants import ANY_TIME, Passcode, PasscodeTerms
 from bridge.usecases.provisioning import issue_codes, turns
 from bridge.usecases.provisioning.issue_codes import WantedCode
-from bridge.usecases.provisioning.passcode_keys import Keys
-from bridge.usecases.provisioning.ports import Changes, CodeTaken, Passcodes
+from bridge.usecases.provisioning.ports import Changes, CodeTaken, Keys, Passcodes
 
 BULK_MOST: Final = 5000
 OVERLAP_MOST: Final = timedelta(days=7)
@@ -27,7 +26,7 @@ async def add_passcode(
     room_id: UUID,
     role: Role,
     digits: str | None = None,
-    terms: Terms = ANY_TIME,
+    terms: PasscodeTerms = ANY_TIME,
     pin: str | None = None,
 ) -> Passcode:
     """A further passcode of a room: generated, or chosen by its owner. Raises Invalid, NotFound, Conflict, TooMany."""
@@ -109,8 +108,8 @@ async def reveal_all(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> tup
     return keys.unseal(digits), None if pin is None else keys.unseal(pin)
 
 
-def _terms(of: Passcode) -> Terms:
-    return Terms(of.label, of.valid_from, of.valid_until, of.max_uses)
+def _terms(of: Passcode) -> PasscodeTerms:
+    return PasscodeTerms(of.label, of.valid_from, of.valid_until, of.max_uses)
 
 
 async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
@@ -122,7 +121,7 @@ async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
         at = one.terms
         given = {"label": at.label, "valid_from": at.valid_from, "valid_until": at.valid_until, "max_uses": at.max_uses}
         try:
-            good.append(replace(one, terms=validation.window(Terms(**validation.checked(given)))))
+            good.append(replace(one, terms=validation.window(PasscodeTerms(**validation.checked(given)))))
         except Invalid as error:
             bad.append((place, error.field, error.reason))
     if bad:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from bridge.domain.provisioning import passcode
-from bridge.usecases.provisioning.passcode_keys import Keys
-from bridge.usecases.provisioning.ports import Passcodes, RenewedCode, StaleCode
+from bridge.usecases.provisioning.ports import Keys, Passcodes, RenewedCode, StaleCode
 
 BATCH: Final = 1000
 

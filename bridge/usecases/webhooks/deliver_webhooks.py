@@ -3,16 +3,17 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.webhooks import retry, signature
 from bridge.domain.webhooks.retry import Reply
 from bridge.domain.webhooks.signature import Secrets
+from bridge.usecases.webhooks.ports import ClaimedAttempts, Courier, Deliveries, DeliveryAttempt
 
 POLL_S: Final = 0.25
 AWAY_S: Final = 2.0
@@ -23,54 +24,10 @@ MOST_OF_ONE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A delivery that is ours to try now. `body` is the same at each attempt, `number` counts them from 1; `secret` is
-    sealed, `age` is the time since the delivery was made."""
-
-    delivery_id: UUID
-    webhook_id: UUID
-    event_id: UUID
-    event: str
-    lane: str
-    url: str
-    secret: bytes
-    body: bytes
-    number: int
-    age: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What could be claimed. `more`: something else may be due as well."""
-
-    attempts: Sequence[Attempt]
-    more: bool
-
-
-class Deliveries(Protocol):
-    """Where deliveries wait. Every method raises Unavailable."""
-
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> Claimed:
-        """Deliveries that are due, `of_one` at most of each webhook that is not in `without`, and of each lane of a
-        webhook the first that is pending. They are ours for a while; then, if we don't settle them, anybody's."""
-
-    async def settle(self, attempt: Attempt, reply: Reply, wait_s: float | None) -> None:
-        """Note what an attempt came to: received, to be tried again in `wait_s`, or (None) failed for good. When the
-        receiver is gone its webhook is paused. Nothing is noted of a delivery that is ours no longer."""
-
-
-class Courier(Protocol):
-    """Who goes there."""
-
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """One attempt; whatever goes wrong is told in the reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
+class FinishedAttempt:
     """An attempt that ended. Without `wait_s` it is not repeated."""
 
-    attempt: Attempt
+    attempt: DeliveryAttempt
     reply: Reply
     wait_s: float | None
 
@@ -79,16 +36,16 @@ async def deliver_webhooks(
     deliveries: Deliveries,
     courier: Courier,
     unseal: Callable[[bytes], str],
-    on_ended: Callable[[Ended], None],
+    on_ended: Callable[[FinishedAttempt], None],
     on_unavailable: Callable[[Unavailable], None],
-    on_fault: Callable[[Attempt, Exception], None],
+    on_fault: Callable[[DeliveryAttempt, Exception], None],
 ) -> None:
     """Runs for ever. A delivery that was sent, but not settled, is sent again."""
     going: Counter[UUID] = Counter()
     failing: set[UUID] = set()
     wake = asyncio.Event()
 
-    async def deliver(attempt: Attempt) -> None:
+    async def deliver(attempt: DeliveryAttempt) -> None:
         try:
             try:
                 ended = await _attempt(attempt, courier, unseal)
@@ -115,7 +72,7 @@ async def deliver_webhooks(
                     claimed = await deliveries.claim(free, MOST_OF_ONE, full)
                 except Unavailable as error:
                     on_unavailable(error)
-                    claimed, pause_s = Claimed((), False), AWAY_S
+                    claimed, pause_s = ClaimedAttempts((), False), AWAY_S
                 for attempt in claimed.attempts:
                     going[attempt.webhook_id] += 1
                     tasks.create_task(deliver(attempt), name="webhook delivery")
@@ -128,7 +85,7 @@ async def deliver_webhooks(
                 going = +going
 
 
-async def _attempt(attempt: Attempt, courier: Courier, unseal: Callable[[bytes], str]) -> Ended:
+async def _attempt(attempt: DeliveryAttempt, courier: Courier, unseal: Callable[[bytes], str]) -> FinishedAttempt:
     try:
         secrets = Secrets.of_text(unseal(attempt.secret))
     except BridgeError as error:
@@ -139,8 +96,8 @@ async def _attempt(attempt: Attempt, courier: Courier, unseal: Callable[[bytes],
     return _ended(attempt, reply)
 
 
-def _ended(attempt: Attempt, reply: Reply) -> Ended:
+def _ended(attempt: DeliveryAttempt, reply: Reply) -> FinishedAttempt:
     if reply.delivered:
-        return Ended(attempt, reply, None)
+        return FinishedAttempt(attempt, reply, None)
     spread = random.random()  # noqa: S311  # nothing to be guessed
-    return Ended(attempt, reply, retry.again_s(attempt.number, attempt.age, reply, spread))
+    return FinishedAttempt(attempt, reply, retry.again_s(attempt.number, attempt.age, reply, spread))

@@ -2,73 +2,21 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from bridge.domain.errors import Invalid
 from bridge.domain.webhooks import event as webhook
 from bridge.domain.webhooks import signature
 from bridge.domain.webhooks import target as webhook_target
-from bridge.domain.webhooks.event import Delivery, DeliveryState, Webhook, WebhookState
+from bridge.domain.webhooks.event import Webhook, WebhookState
 from bridge.domain.webhooks.signature import SECRET_BYTES, Secrets
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
+from bridge.usecases.webhooks.ports import WebhookChanges, Webhooks
 
 OVERLAP_MAX: Final = timedelta(days=7)
 RENEWED: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is to change; None leaves it as it is."""
-
-    url: str | None = None
-    events: tuple[str, ...] | None = None
-    label: str | None = None
-    state: WebhookState | None = None
-
-
-class Webhooks(Protocol):
-    """Where webhooks are kept. Every method raises Unavailable; those that name one raise NotFound.
-
-    Lists come in order of creation, `limit` at most, after the item with the id `after`; deliveries the latest first.
-    With `expected` a change raises Stale unless the webhook's version is that.
-    """
-
-    async def add(
-        self, account_id: UUID | None, url: str, events: tuple[str, ...], label: str, secret: bytes
-    ) -> Webhook:
-        """Raises Conflict when there are as many as there may be, NotFound for no such account."""
-
-    async def webhook(self, webhook_id: UUID) -> Webhook: ...
-    async def webhooks(self, account_id: UUID | None, limit: int, after: UUID | None = None) -> list[Webhook]:
-        """Those of an account; of all accounts and the operator when it is None."""
-
-    async def change(self, webhook_id: UUID, changes: Changes, expected: int | None = None) -> Webhook: ...
-    async def remove(self, webhook_id: UUID, expected: int | None = None) -> None: ...
-    async def secret(self, webhook_id: UUID) -> bytes: ...
-    async def change_secret(self, webhook_id: UUID, secret: bytes, expected: int | None = None) -> Webhook: ...
-    async def secrets(self, limit: int, after: UUID | None = None) -> list[tuple[UUID, bytes]]:
-        """All of them, sealed, in order of their ids."""
-
-    async def seal_anew(self, webhook_id: UUID, before: bytes, secret: bytes) -> None:
-        """Keep the same secret sealed in another way, unless it has changed meanwhile."""
-
-    async def ping(self, webhook_id: UUID) -> Delivery:
-        """Raises Conflict for one that is paused."""
-
-    async def deliveries(
-        self,
-        webhook_id: UUID,
-        state: DeliveryState | None,
-        event: str | None,
-        limit: int,
-        after: UUID | None = None,
-    ) -> list[Delivery]: ...
-    async def delivery(self, delivery_id: UUID) -> Delivery: ...
-    async def redeliver(self, delivery_id: UUID) -> Delivery:
-        """The same event on its way once more, behind all that wait in its lane. Raises Conflict when it waits."""
 
 
 async def create_webhook(
@@ -100,7 +48,7 @@ async def change_webhook(
     private: bool = False,
 ) -> Webhook:
     """Raises Invalid, NotFound, Stale."""
-    changes = Changes(
+    changes = WebhookChanges(
         None if url is None else webhook_target.url(url, private),
         None if events is None else webhook.wanted(events),
         None if label is None else webhook.labelled(label),

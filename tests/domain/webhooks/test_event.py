@@ -14,11 +14,10 @@ from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Invalid
 from bridge.domain.metering.records import Stay
 from bridge.domain.provisioning.passcode import Role
-from bridge.domain.provisioning.tenants import Kind as SubAccountKind
-from bridge.domain.provisioning.tenants import Passcode, Room, State, SubAccount
+from bridge.domain.provisioning.tenants import Passcode, Room, State, SubAccount, SubAccountKind
 from bridge.domain.webhooks import event as webhook
 from bridge.domain.webhooks import payload
-from bridge.domain.webhooks.event import KINDS, Conference, Event, Kind
+from bridge.domain.webhooks.event import KINDS, Conference, Event, EventKind
 
 AT = datetime(2026, 11, 20, 11, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
@@ -48,7 +47,7 @@ def test_what_there_is_not_cannot_be_asked_for(events: list[str]) -> None:
 
 
 def test_the_body_of_an_event() -> None:
-    event = webhook.of_owner(D, Kind.PASSCODE_CREATED, AT, Owner(A, B), CODE)
+    event = webhook.of_owner(D, EventKind.PASSCODE_CREATED, AT, Owner(A, B), CODE)
     told = payload.payload(event)
     assert list(told) == ["id", "type", "created_at", "account_id", "data"]
     assert told["id"] == str(D)
@@ -83,7 +82,7 @@ def test_at_its_joining_nothing_of_its_end_is_known() -> None:
 
 
 def test_a_conference_is_told_with_its_ends() -> None:
-    event = Event(D, Kind.CONFERENCE_STARTED, AT, A, "lane", Conference(A, B, C, D, AT.astimezone(UTC)))
+    event = Event(D, EventKind.CONFERENCE_STARTED, AT, A, "lane", Conference(A, B, C, D, AT.astimezone(UTC)))
     assert payload.payload(event)["data"] == {
         "id": str(A),
         "account_id": str(B),
@@ -113,7 +112,7 @@ def test_what_a_change_of_a_sub_account_is_called(before: str, after: str, kind:
 def test_guessing_is_the_operators_business() -> None:
     begun = webhook.guessing(D, AT, "18005550100", 61.4, begun=True)
     ended = webhook.guessing(D, AT, None, 2.0, begun=False)
-    assert (begun.kind, ended.kind) == (Kind.GUESSING_DETECTED, Kind.GUESSING_ENDED)
+    assert (begun.kind, ended.kind) == (EventKind.GUESSING_DETECTED, EventKind.GUESSING_ENDED)
     assert begun.account_id is None
     assert begun.lane == ended.lane
     assert payload.payload(begun)["data"] == {"access_number": "18005550100", "failures": 61}

@@ -13,7 +13,7 @@ from bridge.domain.admission.entry import Barred, DialledNumber, Entry
 from bridge.domain.provisioning.tenants import Space, SubAccount
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.storage.postgres.database import Database
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 
 SHARED = DialledNumber("18005550100")
 STRANGER = "99999999999999"

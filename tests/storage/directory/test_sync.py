@@ -22,7 +22,7 @@ from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.directory.directories import (
     SHARED,
     STRANGER,

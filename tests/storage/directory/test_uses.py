@@ -13,7 +13,7 @@ from bridge.storage.directory.lookup import LocalDirectory
 from bridge.storage.directory.uses import KEPT_US, Use, UsesFile
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.directory.directories import (
     SHARED,
     alone,

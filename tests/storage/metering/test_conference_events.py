@@ -22,7 +22,7 @@ from bridge.storage.metering.minutes import PostgresMinutes
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.metering.ports import Position, StayFilter
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
 from tests.storage.metering.test_commit import PULSE, SECOND, add_tariff, closed, commit
 from tests.storage.webhooks.webhook_world import subscribe, types, waiting

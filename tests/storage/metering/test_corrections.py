@@ -21,14 +21,14 @@ from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.audit import PostgresBooks
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.metering.minutes import PostgresMinutes
-from bridge.storage.metering.unassigned import PostgresOwners
+from bridge.storage.metering.unassigned import PostgresUnassignedRecords
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
 from bridge.usecases.billing.issue_statement import issue_statement
 from bridge.usecases.metering.ports import Position, StayFilter
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
 from tests.storage.metering.test_commit import CALL, PULSE, SECOND, START, add_tariff, closed, counts, rows
 
@@ -48,8 +48,8 @@ def books(database: Database) -> PostgresBooks:
 
 
 @pytest.fixture
-def owners(database: Database) -> PostgresOwners:
-    return PostgresOwners(database)
+def owners(database: Database) -> PostgresUnassignedRecords:
+    return PostgresUnassignedRecords(database)
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ async def test_an_estimated_stay_is_billed_as_its_tariff_says(
 async def test_a_record_without_an_owner_is_seen_assigned_and_charged(
     ledger: PostgresLedger,
     books: PostgresBooks,
-    owners: PostgresOwners,
+    owners: PostgresUnassignedRecords,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
@@ -314,7 +314,7 @@ async def test_a_record_without_an_owner_is_seen_assigned_and_charged(
 
 async def test_an_owner_is_taken_away_only_on_request(
     ledger: PostgresLedger,
-    owners: PostgresOwners,
+    owners: PostgresUnassignedRecords,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,

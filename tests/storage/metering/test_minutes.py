@@ -22,7 +22,7 @@ from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
 from bridge.usecases.billing.issue_statement import issue_statement
 from bridge.usecases.metering.ports import Position, StayFilter
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
 from tests.storage.metering.test_commit import PULSE, SECOND, closed
 

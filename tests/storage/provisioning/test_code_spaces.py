@@ -23,7 +23,7 @@ from bridge.storage.postgres.tables import SHARED
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.provisioning import provision, provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.provisioning.renew_passcodes import renew_passcodes
 from tests.storage.conftest import NOVEMBER
 
@@ -227,7 +227,7 @@ async def test_what_is_refused_is_written_down_though_the_rest_is_rolled_back(
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(pytest.raises(Invalid, match="cannot be used"))
-        await stack.enter_async_context(database.together())
+        await stack.enter_async_context(database.unit_of_work())
         await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST, "12345678")
     async with database.transaction() as connection:
         asked = "SELECT count(*) FROM audit_log WHERE action = 'passcode.choice_refused'"

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from bridge.domain.errors import BridgeError, Conflict, Invalid, NotFound
 from bridge.domain.provisioning.passcode import Role, digest
-from bridge.domain.provisioning.tenants import Account, Kind, NumberKind, Passcode, SubAccount
+from bridge.domain.provisioning.tenants import Account, NumberKind, Passcode, SubAccount, SubAccountKind
 from bridge.storage import keys
 from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.commit import PostgresLedger
@@ -19,8 +19,7 @@ from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
 from bridge.usecases.metering.ports import Position
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.ports import CodeTaken, NewCode
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import CodeTaken, Keys, NewCode
 from tests.storage.conftest import NOVEMBER, stay_of
 from tests.storage.metering.test_commit import PULSE, closed
 
@@ -37,9 +36,9 @@ async def put(tenants: PostgresTenants, room_id: UUID, new: NewCode) -> Passcode
 async def test_a_sub_account_comes_with_a_room_and_codes_that_can_be_shown_again(
     tenants: PostgresTenants, secrets: Keys, account: Account
 ) -> None:
-    made = await provision.create_sub_account(tenants, secrets, account.id, "1001", "Ada Hale", Kind.PROJECT)
+    made = await provision.create_sub_account(tenants, secrets, account.id, "1001", "Ada Hale", SubAccountKind.PROJECT)
     [room] = made.rooms
-    assert (room.name, made.kind, made.state) == ("Ada Hale", Kind.PROJECT, "active")
+    assert (room.name, made.kind, made.state) == ("Ada Hale", SubAccountKind.PROJECT, "active")
     assert [passcode.role for passcode in room.passcodes] == [Role.HOST, Role.GUEST]
     again = await tenants.sub_account(made.id)
     assert [passcode.digits for passcode in again.rooms[0].passcodes] == [None, None]

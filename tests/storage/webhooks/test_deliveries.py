@@ -11,17 +11,16 @@ from sqlalchemy import text
 
 from bridge.domain.errors import Conflict, NotFound, Stale
 from bridge.domain.provisioning.tenants import Account
-from bridge.domain.webhooks.event import DeliveryState, Event, Kind, Webhook, WebhookState
+from bridge.domain.webhooks.event import DeliveryState, Event, EventKind, Webhook, WebhookState
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage import keys as keyring
 from bridge.storage.postgres.database import Database
 from bridge.storage.webhooks.deliveries import CLAIM, PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
-from bridge.usecases.webhooks.deliver_webhooks import Attempt
-from bridge.usecases.webhooks.keep_webhooks import Changes
+from bridge.usecases.webhooks.ports import DeliveryAttempt, WebhookChanges
 from tests.storage.webhooks.webhook_world import subscribe
 
 OK = Reply(200)
@@ -47,15 +46,17 @@ async def hook(database: Database, secrets: Keys, account: Account) -> Webhook:
 async def tell(database: Database, account_id: UUID | None, *lanes: str) -> None:
     """One event a lane, in this order."""
     made = [
-        Event(uuid4(), Kind.PARTICIPANT_JOINED, datetime.now(UTC), account_id, lane, {"n": number})
+        Event(uuid4(), EventKind.PARTICIPANT_JOINED, datetime.now(UTC), account_id, lane, {"n": number})
         for number, lane in enumerate(lanes)
     ]
     await PostgresOutbox(database).tell(*made)
 
 
-async def claimed(deliveries: PostgresDeliveries, most: int = 100, without: Sequence[UUID] = ()) -> list[Attempt]:
+async def claimed(
+    deliveries: PostgresDeliveries, most: int = 100, without: Sequence[UUID] = ()
+) -> list[DeliveryAttempt]:
     """All that can be claimed now, however often one has to look for it."""
-    found: list[Attempt] = []
+    found: list[DeliveryAttempt] = []
     while True:
         here = await deliveries.claim(most, 8, without)
         found += here.attempts
@@ -202,10 +203,10 @@ async def test_a_receiver_that_is_gone_is_left_alone_until_its_owner_says_so(
     await tell(database, hook.account_id, "c")
     await later(database, timedelta(minutes=1))
     assert await claimed(deliveries) == []
-    assert (await deliveries.waiting()).count == 0
+    assert (await deliveries.backlog()).count == 0
     with pytest.raises(Conflict):
         await webhooks.ping(hook.id)
-    await webhooks.change(hook.id, Changes(state=WebhookState.ACTIVE))
+    await webhooks.change(hook.id, WebhookChanges(state=WebhookState.ACTIVE))
     assert [attempt.lane for attempt in await claimed(deliveries)] == ["a", "b", "c"]
 
 
@@ -215,11 +216,11 @@ async def test_what_waits_and_what_is_forgotten(
     await tell(database, hook.account_id, "a", "b")
     a, _ = await claimed(deliveries)
     await later(database, timedelta(hours=1))
-    waiting = await deliveries.waiting()
+    waiting = await deliveries.backlog()
     assert waiting.count == 2
     assert 3600 <= waiting.oldest_s < 3700
     await deliveries.settle(a, OK, None)
-    await webhooks.change(hook.id, Changes(state=WebhookState.PAUSED))
+    await webhooks.change(hook.id, WebhookChanges(state=WebhookState.PAUSED))
     await deliveries.tidy()
     assert [one.state for one in await webhooks.deliveries(hook.id, None, None, 9)] == ["pending", "delivered"]
     await later(database, timedelta(days=3))
@@ -228,17 +229,24 @@ async def test_what_waits_and_what_is_forgotten(
     await later(database, timedelta(days=27))
     await deliveries.tidy()
     assert await webhooks.deliveries(hook.id, None, None, 9) == []
-    assert (await deliveries.waiting()).count == 0
+    assert (await deliveries.backlog()).count == 0
 
 
 async def test_a_webhook_is_changed_only_by_who_has_seen_it(webhooks: PostgresWebhooks, hook: Webhook) -> None:
-    changed = await webhooks.change(hook.id, Changes(label="Books"), expected=1)
+    changed = await webhooks.change(hook.id, WebhookChanges(label="Books"), expected=1)
     assert (changed.label, changed.version, changed.url) == ("Books", 2, hook.url)
-    for stale in (webhooks.change(hook.id, Changes(label="x"), expected=1), webhooks.remove(hook.id, expected=1)):
+    for stale in (
+        webhooks.change(hook.id, WebhookChanges(label="x"), expected=1),
+        webhooks.remove(hook.id, expected=1),
+    ):
         with pytest.raises(Stale):
             await stale
     await webhooks.remove(hook.id, expected=2)
-    for gone in (webhooks.webhook(hook.id), webhooks.change(hook.id, Changes(label="x")), webhooks.remove(hook.id)):
+    for gone in (
+        webhooks.webhook(hook.id),
+        webhooks.change(hook.id, WebhookChanges(label="x")),
+        webhooks.remove(hook.id),
+    ):
         with pytest.raises(NotFound):
             await gone
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.domain.provisioning.tenants import Account, State, SubAccount
-from bridge.domain.webhooks.event import Event, Kind
+from bridge.domain.webhooks.event import Event, EventKind
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning import events
 from bridge.storage.provisioning.tenants import PostgresTenants
@@ -18,11 +18,11 @@ from bridge.storage.webhooks import outbox
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
 from bridge.usecases.provisioning import provision
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from tests.storage.webhooks.webhook_world import subscribe, types, waiting
 
 
-def event(kind: Kind, account_id: UUID | None, lane: str = "lane", **data: object) -> Event:
+def event(kind: EventKind, account_id: UUID | None, lane: str = "lane", **data: object) -> Event:
     return Event(uuid4(), kind, datetime.now(UTC), account_id, lane, data)
 
 
@@ -39,10 +39,10 @@ async def test_each_hears_what_it_asked_for_of_its_own_account(
     theirs, _ = await subscribe(database, secrets, other.id)
     operators, _ = await subscribe(database, secrets, None)
     await PostgresOutbox(database).tell(
-        event(Kind.PASSCODE_REVOKED, account.id),
-        event(Kind.SUB_ACCOUNT_CLOSED, account.id),
-        event(Kind.PASSCODE_ROTATED, other.id),
-        event(Kind.GUESSING_DETECTED, None),
+        event(EventKind.PASSCODE_REVOKED, account.id),
+        event(EventKind.SUB_ACCOUNT_CLOSED, account.id),
+        event(EventKind.PASSCODE_ROTATED, other.id),
+        event(EventKind.GUESSING_DETECTED, None),
     )
     assert types(await waiting(database, everything)) == ["passcode.revoked", "sub_account.closed"]
     assert types(await waiting(database, codes)) == ["passcode.revoked"]
@@ -57,7 +57,7 @@ async def test_each_hears_what_it_asked_for_of_its_own_account(
 
 async def test_they_keep_the_order_they_were_told_in(database: Database, secrets: Keys, account: Account) -> None:
     hook, _ = await subscribe(database, secrets, account.id)
-    await PostgresOutbox(database).tell(*(event(Kind.SUB_ACCOUNT_UPDATED, account.id, n=n) for n in range(500)))
+    await PostgresOutbox(database).tell(*(event(EventKind.SUB_ACCOUNT_UPDATED, account.id, n=n) for n in range(500)))
     assert [payload["data"]["n"] for payload in await waiting(database, hook)] == list(range(500))
 
 
@@ -67,7 +67,7 @@ async def test_what_is_rolled_back_is_told_to_nobody(
     hook, _ = await subscribe(database, secrets, account.id)
 
     async def change(fails: bool) -> None:
-        async with database.together(), database.transaction() as connection:
+        async with database.unit_of_work(), database.transaction() as connection:
             await connection.execute(text("UPDATE sub_accounts SET name = 'New'"))
             await events.sub_account_changed(connection, State.ACTIVE, sub_account)
             if fails:
@@ -136,7 +136,7 @@ async def test_a_webhook_that_is_removed_meanwhile_refuses_nothing(
     async with database.transaction() as connection:
         # Removed, but not committed: whoever tells something now has to wait, and finds it gone.
         await connection.execute(text("DELETE FROM webhooks"))
-        telling = asyncio.create_task(PostgresOutbox(database).tell(event(Kind.PASSCODE_REVOKED, account.id)))
+        telling = asyncio.create_task(PostgresOutbox(database).tell(event(EventKind.PASSCODE_REVOKED, account.id)))
         async with database.transaction() as watching:
             waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
             async with asyncio.timeout(10):
@@ -151,7 +151,7 @@ async def test_nobody_listens(database: Database, secrets: Keys, account: Accoun
     await subscribe(database, secrets, other.id)
     await subscribe(database, secrets, account.id, "passcode.created")
     async with database.transaction() as connection:
-        assert not await outbox.audience(connection, {account.id}, [Kind.PARTICIPANT_JOINED])
-        assert await outbox.audience(connection, {account.id}, [Kind.PASSCODE_CREATED])
-        assert await outbox.audience(connection, {other.id, None}, [Kind.PARTICIPANT_JOINED])
-        assert not await outbox.audience(connection, {None}, [Kind.GUESSING_DETECTED])
+        assert not await outbox.audience(connection, {account.id}, [EventKind.PARTICIPANT_JOINED])
+        assert await outbox.audience(connection, {account.id}, [EventKind.PASSCODE_CREATED])
+        assert await outbox.audience(connection, {other.id, None}, [EventKind.PARTICIPANT_JOINED])
+        assert not await outbox.audience(connection, {None}, [EventKind.GUESSING_DETECTED])

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from bridge.domain.webhooks.event import Webhook
 from bridge.storage.postgres.database import Database
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.provisioning.provision import Keys
+from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
 
 
