@@ -1,4 +1,4 @@
-"""REST on aiohttp: the key first, then routing, validation, the handler, and problems for all that goes wrong."""
+"""REST on aiohttp: routes of the operation table, with the middlewares around them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,11 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bridge.api import probes, table
-from bridge.api.http import connection_limit, execution, middlewares
-from bridge.api.http import request as intake
-from bridge.api.http.middlewares import Handler
+from bridge.api.http import (
+    access_log,
+    authentication,
+    connection_limit,
+    execution,
+    parsing,
+    problem_middleware,
+    sending,
+)
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import pages
 from bridge.usecases.services import Services
@@ -23,10 +30,15 @@ SHUTDOWN_S: Final = 2.0
 
 
 def application(services: Services, operations: Sequence[Operation] = table.OPERATIONS) -> web.Application:
-    """The whole of REST, to be run by aiohttp."""
-    around = [middlewares.observed, middlewares.told, middlewares.keyed(services.operator_key, services.api_keys)]
-    app = web.Application(client_max_size=intake.BULK_MAX, middlewares=around)
-    app[middlewares.BUSY] = set[asyncio.BaseProtocol]()
+    """The aiohttp application of all of REST."""
+    outermost_first = [
+        sending.middleware,
+        access_log.middleware,
+        problem_middleware.middleware,
+        authentication.middleware(services.operator_key, services.api_keys),
+    ]
+    app = web.Application(client_max_size=parsing.BULK_MAX, middlewares=outermost_first)
+    app[sending.BUSY] = set[asyncio.BaseProtocol]()
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     probes.add(app, services, operations)
@@ -35,8 +47,11 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
 
 
 def runner_of(app: web.Application) -> web.AppRunner:
-    """How an application is run. A client that takes longer than IDLE_S to send a request's head is cut off; one that
-    goes away ends nothing that it began."""
+    """The runner of an application.
+
+    A client that takes longer than IDLE_S to send a request's head is cut off. A request goes on to its end even if
+    its client has gone, so that no change is left half done.
+    """
     return web.AppRunner(
         app,
         access_log=None,
@@ -48,16 +63,16 @@ def runner_of(app: web.Application) -> web.AppRunner:
 
 @asynccontextmanager
 async def serving(services: Services, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
-    """Serve all of REST until the block ends; at which address. Raises OSError when that cannot be listened on."""
+    """Serve REST until the block ends, and yield the address. Raises OSError when it cannot listen there."""
     app = application(services)
-    busy = app[middlewares.BUSY]
-    async with connection_limit.opened(runner_of(app), busy, host, port) as address:
+    busy = app[sending.BUSY]
+    async with connection_limit.listening(runner_of(app), busy, host, port) as address:
         yield address
 
 
 def _route(operation: Operation, services: Services) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        answered = await execution.execute(operation, services, request[middlewares.PRINCIPAL], request)
-        return answered.response()
+        response = await execution.execute(operation, services, request[authentication.PRINCIPAL], request)
+        return response.to_aiohttp()
 
     return handle

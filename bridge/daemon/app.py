@@ -245,7 +245,7 @@ class _Daemon:
             audit_log=PostgresAuditLog(self._database),
             webhooks=PostgresWebhooks(self._database),
             private_webhooks=chosen.webhook_private,
-            together=self._database.unit_of_work,
+            unit_of_work=self._database.unit_of_work,
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
             readiness=self._health.readiness,

@@ -1,18 +1,17 @@
-"""What handlers are given: the parts of the product they speak to, and the request, validated."""
+"""The parts of the product that its outer interfaces, REST and the console, call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from bridge.domain.access.principal import Owner, Principal
+from bridge.domain.access.principal import Principal
 from bridge.domain.admission.entry import RoomOwner
-from bridge.domain.errors import BridgeError, Invalid, Unavailable
+from bridge.domain.errors import BridgeError, Unavailable
 from bridge.usecases.access.ports import ApiKeys, AuditLog, IdempotencyStore, Ownership
 from bridge.usecases.admission.ports import Attempts, Blocks
 from bridge.usecases.billing.ports import BilledStays, Tariffs
@@ -31,18 +30,19 @@ class Freshness(Protocol):
     """The local directory, as the node that takes a change sees it."""
 
     async def catch_up(self) -> None:
-        """Apply all that is committed, so that this node knows it before the answer goes out."""
+        """Apply all committed changes, so that this node admits callers by them before the response goes out."""
 
     def owner(self, room_id: str) -> RoomOwner | None:
-        """To whom a room belongs, None for one that is not known."""
+        """The owner of a room, None for an unknown room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What app.py gives the API. `readiness` names each part with whether it is well, and a line that says so.
+    """All parts, put together by the daemon.
 
-    `together` makes one transaction of all that is done within it (within another, a part of that one), `acting` says
-    who does it, and from which address, to the audit log. `private_webhooks` lets webhooks go into one's own network.
+    `unit_of_work` makes one transaction of everything done within it; within another one it is a part of that, with a
+    rollback of its own. `acting` tells the audit log who acts, and from which address. `private_webhooks` allows
+    webhooks into private networks. `readiness` names each part, True if it is well, and a line that says why.
     """
 
     tenants: Tenants
@@ -60,7 +60,7 @@ class Services:
     idempotency: IdempotencyStore
     audit_log: AuditLog
     webhooks: Webhooks
-    together: Callable[[], AbstractAsyncContextManager[None]]
+    unit_of_work: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
     private_webhooks: bool
@@ -68,8 +68,10 @@ class Services:
     registry: CollectorRegistry
 
     async def refresh(self) -> None:
-        """Let this node know a change that is committed. The change stands, and is answered for, even if it can't yet:
-        whoever asked would otherwise never see the digits that were made."""
+        """Make this node know a committed change.
+
+        If it cannot, the request has succeeded all the same. An error would hide the digits of new passcodes for good.
+        """
         try:
             async with asyncio.timeout(CATCH_UP_S):
                 await self.freshness.catch_up()
@@ -77,34 +79,10 @@ class Services:
             log.warning("directory_behind", error=str(error) or "it took too long", mend="it follows by itself")
 
     async def follow_up(self, afterwards: Iterable[Callable[[], Awaitable[object]]]) -> None:
-        """Do what a committed change brings with it. The change stands even where this fails."""
+        """Do what has to follow a committed change, such as hanging up. The change stands even where this fails."""
         for each in afterwards:
             try:
                 async with asyncio.timeout(FOLLOW_UP_S):
                     await each()
             except (TimeoutError, BridgeError) as error:
                 log.warning("follow_up_failed", error=str(error) or "it took too long", mend="do it again by hand")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One validated request. `expected` is the version that If-Match names, None without it.
-
-    What a handler puts into `afterwards` is done once its change is committed and this node knows it.
-    """
-
-    services: Services
-    principal: Principal
-    ids: Mapping[str, UUID]
-    body: Any
-    query: Any
-    expected: int | None = None
-    afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
-
-    @property
-    def account_id(self) -> UUID:
-        """The account that the query names, or the key's own. Raises Invalid when it is neither."""
-        account_id = self.principal.confined(Owner(self.query.account_id)).account_id
-        if account_id is None:
-            raise Invalid("account_id", "name an account")
-        return account_id

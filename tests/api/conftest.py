@@ -250,7 +250,7 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "audit_log": PostgresAuditLog(database),
         "webhooks": PostgresWebhooks(database),
         "private_webhooks": False,
-        "together": database.unit_of_work,
+        "unit_of_work": database.unit_of_work,
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},

@@ -1,7 +1,7 @@
-"""Where connections come in: a bounded number, so that those who only hold them open leave room for others.
+"""Limits the number of connections, so that clients that only hold them open leave room for others.
 
-A client that takes too long over a request's head is cut off by aiohttp, over its body by the intake, and over reading
-the answer by `middlewares.observed`.
+A client that is too slow is cut off: by aiohttp while it sends a request's head, by `parsing` while it sends a body,
+and by `sending` while it reads a response.
 """
 
 import asyncio
@@ -20,37 +20,43 @@ FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Le
 
 
 @asynccontextmanager
-async def opened(
+async def listening(
     runner: web.AppRunner, busy: Set[asyncio.BaseProtocol], host: str, port: int
 ) -> AsyncIterator[tuple[str, int]]:
-    """Serve until the block ends; at which address. `busy` are the connections whose requests are being carried out.
+    """Serve until the block ends, and yield the address. `busy` are the connections with a request in progress.
 
-    Raises OSError when the address cannot be listened on.
+    Raises OSError when it cannot listen on the address.
     """
     await runner.setup()
     assert runner.server is not None
     try:
-        door = _Door(runner.server, busy)
-        listening = await asyncio.get_running_loop().create_server(door.enter, host, port, backlog=BACKLOG)
+        limit = _ConnectionLimit(runner.server, busy)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(limit.new_connection, host, port, backlog=BACKLOG)
         try:
-            address = listening.sockets[0].getsockname()
+            address = server.sockets[0].getsockname()
             yield address[0], address[1]
         finally:
-            listening.close()
+            server.close()
     finally:
         await runner.cleanup()
 
 
-class _Door:
+class _ConnectionLimit:
+    """Makes the protocol of each new connection, and room for it."""
+
     def __init__(self, server: web.Server, busy: Set[asyncio.BaseProtocol]) -> None:
         self._server = server
         self._busy = busy
 
-    def enter(self) -> asyncio.Protocol:
-        """A newcomer's protocol. Where it is full, whoever has waited longest without a request makes room."""
-        inside = self._server.connections
-        if len(inside) >= CONNECTIONS_MAX:
-            idle = next((each for each in inside if each.transport is not None and each not in self._busy), None)
+    def new_connection(self) -> asyncio.Protocol:
+        """The protocol of a new connection.
+
+        At CONNECTIONS_MAX the oldest connection without a request is closed; if all are busy, the new one gets a 503.
+        """
+        connections = self._server.connections
+        if len(connections) >= CONNECTIONS_MAX:
+            idle = next((each for each in connections if each.transport is not None and each not in self._busy), None)
             if idle is None:
                 log.warning("too_many_connections", most=CONNECTIONS_MAX)
                 return _Refusal()

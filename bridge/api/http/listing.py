@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from bridge.api.http import paging
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Item, Page, rfc3339
 from bridge.usecases.provisioning import turns
 from bridge.usecases.provisioning.ports import Place
-from bridge.usecases.services import Call
 
 
 class Created(Protocol):
@@ -34,14 +34,14 @@ class Made(Answer, Generic[Item]):
 
 
 async def page(
-    call: Call,
+    request: ApiRequest,
     answer: type[Told],
     of: Callable[[Found], Told],
     find: Callable[[int, Place | None], Awaitable[Sequence[Found]]],
 ) -> BaseModel:
     """The page that the query asks for; `find` is given how many items, and after which. Raises Invalid."""
-    limit = call.query.limit
-    found = await find(limit + 1, paging.after_stay(call.query.cursor))
+    limit = request.query.limit
+    found = await find(limit + 1, paging.after_stay(request.query.cursor))
     items, cursor = paging.cut(found, limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
     return Page[answer](items=[of(one) for one in items], next_cursor=cursor)  # type: ignore[valid-type]
 

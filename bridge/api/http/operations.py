@@ -1,4 +1,4 @@
-"""The operation table: the single source of routes, validation, scopes and OpenAPI. Each subject adds its rows."""
+"""The row type of the operation table, the single source of routes, validation, scopes and OpenAPI."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bridge.api.http.request import ApiRequest
 from bridge.domain.access.principal import Scope
-from bridge.usecases.services import Call
 
-Handler = Callable[[Call], Awaitable[BaseModel | None]]
+Handler = Callable[[ApiRequest], Awaitable[BaseModel | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,14 @@ class Operation:
     """One method on one path.
 
     `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is None for 204.
-    `refusals` are the statuses, beyond those that every operation has, it may answer with. `scope` is the narrowest
-    that may ask; whose a path's parameter is, is looked up before the handler is called.
+    `refusals` are the error statuses of this operation beyond those that every operation has. `scope` is the narrowest
+    scope of a key that may call it; the owners of the ids in the path are checked before the handler is called.
 
-    What is `versioned` counts its changes in a field `version`. Where it is read or changed, the answer bears that
-    number as ETag; a change is given the number in If-Match as `Call.expected`, and raises Stale when it is another.
-    The body of a `bulk` operation has the one field `items`, a list of one model. It may come as text/csv as well, and
-    is large; the handler does all of it or nothing, and raises InvalidRows to name the rows that are in the way.
+    A `versioned` resource counts its changes in a field `version`. A response with the resource bears that number as
+    ETag. A change gets the number in If-Match as `ApiRequest.expected`; the handler raises Stale when it is another.
+
+    The body of a `bulk` operation has the one field `items`, a list of one model. It may be sent as text/csv too, and
+    may be large. The handler carries out all items or none, and raises InvalidRows to name those that are in the way.
     """
 
     name: str
@@ -42,5 +43,5 @@ class Operation:
 
     @property
     def changes(self) -> bool:
-        """Whether it is carried out as one transaction, by keys that may do more than read."""
+        """Return True if it changes something: it is then one transaction, and read-only keys may not call it."""
         return self.method != "GET"

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from bridge.api.http.response import PROBLEM, Answered
+from bridge.api.http.media_types import PROBLEM
+from bridge.api.http.response import ApiResponse
 from bridge.domain.errors import (
     BridgeError,
     Conflict,
@@ -37,14 +38,14 @@ ROWS_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one field; `pointer` is a JSON pointer into the body, or the name of a query parameter."""
+    """An error in one field. `pointer` is a JSON pointer into the body, or the name of a query parameter."""
 
     pointer: str
     detail: str
 
 
 class Problem(Exception):
-    """An answer other than success."""
+    """A refusal, raised instead of a response. It becomes a problem document."""
 
     def __init__(
         self,
@@ -58,7 +59,8 @@ class Problem(Exception):
         self.status, self.title, self.detail, self.errors = status, title, detail[:DETAIL_MAX], errors
         self.headers = dict(headers or {})
 
-    def answered(self) -> Answered:
+    def response(self) -> ApiResponse:
+        """The problem document, with the headers that its status calls for."""
         body: dict[str, Any] = {"type": "about:blank", "title": self.title, "status": self.status}
         body["detail"] = self.detail
         if self.errors:
@@ -68,14 +70,14 @@ class Problem(Exception):
             headers["WWW-Authenticate"] = 'Bearer realm="bridge"'
         if self.status == 503:
             headers["Retry-After"] = str(RETRY_AFTER_S)
-        return Answered(self.status, orjson.dumps(body).decode(), PROBLEM, headers)
+        return ApiResponse(self.status, orjson.dumps(body).decode(), PROBLEM, headers)
 
 
 def of(error: BridgeError, in_query: bool = False, lines: Sequence[int] | None = None) -> Problem:
-    """The problem that a refusal of the domain is.
+    """The problem document for an error of the domain.
 
-    `in_query` tells where a field it names was sent; `lines` are those of the file that a bulk request's items came
-    from.
+    `in_query` says that the field it names is a query parameter, not one of the body. `lines` are the line numbers of
+    a bulk request's items where they came as a file.
     """
     for kind, status, title in _STATUS:
         if isinstance(error, kind):
@@ -91,7 +93,7 @@ def of(error: BridgeError, in_query: bool = False, lines: Sequence[int] | None =
                 case TooMany(retry_after_s=wait):
                     return Problem(status, title, str(error), headers={"Retry-After": str(wait)})
                 case NotFound():
-                    # Nothing of what was asked for, so that this is told in the same words of what is another's.
+                    # The same words as for what belongs to another account: a key must not learn what exists there.
                     return Problem(status, title, NOT_THERE)
                 case _:
                     return Problem(status, title, str(error) or (kind.__doc__ or title))
@@ -99,11 +101,11 @@ def of(error: BridgeError, in_query: bool = False, lines: Sequence[int] | None =
 
 
 def row_error(lines: Sequence[int] | None, row: int, field: str, reason: str) -> FieldError:
-    """What is wrong with an item of a bulk request, counted from 0. Where it came from a file, its line is told."""
+    """An error in one item of a bulk request, counted from 0. Where items came as a file, it names the line."""
     detail = reason if lines is None or row >= len(lines) else f"line {lines[row]}: {reason}"
     return FieldError(pointer("items", row, *([field] if field else [])), detail[:DETAIL_MAX])
 
 
 def pointer(*parts: int | str) -> str:
-    """RFC 6901."""
+    """A JSON pointer (RFC 6901) out of its parts."""
     return "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in parts)

@@ -1,4 +1,4 @@
-"""What a request is answered, before it goes over the wire."""
+"""A response before it is sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 import orjson
 from aiohttp import web
 
-JSON = "application/json"
-PROBLEM = "application/problem+json"
+from bridge.api.http.media_types import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A status, a body (None for an empty one) and its type, and what headers tell beside these."""
+class ApiResponse:
+    """A status, a body (None for an empty one) and its media type; `headers` are all further headers."""
 
     status: int
     body: str | None = None
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def response(self) -> web.Response:
+    def to_aiohttp(self) -> web.Response:
+        """The same response for aiohttp to send."""
         headers = {"Cache-Control": "no-store", **self.headers}
         if self.body is None:
             return web.Response(status=self.status, headers=headers)
@@ -28,11 +28,11 @@ class Answered:
         )
 
     def packed(self) -> str:
-        """All of it but the status, as text."""
+        """Everything but the status as text, for the idempotency store."""
         return orjson.dumps([self.body, self.content_type, dict(self.headers)]).decode()
 
 
-def unpacked(status: int, packed: str) -> Answered:
-    """What `packed` made text of."""
+def unpacked(status: int, packed: str) -> ApiResponse:
+    """Restore the response that `packed` turned into text."""
     body, content_type, headers = orjson.loads(packed)
-    return Answered(status, body, content_type, headers)
+    return ApiResponse(status, body, content_type, headers)

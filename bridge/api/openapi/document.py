@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_jsonable_python
 
-from bridge.api.http import csv_items, request
+from bridge.api.http import csv_items, media_types, parsing
 from bridge.api.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from bridge.api.http.idempotency import REPLAYED
 from bridge.api.http.operations import Operation
@@ -136,14 +136,14 @@ def _body(operation: Operation, body: type[BaseModel], refs: Any) -> Json:
     example = _example(body)
     if example is not None:
         content["example"] = example
-    described: Json = {"required": not request.is_optional(body), "content": {request.JSON: content}}
+    described: Json = {"required": not parsing.is_optional(body), "content": {media_types.JSON: content}}
     if operation.bulk:
         fields = csv_items.item_model(body).model_fields
         header = ",".join(field.alias or name for name, field in fields.items())
         about = (
             "The items, a line each, under a line of field names (RFC 4180, UTF-8); an empty cell leaves a field out."
         )
-        described["content"][request.CSV] = {"schema": {**_TEXT, "description": about}, "example": header + "\n"}
+        described["content"][media_types.CSV] = {"schema": {**_TEXT, "description": about}, "example": header + "\n"}
     return described
 
 
@@ -220,7 +220,7 @@ _TAG: Final = r'^(\*|(W/)?"[!#-~]*")$'
 def _responses(operation: Operation, refs: Any) -> Json:
     answer: Json = {"description": "Done"}
     if operation.answer is not None:
-        answer["content"] = {request.JSON: {"schema": refs[(operation.answer, "serialization")]}}
+        answer["content"] = {media_types.JSON: {"schema": refs[(operation.answer, "serialization")]}}
     headers = {REPLAYED} if operation.method == "POST" else set()
     if operation.versioned and operation.answer is not None:
         headers.add("ETag")

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-
-from bridge.api.http.middlewares import Handler
+from aiohttp.typedefs import Handler
 
 FOLDER: Final = Path(__file__).parent / "swagger_ui"
 PAGE: Final = "page.html"

@@ -10,12 +10,12 @@ from bridge.api.http import listing
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.tenants import AccessNumber, Language, NumberKind
 from bridge.domain.provisioning.validation import GREETING
 from bridge.usecases.provisioning import provision, update
-from bridge.usecases.services import Call
 
 Spoken = Annotated[Language, Field(description="which of Asterisk's sound sets speaks to callers")]
 Greeting = Annotated[
@@ -55,29 +55,29 @@ class AccessNumberAnswer(Answer):
         return cls.model_validate(number, from_attributes=True)
 
 
-async def create(call: Call) -> BaseModel:
-    given: dict[str, Any] = call.body.model_dump()
+async def create(request: ApiRequest) -> BaseModel:
+    given: dict[str, Any] = request.body.model_dump()
     number, kind = given.pop("number"), given.pop("kind")
-    return AccessNumberAnswer.of(await provision.add_access_number(call.services.tenants, number, kind, given))
+    return AccessNumberAnswer.of(await provision.add_access_number(request.services.tenants, number, kind, given))
 
 
-async def read_page(call: Call) -> BaseModel:
-    find = partial(call.services.tenants.access_numbers, reachable_by=call.principal.account_id)
-    return await listing.page(call, AccessNumberAnswer, AccessNumberAnswer.of, find)
+async def read_page(request: ApiRequest) -> BaseModel:
+    find = partial(request.services.tenants.access_numbers, reachable_by=request.principal.account_id)
+    return await listing.page(request, AccessNumberAnswer, AccessNumberAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return AccessNumberAnswer.of(await call.services.tenants.access_number(call.ids["access_number_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return AccessNumberAnswer.of(await request.services.tenants.access_number(request.ids["access_number_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    number_id, changes = call.ids["access_number_id"], call.body.given()
-    made = await update.change_access_number(call.services.tenants, number_id, changes, call.expected)
+async def change(request: ApiRequest) -> BaseModel:
+    number_id, changes = request.ids["access_number_id"], request.body.given()
+    made = await update.change_access_number(request.services.tenants, number_id, changes, request.expected)
     return AccessNumberAnswer.of(made)
 
 
-async def remove(call: Call) -> None:
-    await call.services.tenants.remove_access_number(call.ids["access_number_id"], call.expected)
+async def remove(request: ApiRequest) -> None:
+    await request.services.tenants.remove_access_number(request.ids["access_number_id"], request.expected)
 
 
 OPERATIONS: Final = (

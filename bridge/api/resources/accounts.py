@@ -10,6 +10,7 @@ from bridge.api.http import listing
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.errors import Forbidden
@@ -17,7 +18,6 @@ from bridge.domain.provisioning.tenants import Account, Space, State
 from bridge.domain.provisioning.validation import CALLERS_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, LABELS_MAX
 from bridge.usecases.provisioning import provision, update
-from bridge.usecases.services import Call
 
 Labels = Annotated[
     dict[Annotated[str, Field(max_length=LABEL_KEY_MAX)], Annotated[str, Field(max_length=LABEL_VALUE_MAX)]],
@@ -79,36 +79,36 @@ class AccountAnswer(Answer):
         return cls.model_validate(account, from_attributes=True)
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewAccount = call.body
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewAccount = request.body
     rest = {"code_space": body.code_space, "max_callers": body.max_callers, "labels": body.labels}
-    made = await provision.create_account(call.services.tenants, body.name, body.currency, body.time_zone, rest)
+    made = await provision.create_account(request.services.tenants, body.name, body.currency, body.time_zone, rest)
     return AccountAnswer.of(made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    tenants, own = call.services.tenants, call.principal.account_id
+async def read_page(request: ApiRequest) -> BaseModel:
+    tenants, own = request.services.tenants, request.principal.account_id
     if own is not None:
         return Page[AccountAnswer](items=[AccountAnswer.of(await tenants.account(own))])
-    return await listing.page(call, AccountAnswer, AccountAnswer.of, tenants.accounts)
+    return await listing.page(request, AccountAnswer, AccountAnswer.of, tenants.accounts)
 
 
-async def read(call: Call) -> BaseModel:
-    return AccountAnswer.of(await call.services.tenants.account(call.ids["account_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return AccountAnswer.of(await request.services.tenants.account(request.ids["account_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    account_id, changes = call.ids["account_id"], call.body.given()
-    if call.principal.scope is not Scope.OPERATOR and changes.keys() - TENANTS_OWN:
+async def change(request: ApiRequest) -> BaseModel:
+    account_id, changes = request.ids["account_id"], request.body.given()
+    if request.principal.scope is not Scope.OPERATOR and changes.keys() - TENANTS_OWN:
         raise Forbidden(f"only the operator changes {', '.join(sorted(changes.keys() - TENANTS_OWN))} of an account")
-    made = await update.change_account(call.services.tenants, account_id, changes, call.expected)
-    if call.query.disconnect and made.state is not State.ACTIVE:
-        call.afterwards.append(partial(call.services.participants.hang_up, account_id=account_id))
+    made = await update.change_account(request.services.tenants, account_id, changes, request.expected)
+    if request.query.disconnect and made.state is not State.ACTIVE:
+        request.afterwards.append(partial(request.services.participants.hang_up, account_id=account_id))
     return AccountAnswer.of(made)
 
 
-async def remove(call: Call) -> None:
-    await call.services.tenants.remove_account(call.ids["account_id"], call.expected)
+async def remove(request: ApiRequest) -> None:
+    await request.services.tenants.remove_account(request.ids["account_id"], request.expected)
 
 
 OPERATIONS: Final = (

@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Name, Page, Request, Time
 from bridge.domain.access import api_key
 from bridge.domain.access.api_key import ApiKey
 from bridge.domain.access.principal import Owner, Scope
 from bridge.usecases.access import issue_keys
-from bridge.usecases.services import Call
 
 OVERLAP_MAX_S: Final = api_key.OVERLAP_MAX // timedelta(seconds=1)
 
@@ -60,11 +60,11 @@ class KeysQuery(Paged):
     sub_account_id: UUID | None = None
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewKey = call.body
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewKey = request.body
     made, key = await issue_keys.create(
-        call.services.api_keys,
-        call.principal,
+        request.services.api_keys,
+        request.principal,
         body.scope,
         body.account_id,
         body.sub_account_id,
@@ -75,25 +75,25 @@ async def create(call: Call) -> BaseModel:
     return KeyAnswer.of(made, key)
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: KeysQuery = call.query
-    owner = call.principal.confined(Owner(query.account_id, query.sub_account_id))
-    found = await call.services.api_keys.keys(owner, query.limit + 1, paging.after_id(query.cursor))
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: KeysQuery = request.query
+    owner = request.principal.confined(Owner(query.account_id, query.sub_account_id))
+    found = await request.services.api_keys.keys(owner, query.limit + 1, paging.after_id(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda key: str(key.id))
     return Page[KeyAnswer](items=[KeyAnswer.of(key) for key in page], next_cursor=cursor)
 
 
-async def read(call: Call) -> BaseModel:
-    return KeyAnswer.of(await call.services.api_keys.key(call.ids["key_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return KeyAnswer.of(await request.services.api_keys.key(request.ids["key_id"]))
 
 
-async def revoke(call: Call) -> None:
-    await call.services.api_keys.revoke(call.ids["key_id"])
+async def revoke(request: ApiRequest) -> None:
+    await request.services.api_keys.revoke(request.ids["key_id"])
 
 
-async def rotate(call: Call) -> BaseModel:
-    overlap = timedelta(seconds=call.body.overlap_s)
-    made, key = await issue_keys.rotate(call.services.api_keys, call.principal, call.ids["key_id"], overlap)
+async def rotate(request: ApiRequest) -> BaseModel:
+    overlap = timedelta(seconds=request.body.overlap_s)
+    made, key = await issue_keys.rotate(request.services.api_keys, request.principal, request.ids["key_id"], overlap)
     return KeyAnswer.of(made, key)
 
 

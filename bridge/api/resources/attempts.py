@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Time, rfc3339
 from bridge.domain.access.principal import Scope
 from bridge.domain.admission.refusal import Attempt, Refusal
 from bridge.usecases.admission.ports import AttemptFilter
-from bridge.usecases.services import Call
 
 
 class AttemptAnswer(Answer):
@@ -45,18 +45,18 @@ class AttemptsQuery(Paged):
     until: GivenTime | None = Field(None, alias="to", description="before")
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: AttemptsQuery = call.query
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: AttemptsQuery = request.query
     wanted = AttemptFilter(
         # An account's key sees what concerns the account, and may name no other.
-        call.principal.account_id or query.account_id,
+        request.principal.account_id or query.account_id,
         query.caller,
         query.access_number,
         query.reason,
         query.since,
         query.until,
     )
-    found = await call.services.attempts.page(wanted, query.limit + 1, paging.after_stay(query.cursor))
+    found = await request.services.attempts.page(wanted, query.limit + 1, paging.after_stay(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
     return Page[AttemptAnswer](items=[AttemptAnswer.of(attempt) for attempt in page], next_cursor=cursor)
 

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Text, Time
 from bridge.domain.access.principal import Owner, Principal, Scope
 from bridge.usecases.access.ports import AuditEntry, AuditFilter
-from bridge.usecases.services import Call
 
 
 class DeedAnswer(Answer):
@@ -48,9 +48,9 @@ class AuditQuery(Paged):
     until: GivenTime | None = Field(None, alias="to", description="done before")
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: AuditQuery = call.query
-    whose = call.principal.confined(Owner(query.account_id, query.sub_account_id))
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: AuditQuery = request.query
+    whose = request.principal.confined(Owner(query.account_id, query.sub_account_id))
     wanted = AuditFilter(
         whose.account_id,
         whose.sub_account_id,
@@ -61,9 +61,9 @@ async def read_page(call: Call) -> BaseModel:
         query.since,
         query.until,
     )
-    found = await call.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
+    found = await request.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda deed: str(deed.id))
-    return Page[DeedAnswer](items=[DeedAnswer.of(deed, call.principal) for deed in page], next_cursor=cursor)
+    return Page[DeedAnswer](items=[DeedAnswer.of(deed, request.principal) for deed in page], next_cursor=cursor)
 
 
 OPERATIONS: Final = (

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Time
 from bridge.domain.admission.throttle import Kind
 from bridge.domain.admission.throttles import Standing
-from bridge.usecases.services import Call
 
 
 class BlockAnswer(Answer):
@@ -39,13 +39,13 @@ class BlockAnswer(Answer):
         )
 
 
-async def read_page(call: Call) -> BaseModel:
-    page, cursor = paging.slice_of(call.services.blocks.standing(), call.query, lambda one: str(one.key.id))
+async def read_page(request: ApiRequest) -> BaseModel:
+    page, cursor = paging.slice_of(request.services.blocks.standing(), request.query, lambda one: str(one.key.id))
     return Page[BlockAnswer](items=[BlockAnswer.of(one) for one in page], next_cursor=cursor)
 
 
-async def lift(call: Call) -> None:
-    await call.services.blocks.lift(call.ids["block_id"])
+async def lift(request: ApiRequest) -> None:
+    await request.services.blocks.lift(request.ids["block_id"])
 
 
 OPERATIONS: Final = (

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Time, rfc3339
 from bridge.domain.access.principal import Owner, Scope
 from bridge.usecases.conference.ports import LiveConference
-from bridge.usecases.services import Call
 
 
 class LiveParticipantAnswer(Answer):
@@ -33,18 +33,18 @@ class LiveConferenceAnswer(Answer):
         return cls.model_validate(conference, from_attributes=True)
 
 
-async def read_page(call: Call) -> BaseModel:
-    live = [room for room in call.services.rooms.live() if _is_theirs(call, room)]
-    page, cursor = paging.slice_of(live, call.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
+async def read_page(request: ApiRequest) -> BaseModel:
+    live = [room for room in request.services.rooms.live() if _is_theirs(request, room)]
+    page, cursor = paging.slice_of(live, request.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
     items = [LiveConferenceAnswer.of(conference) for conference in page]
     return Page[LiveConferenceAnswer](items=items, next_cursor=cursor)
 
 
-def _is_theirs(call: Call, room: LiveConference) -> bool:
-    if call.principal.scope is Scope.OPERATOR:
+def _is_theirs(request: ApiRequest, room: LiveConference) -> bool:
+    if request.principal.scope is Scope.OPERATOR:
         return True
-    owner = call.services.freshness.owner(room.room_id)
-    return owner is not None and call.principal.sees(Owner(UUID(owner.account_id), UUID(owner.sub_account_id)))
+    owner = request.services.freshness.owner(room.room_id)
+    return owner is not None and request.principal.sees(Owner(UUID(owner.account_id), UUID(owner.sub_account_id)))
 
 
 OPERATIONS: Final = (

@@ -10,11 +10,11 @@ from bridge.api.http import listing
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.usecases.provisioning import provision, update
-from bridge.usecases.services import Call
 
 FORGEABLE: Final = (
     "skips_code: caller ID can be forged, so that whoever knows this number can enter as host; it takes effect only "
@@ -55,31 +55,31 @@ class KnownCallerAnswer(Answer):
         return told.model_copy(update={"warnings": [FORGEABLE]}) if caller.skips_code else told
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewKnownCaller = call.body
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewKnownCaller = request.body
     made = await provision.add_known_caller(
-        call.services.tenants, call.ids["sub_account_id"], body.number, body.name, body.room_id, body.skips_code
+        request.services.tenants, request.ids["sub_account_id"], body.number, body.name, body.room_id, body.skips_code
     )
     return KnownCallerAnswer.of(made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    find = partial(call.services.tenants.known_callers, call.ids["sub_account_id"])
-    return await listing.page(call, KnownCallerAnswer, KnownCallerAnswer.of, find)
+async def read_page(request: ApiRequest) -> BaseModel:
+    find = partial(request.services.tenants.known_callers, request.ids["sub_account_id"])
+    return await listing.page(request, KnownCallerAnswer, KnownCallerAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return KnownCallerAnswer.of(await call.services.tenants.known_caller(call.ids["known_caller_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return KnownCallerAnswer.of(await request.services.tenants.known_caller(request.ids["known_caller_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    caller_id, changes = call.ids["known_caller_id"], call.body.given()
-    made = await update.change_known_caller(call.services.tenants, caller_id, changes, call.expected)
+async def change(request: ApiRequest) -> BaseModel:
+    caller_id, changes = request.ids["known_caller_id"], request.body.given()
+    made = await update.change_known_caller(request.services.tenants, caller_id, changes, request.expected)
     return KnownCallerAnswer.of(made)
 
 
-async def remove(call: Call) -> None:
-    await call.services.tenants.remove_known_caller(call.ids["known_caller_id"], call.expected)
+async def remove(request: ApiRequest) -> None:
+    await request.services.tenants.remove_known_caller(request.ids["known_caller_id"], request.expected)
 
 
 OPERATIONS: Final = (

@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time, plain, rfc3339
 from bridge.domain import money
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.metering.records import Stay
 from bridge.usecases.metering.ports import StayFilter
-from bridge.usecases.services import Call
 
 
 class MinuteAnswer(Answer):
@@ -64,9 +64,9 @@ class MinutesQuery(Paged):
     state: Literal["open", "closed"] | None = None
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: MinutesQuery = call.query
-    whose = call.principal.confined(Owner(query.account_id, query.sub_account_id))
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: MinutesQuery = request.query
+    whose = request.principal.confined(Owner(query.account_id, query.sub_account_id))
     wanted = StayFilter(
         whose.account_id,
         whose.sub_account_id,
@@ -77,7 +77,7 @@ async def read_page(call: Call) -> BaseModel:
         query.joined_until,
         None if query.state is None else query.state == "open",
     )
-    found = await call.services.minutes.stays(wanted, query.limit + 1, paging.after_stay(query.cursor))
+    found = await request.services.minutes.stays(wanted, query.limit + 1, paging.after_stay(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda stay: f"{rfc3339(stay.joined_at)}|{stay.id}")
     return Page[MinuteAnswer](items=[MinuteAnswer.of(stay) for stay in page], next_cursor=cursor)
 

@@ -12,6 +12,7 @@ from bridge.api.http.listing import Made
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.passcode import Role
@@ -21,7 +22,6 @@ from bridge.usecases.provisioning import provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import PasscodeFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, OVERLAP_MOST
-from bridge.usecases.services import Call
 
 Label = Annotated[Text, Field(max_length=LABEL_MAX, description="whom or what it is for", examples=["board call"])]
 From = Annotated[GivenTime | None, Field(description="admits from then on; null: at once")]
@@ -97,62 +97,64 @@ class PasscodesQuery(Paged):
     role: Role | None = None
 
 
-async def create(call: Call) -> BaseModel:
-    services = call.services
-    one: WantedCode = call.body.wanted()
+async def create(request: ApiRequest) -> BaseModel:
+    services = request.services
+    one: WantedCode = request.body.wanted()
     made = await provision_passcodes.add_passcode(
-        services.tenants, services.keys, call.ids["room_id"], one.role, one.digits, one.terms, one.pin
+        services.tenants, services.keys, request.ids["room_id"], one.role, one.digits, one.terms, one.pin
     )
     return PasscodeAnswer.of(made)
 
 
-async def create_many(call: Call) -> BaseModel:
-    services, wanted = call.services, [one.wanted() for one in call.body.items]
-    made = await provision_passcodes.add_passcodes(services.tenants, services.keys, call.ids["room_id"], wanted)
+async def create_many(request: ApiRequest) -> BaseModel:
+    services, wanted = request.services, [one.wanted() for one in request.body.items]
+    made = await provision_passcodes.add_passcodes(services.tenants, services.keys, request.ids["room_id"], wanted)
     return await listing.made(PasscodeAnswer, PasscodeAnswer.of, made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: PasscodesQuery = call.query
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: PasscodesQuery = request.query
     wanted = PasscodeFilter(query.state, query.role)
-    find = partial(call.services.tenants.passcodes, call.ids["room_id"], wanted=wanted)
-    return await listing.page(call, PasscodeAnswer, PasscodeAnswer.of, find)
+    find = partial(request.services.tenants.passcodes, request.ids["room_id"], wanted=wanted)
+    return await listing.page(request, PasscodeAnswer, PasscodeAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return PasscodeAnswer.of(await call.services.tenants.passcode(call.ids["passcode_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return PasscodeAnswer.of(await request.services.tenants.passcode(request.ids["passcode_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    changes: dict[str, Any] = call.body.given()
-    passcode_id = call.ids["passcode_id"]
-    made = await provision_passcodes.change_passcode(call.services.tenants, passcode_id, changes, call.expected)
+async def change(request: ApiRequest) -> BaseModel:
+    changes: dict[str, Any] = request.body.given()
+    passcode_id = request.ids["passcode_id"]
+    made = await provision_passcodes.change_passcode(request.services.tenants, passcode_id, changes, request.expected)
     return PasscodeAnswer.of(made)
 
 
-async def revoke(call: Call) -> None:
-    await call.services.tenants.revoke_passcode(call.ids["passcode_id"], call.expected)
-    _end_those_inside(call)
+async def revoke(request: ApiRequest) -> None:
+    await request.services.tenants.revoke_passcode(request.ids["passcode_id"], request.expected)
+    _end_those_inside(request)
 
 
-async def rotate(call: Call) -> BaseModel:
-    services, overlap = call.services, timedelta(seconds=call.body.overlap_s)
+async def rotate(request: ApiRequest) -> BaseModel:
+    services, overlap = request.services, timedelta(seconds=request.body.overlap_s)
     made = await provision_passcodes.rotate_passcode(
-        services.tenants, services.keys, call.ids["passcode_id"], datetime.now(UTC), overlap, call.expected
+        services.tenants, services.keys, request.ids["passcode_id"], datetime.now(UTC), overlap, request.expected
     )
-    _end_those_inside(call)
+    _end_those_inside(request)
     return PasscodeAnswer.of(made)
 
 
-async def reveal(call: Call) -> BaseModel:
-    services, passcode_id = call.services, call.ids["passcode_id"]
+async def reveal(request: ApiRequest) -> BaseModel:
+    services, passcode_id = request.services, request.ids["passcode_id"]
     digits, pin = await provision_passcodes.reveal_all(services.tenants, services.keys, passcode_id)
     return Revealed(id=passcode_id, digits=digits, pin=pin)
 
 
-def _end_those_inside(call: Call) -> None:
-    if call.query.disconnect:
-        call.afterwards.append(partial(call.services.participants.hang_up, passcode_id=call.ids["passcode_id"]))
+def _end_those_inside(request: ApiRequest) -> None:
+    if request.query.disconnect:
+        request.afterwards.append(
+            partial(request.services.participants.hang_up, passcode_id=request.ids["passcode_id"])
+        )
 
 
 OPERATIONS: Final = (

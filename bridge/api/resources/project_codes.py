@@ -10,12 +10,12 @@ from bridge.api.http import listing
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.provisioning.tenants import ProjectCode
 from bridge.domain.provisioning.validation import PROJECT_CODE
 from bridge.usecases.provisioning import provision, update
-from bridge.usecases.services import Call
 
 State = Annotated[Literal["active", "closed"], Field(description="a closed one cannot be keyed")]
 
@@ -52,44 +52,44 @@ class ProjectCodesQuery(Paged):
     sub_account_id: UUID | None = Field(None, description="those that are this sub-account's alone")
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewProjectCode = call.body
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewProjectCode = request.body
     made = await provision.add_project_code(
-        call.services.tenants, body.account_id, body.sub_account_id, body.code, body.name
+        request.services.tenants, body.account_id, body.sub_account_id, body.code, body.name
     )
     return ProjectCodeAnswer.of(made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: ProjectCodesQuery = call.query
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: ProjectCodesQuery = request.query
     wanted = Owner(query.account_id, query.sub_account_id)
-    if call.principal.account_id is not None:
+    if request.principal.account_id is not None:
         # Those of the whole account are open to its sub-accounts.
-        wanted = Owner(call.principal.account_id, query.sub_account_id)
+        wanted = Owner(request.principal.account_id, query.sub_account_id)
     find = partial(
-        call.services.tenants.project_codes,
+        request.services.tenants.project_codes,
         account_id=wanted.account_id,
         sub_account_id=wanted.sub_account_id,
-        usable_by=call.principal.sub_account_id,
+        usable_by=request.principal.sub_account_id,
     )
-    return await listing.page(call, ProjectCodeAnswer, ProjectCodeAnswer.of, find)
+    return await listing.page(request, ProjectCodeAnswer, ProjectCodeAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return ProjectCodeAnswer.of(await call.services.tenants.project_code(call.ids["project_code_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return ProjectCodeAnswer.of(await request.services.tenants.project_code(request.ids["project_code_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    return ProjectCodeAnswer.of(await _change(call, call.body.given()))
+async def change(request: ApiRequest) -> BaseModel:
+    return ProjectCodeAnswer.of(await _change(request, request.body.given()))
 
 
-async def close(call: Call) -> None:
-    await _change(call, {"state": "closed"})
+async def close(request: ApiRequest) -> None:
+    await _change(request, {"state": "closed"})
 
 
-async def _change(call: Call, changes: dict[str, Any]) -> ProjectCode:
-    code_id = call.ids["project_code_id"]
-    return await update.change_project_code(call.services.tenants, code_id, changes, call.expected)
+async def _change(request: ApiRequest, changes: dict[str, Any]) -> ProjectCode:
+    code_id = request.ids["project_code_id"]
+    return await update.change_project_code(request.services.tenants, code_id, changes, request.expected)
 
 
 OPERATIONS: Final = (

@@ -10,13 +10,13 @@ from bridge.api.http import listing
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Time
 from bridge.api.resources.passcodes import PasscodeAnswer
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.tenants import Room, State
 from bridge.domain.provisioning.validation import PARTICIPANTS_MAX
 from bridge.usecases.provisioning import provision, update
-from bridge.usecases.services import Call
 
 MaxParticipants = Annotated[
     int | None, Field(ge=1, le=PARTICIPANTS_MAX, description="so many at a time, hosts included; null: any")
@@ -48,31 +48,31 @@ class RoomAnswer(Answer):
         return cls.model_validate(room, from_attributes=True)
 
 
-async def create(call: Call) -> BaseModel:
-    services, given = call.services, call.body.model_dump()
-    made = await provision.add_room(services.tenants, services.keys, call.ids["sub_account_id"], given)
+async def create(request: ApiRequest) -> BaseModel:
+    services, given = request.services, request.body.model_dump()
+    made = await provision.add_room(services.tenants, services.keys, request.ids["sub_account_id"], given)
     return RoomAnswer.of(made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    find = partial(call.services.tenants.rooms, call.ids["sub_account_id"])
-    return await listing.page(call, RoomAnswer, RoomAnswer.of, find)
+async def read_page(request: ApiRequest) -> BaseModel:
+    find = partial(request.services.tenants.rooms, request.ids["sub_account_id"])
+    return await listing.page(request, RoomAnswer, RoomAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return RoomAnswer.of(await call.services.tenants.room(call.ids["room_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return RoomAnswer.of(await request.services.tenants.room(request.ids["room_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    room_id, changes = call.ids["room_id"], call.body.given()
-    return RoomAnswer.of(await update.change_room(call.services.tenants, room_id, changes, call.expected))
+async def change(request: ApiRequest) -> BaseModel:
+    room_id, changes = request.ids["room_id"], request.body.given()
+    return RoomAnswer.of(await update.change_room(request.services.tenants, room_id, changes, request.expected))
 
 
-async def close(call: Call) -> None:
-    room_id = call.ids["room_id"]
-    await update.change_room(call.services.tenants, room_id, {"state": State.CLOSED}, call.expected)
-    if call.query.disconnect:
-        call.afterwards.append(partial(call.services.participants.hang_up, room_id=room_id))
+async def close(request: ApiRequest) -> None:
+    room_id = request.ids["room_id"]
+    await update.change_room(request.services.tenants, room_id, {"state": State.CLOSED}, request.expected)
+    if request.query.disconnect:
+        request.afterwards.append(partial(request.services.participants.hang_up, room_id=room_id))
 
 
 OPERATIONS: Final = (

@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, Micros, Page, Time, plain
 from bridge.domain import money
 from bridge.domain.access.principal import Scope
 from bridge.domain.billing import statement
 from bridge.domain.billing.statement import Statement
 from bridge.usecases.billing.issue_statement import issue_statement
-from bridge.usecases.services import Call
 
 _STATEMENTS: Final = UUID("b9d3f0c2-53c1-5d0a-8a55-0d7f7a2f6c44")
 
@@ -102,9 +102,11 @@ class StatementQuery(Paged):
     detail: bool = Field(True, description="open each line down to conferences and participants")
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: StatementQuery = call.query
-    bill = await issue_statement(call.services.tenants, call.services.billed_stays, call.account_id, query.period)
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: StatementQuery = request.query
+    bill = await issue_statement(
+        request.services.tenants, request.services.billed_stays, request.account_id, query.period
+    )
     page, cursor = paging.slice_of([bill], query, lambda found: found.period.name)
     items = [StatementAnswer.of(found, query.detail) for found in page]
     return Page[StatementAnswer](items=items, next_cursor=cursor)

@@ -11,6 +11,7 @@ from bridge.api.http.listing import Made
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.patch import Change, Leaving, kept
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.api.resources.accounts import Labels, MaxCallers
 from bridge.api.resources.rooms import RoomAnswer
@@ -21,7 +22,6 @@ from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
 from bridge.usecases.provisioning import provision, update
 from bridge.usecases.provisioning.ports import SubAccountFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST
-from bridge.usecases.services import Call
 
 UserId = Annotated[
     Text,
@@ -105,42 +105,42 @@ class SubAccountsQuery(Paged):
     )
 
 
-async def create(call: Call) -> BaseModel:
-    given: dict[str, Any] = call.body.model_dump()
+async def create(request: ApiRequest) -> BaseModel:
+    given: dict[str, Any] = request.body.model_dump()
     user_id, name, kind = given.pop("user_id"), given.pop("name"), given.pop("kind")
-    services, account_id = call.services, call.ids["account_id"]
+    services, account_id = request.services, request.ids["account_id"]
     made = await provision.create_sub_account(services.tenants, services.keys, account_id, user_id, name, kind, given)
     return SubAccountAnswer.of(made)
 
 
-async def create_many(call: Call) -> BaseModel:
-    services, rows = call.services, [one.model_dump() for one in call.body.items]
-    made = await provision.create_sub_accounts(services.tenants, services.keys, call.ids["account_id"], rows)
+async def create_many(request: ApiRequest) -> BaseModel:
+    services, rows = request.services, [one.model_dump() for one in request.body.items]
+    made = await provision.create_sub_accounts(services.tenants, services.keys, request.ids["account_id"], rows)
     return await listing.made(SubAccountAnswer, SubAccountAnswer.of, made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: SubAccountsQuery = call.query
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: SubAccountsQuery = request.query
     key, _, value = (query.label or "").partition(":")
     wanted = SubAccountFilter(query.user_id, query.kind, query.state, (key, value) if query.label else None)
-    find = partial(call.services.tenants.sub_accounts, call.ids["account_id"], wanted=wanted)
-    return await listing.page(call, SubAccountAnswer, SubAccountAnswer.of, find)
+    find = partial(request.services.tenants.sub_accounts, request.ids["account_id"], wanted=wanted)
+    return await listing.page(request, SubAccountAnswer, SubAccountAnswer.of, find)
 
 
-async def read(call: Call) -> BaseModel:
-    return SubAccountAnswer.of(await call.services.tenants.sub_account(call.ids["sub_account_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return SubAccountAnswer.of(await request.services.tenants.sub_account(request.ids["sub_account_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    sub_account_id, changes = call.ids["sub_account_id"], call.body.given()
-    made = await update.change_sub_account(call.services.tenants, sub_account_id, changes, call.expected)
-    if call.query.disconnect and made.state is not State.ACTIVE:
-        call.afterwards.append(partial(call.services.participants.hang_up, sub_account_id=sub_account_id))
+async def change(request: ApiRequest) -> BaseModel:
+    sub_account_id, changes = request.ids["sub_account_id"], request.body.given()
+    made = await update.change_sub_account(request.services.tenants, sub_account_id, changes, request.expected)
+    if request.query.disconnect and made.state is not State.ACTIVE:
+        request.afterwards.append(partial(request.services.participants.hang_up, sub_account_id=sub_account_id))
     return SubAccountAnswer.of(made)
 
 
-async def remove(call: Call) -> None:
-    await call.services.tenants.remove_sub_account(call.ids["sub_account_id"], call.expected)
+async def remove(request: ApiRequest) -> None:
+    await request.services.tenants.remove_sub_account(request.ids["sub_account_id"], request.expected)
 
 
 OPERATIONS: Final = (

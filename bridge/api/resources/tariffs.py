@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, GivenTime, Page, Price, Request, Time, plain, rfc3339
 from bridge.domain import money
 from bridge.domain.access.principal import Scope
 from bridge.domain.billing.rating import TariffVersion
 from bridge.usecases.billing.add_tariff import add_tariff
-from bridge.usecases.services import Call
 
 
 class NewTariff(Request):
@@ -62,11 +62,11 @@ class TariffQuery(Paged):
     account_id: UUID | None = Field(None, description="the key's own, if left out; the operator has to name one")
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewTariff = call.body
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewTariff = request.body
     made = await add_tariff(
-        call.services.tenants,
-        call.services.tariffs,
+        request.services.tenants,
+        request.services.tariffs,
         body.account_id,
         body.effective_from,
         body.per_minute,
@@ -79,9 +79,9 @@ async def create(call: Call) -> BaseModel:
     return TariffAnswer.of(made)
 
 
-async def read_page(call: Call) -> BaseModel:
-    found = await call.services.tariffs.tariff_versions(call.account_id)
-    page, cursor = paging.slice_of(found, call.query, lambda version: rfc3339(version.effective_from))
+async def read_page(request: ApiRequest) -> BaseModel:
+    found = await request.services.tariffs.tariff_versions(request.account_id)
+    page, cursor = paging.slice_of(found, request.query, lambda version: rfc3339(version.effective_from))
     return Page[TariffAnswer](items=[TariffAnswer.of(version) for version in page], next_cursor=cursor)
 
 

@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.webhooks import event as webhook
 from bridge.domain.webhooks import target
 from bridge.domain.webhooks.event import Delivery, DeliveryState, EventKind, Webhook, WebhookState
-from bridge.usecases.services import Call
 from bridge.usecases.webhooks import keep_webhooks
 
 Url = Annotated[str, Field(max_length=target.URL_MAX, examples=["https://example.com/bridge-events"])]
@@ -98,13 +98,13 @@ class DeliveriesQuery(Paged):
     event: EventKind | None = None
 
 
-async def create(call: Call) -> BaseModel:
-    body: NewWebhook = call.body
-    services = call.services
+async def create(request: ApiRequest) -> BaseModel:
+    body: NewWebhook = request.body
+    services = request.services
     made, secret = await keep_webhooks.create_webhook(
         services.webhooks,
         services.keys,
-        call.principal.confined(Owner(body.account_id)).account_id,
+        request.principal.confined(Owner(body.account_id)).account_id,
         body.url,
         body.events,
         body.label,
@@ -113,64 +113,64 @@ async def create(call: Call) -> BaseModel:
     return WebhookAnswer.of(made, secret)
 
 
-async def read_page(call: Call) -> BaseModel:
-    query: WebhooksQuery = call.query
-    account_id = call.principal.confined(Owner(query.account_id)).account_id
-    found = await call.services.webhooks.webhooks(account_id, query.limit + 1, paging.after_id(query.cursor))
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: WebhooksQuery = request.query
+    account_id = request.principal.confined(Owner(query.account_id)).account_id
+    found = await request.services.webhooks.webhooks(account_id, query.limit + 1, paging.after_id(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda hook: str(hook.id))
     return Page[WebhookAnswer](items=[WebhookAnswer.of(hook) for hook in page], next_cursor=cursor)
 
 
-async def read(call: Call) -> BaseModel:
-    return WebhookAnswer.of(await call.services.webhooks.webhook(call.ids["webhook_id"]))
+async def read(request: ApiRequest) -> BaseModel:
+    return WebhookAnswer.of(await request.services.webhooks.webhook(request.ids["webhook_id"]))
 
 
-async def change(call: Call) -> BaseModel:
-    body: WebhookChanges = call.body
+async def change(request: ApiRequest) -> BaseModel:
+    body: WebhookChanges = request.body
     changed = await keep_webhooks.change_webhook(
-        call.services.webhooks,
-        call.ids["webhook_id"],
+        request.services.webhooks,
+        request.ids["webhook_id"],
         url=body.url,
         events=body.events,
         label=body.label,
         state=body.state,
-        expected=call.expected,
-        private=call.services.private_webhooks,
+        expected=request.expected,
+        private=request.services.private_webhooks,
     )
     return WebhookAnswer.of(changed)
 
 
-async def remove(call: Call) -> None:
-    await call.services.webhooks.remove(call.ids["webhook_id"], call.expected)
+async def remove(request: ApiRequest) -> None:
+    await request.services.webhooks.remove(request.ids["webhook_id"], request.expected)
 
 
-async def rotate(call: Call) -> BaseModel:
-    overlap = timedelta(seconds=call.body.overlap_s)
+async def rotate(request: ApiRequest) -> BaseModel:
+    overlap = timedelta(seconds=request.body.overlap_s)
     changed, secret = await keep_webhooks.rotate_secret(
-        call.services.webhooks, call.services.keys, call.ids["webhook_id"], overlap, call.expected
+        request.services.webhooks, request.services.keys, request.ids["webhook_id"], overlap, request.expected
     )
     return WebhookAnswer.of(changed, secret)
 
 
-async def test(call: Call) -> BaseModel:
-    return DeliveryAnswer.of(await call.services.webhooks.ping(call.ids["webhook_id"]))
+async def test(request: ApiRequest) -> BaseModel:
+    return DeliveryAnswer.of(await request.services.webhooks.ping(request.ids["webhook_id"]))
 
 
-async def read_deliveries(call: Call) -> BaseModel:
-    query: DeliveriesQuery = call.query
-    found = await call.services.webhooks.deliveries(
-        call.ids["webhook_id"], query.state, query.event, query.limit + 1, paging.after_id(query.cursor)
+async def read_deliveries(request: ApiRequest) -> BaseModel:
+    query: DeliveriesQuery = request.query
+    found = await request.services.webhooks.deliveries(
+        request.ids["webhook_id"], query.state, query.event, query.limit + 1, paging.after_id(query.cursor)
     )
     page, cursor = paging.cut(found, query.limit, lambda delivery: str(delivery.id))
     return Page[DeliveryAnswer](items=[DeliveryAnswer.of(delivery) for delivery in page], next_cursor=cursor)
 
 
-async def read_delivery(call: Call) -> BaseModel:
-    return DeliveryAnswer.of(await call.services.webhooks.delivery(call.ids["delivery_id"]))
+async def read_delivery(request: ApiRequest) -> BaseModel:
+    return DeliveryAnswer.of(await request.services.webhooks.delivery(request.ids["delivery_id"]))
 
 
-async def redeliver(call: Call) -> BaseModel:
-    return DeliveryAnswer.of(await call.services.webhooks.redeliver(call.ids["delivery_id"]))
+async def redeliver(request: ApiRequest) -> BaseModel:
+    return DeliveryAnswer.of(await request.services.webhooks.redeliver(request.ids["delivery_id"]))
 
 
 OPERATIONS: Final = (

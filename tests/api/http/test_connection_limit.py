@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from bridge.api import server as rest
 from bridge.api import table
-from bridge.api.http import connection_limit, middlewares, request
+from bridge.api.http import connection_limit, parsing, sending
 from bridge.api.http.operations import Operation
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer
-from bridge.usecases.services import Call
 from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
 
 HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()
@@ -31,8 +31,8 @@ async def listening(
     for module, name, seconds in (
         (rest, "IDLE_S", 0.5),
         (rest, "LINGERING_S", 0.1),
-        (request, "BODY_S", 0.3),
-        (middlewares, "SENDING_S", 0.3),
+        (parsing, "BODY_S", 0.3),
+        (sending, "SENDING_S", 0.3),
     ):
         monkeypatch.setattr(module, name, seconds)
     async with rest.serving(services(world, directory, rooms), "127.0.0.1", 0) as (_, port):
@@ -110,7 +110,7 @@ async def serving(world: World, handler: Any) -> AsyncIterator[tuple[int, web.Se
     more = (*table.OPERATIONS, Operation("one", "GET", "/v1/one", "", handler, Large))
     app = rest.application(services(world, Directory(), LiveRooms()), more)
     runner = rest.runner_of(app)
-    async with connection_limit.opened(runner, app[middlewares.BUSY], "127.0.0.1", 0) as (_, port):
+    async with connection_limit.listening(runner, app[sending.BUSY], "127.0.0.1", 0) as (_, port):
         assert runner.server is not None
         yield port, runner.server
 
@@ -125,7 +125,7 @@ async def test_where_all_are_busy_newcomers_are_told_to_come_back(
     monkeypatch.setattr(connection_limit, "CONNECTIONS_MAX", 10)
     entered, go = asyncio.Semaphore(0), asyncio.Event()
 
-    async def wait(_: Call) -> BaseModel:
+    async def wait(_: ApiRequest) -> BaseModel:
         entered.release()
         await go.wait()
         return Large(text="")
@@ -145,11 +145,11 @@ async def test_where_all_are_busy_newcomers_are_told_to_come_back(
 
 
 async def test_who_does_not_read_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middlewares, "SENDING_S", 0.3)
+    monkeypatch.setattr(sending, "SENDING_S", 0.3)
 
     began = asyncio.Event()
 
-    async def much(_: Call) -> BaseModel:
+    async def much(_: ApiRequest) -> BaseModel:
         began.set()
         return Large(text="x" * MUCH)
 

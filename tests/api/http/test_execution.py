@@ -16,16 +16,16 @@ from sqlalchemy import func, select, update
 from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.http.operations import Operation
+from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Request
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.errors import BridgeError, Conflict, Forbidden, Invalid, InvalidRows, Stale, TooMany, Unavailable
 from bridge.storage.access import audit_log
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import idempotency_keys
-from bridge.usecases.services import Call
 from tests.api.conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
 
-Step = Callable[[Call], Awaitable[object]]
+Step = Callable[[ApiRequest], Awaitable[object]]
 KEY = "Idempotency-Key"
 
 
@@ -67,26 +67,26 @@ class Deeds:
             ),
         )
 
-    async def do(self, call: Call) -> BaseModel:
-        await self._note(call.body.word)
+    async def do(self, request: ApiRequest) -> BaseModel:
+        await self._note(request.body.word)
         if self.between is not None:
-            await self.between(call)
-        await self._note(call.body.word)
+            await self.between(request)
+        await self._note(request.body.word)
         if self.behind is not None:
-            await self.behind(call)
-        return Done(word=call.body.word, version=self.version)
+            await self.behind(request)
+        return Done(word=request.body.word, version=self.version)
 
-    async def read(self, _: Call) -> BaseModel:
+    async def read(self, _: ApiRequest) -> BaseModel:
         return Done(word="x", version=self.version)
 
-    async def change(self, call: Call) -> BaseModel:
-        if call.expected not in (None, self.version):
+    async def change(self, request: ApiRequest) -> BaseModel:
+        if request.expected not in (None, self.version):
             raise Stale
         self.version += 1
-        return Done(word=call.body.word, version=self.version)
+        return Done(word=request.body.word, version=self.version)
 
-    async def bulk(self, call: Call) -> BaseModel:
-        self.rows = call.body.items
+    async def bulk(self, request: ApiRequest) -> BaseModel:
+        self.rows = request.body.items
         bad = [(at, "word", "is bad") for at, row in enumerate(self.rows) if row.word == "bad"]
         if bad:
             raise InvalidRows(bad)
@@ -127,9 +127,9 @@ async def test_a_deed_is_one_transaction_known_here_after_its_commit(
     async def look(when: str) -> None:
         seen.append((when, await deeds.done(), directory.caught_up))
 
-    async def behind(call: Call) -> None:
+    async def behind(request: ApiRequest) -> None:
         await look("within")
-        call.afterwards.append(lambda: look("afterwards"))
+        request.afterwards.append(lambda: look("afterwards"))
 
     deeds.behind = behind
     assert (await own("POST", "/v1/deeds", {"word": "x"})).status == 201
@@ -154,8 +154,8 @@ async def test_a_deed_is_one_transaction_known_here_after_its_commit(
 async def test_nothing_is_left_of_what_failed(
     own: Api, deeds: Deeds, directory: Directory, place: str, error: Exception, status: int, key: dict[str, str]
 ) -> None:
-    async def fail(call: Call) -> None:
-        call.afterwards.append(lambda: pytest.fail("nothing was done"))
+    async def fail(request: ApiRequest) -> None:
+        request.afterwards.append(lambda: pytest.fail("nothing was done"))
         raise error
 
     setattr(deeds, place, fail)
@@ -175,15 +175,15 @@ async def test_nothing_is_left_of_what_failed(
 async def test_a_client_that_goes_away_leaves_no_half(own: Api, deeds: Deeds) -> None:
     reached, gone, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def wait(_: Call) -> None:
+    async def wait(_: ApiRequest) -> None:
         reached.set()
         await gone.wait()
 
-    async def end(call: Call) -> None:
+    async def end(request: ApiRequest) -> None:
         async def tell() -> None:
             over.set()
 
-        call.afterwards.append(tell)
+        request.afterwards.append(tell)
 
     deeds.between, deeds.behind = wait, end
     server = own.client.server
@@ -223,7 +223,7 @@ async def test_keys_of_requests_belong_to_whoever_sent_them(own: Api, account: A
 async def test_two_at_once_are_carried_out_once(own: Api, deeds: Deeds) -> None:
     reached, go = asyncio.Event(), asyncio.Event()
 
-    async def wait(_: Call) -> None:
+    async def wait(_: ApiRequest) -> None:
         reached.set()
         await go.wait()
 
