@@ -18,14 +18,14 @@ from bridge.documents import text
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, instant, microseconds
-from bridge.domain.metering.verification import Difference, Field, Span, Value, Verification
+from bridge.domain.metering.verification import Difference, FieldDifference, Span, Value, Verification
 from bridge.domain.period import SECOND_US
 from bridge.settings import JournalSettings
-from bridge.storage.metering.incidents import Seen
+from bridge.storage.metering.incidents import StoredIncident
 from bridge.storage.metering.unassigned import Unowned
 from bridge.usecases.metering import rebuild_journal as rebuilding
 from bridge.usecases.metering import verify_journal as verifying
-from bridge.usecases.metering.verify_journal import Terms
+from bridge.usecases.metering.verify_journal import VerificationScope
 
 journal = typer.Typer(no_args_is_help=True, help="The switch's journal against the ledger.")
 
@@ -157,8 +157,8 @@ def incidents(
     """List what was strange in the journals of all nodes. The same line read again may be told twice."""
     start, end = _instant(since, "from"), _instant(until, "to")
 
-    async def find(product: Product) -> list[Seen]:
-        found: list[Seen] = []
+    async def find(product: Product) -> list[StoredIncident]:
+        found: list[StoredIncident] = []
         while True:
             page = await product.incidents.page(start, end, kind, terminal.PAGE, found[-1].id if found else None)
             found += page
@@ -196,7 +196,7 @@ async def _verified(product: Product, span: Span) -> Verification:
     chosen = _chosen()
     if not chosen.journal.parent.is_dir():
         raise BridgeError(f"the folder of BRIDGE_JOURNAL {chosen.journal} is not there: run this on the node itself")
-    terms = Terms(chosen.node, chosen.rtp_timeout * SECOND_US, chosen.longest_stay * SECOND_US, span)
+    terms = VerificationScope(chosen.node, chosen.rtp_timeout * SECOND_US, chosen.longest_stay * SECOND_US, span)
     history = JournalHistory(JournalFile(chosen.journal, 0, chosen.journal_archive))
     progress = _Progress()
     found = await verifying.verify_journal(
@@ -255,7 +255,7 @@ def _row(one: Difference) -> dict[str, object]:
     }
 
 
-def _told(field: Field) -> str:
+def _told(field: FieldDifference) -> str:
     return f"{field.name} {_shown(field.name, field.journal)}, Postgres {_shown(field.name, field.ledger)}"
 
 

@@ -16,7 +16,7 @@ from bridge.commands.terminal import Json
 from bridge.documents import differences, text
 from bridge.domain.billing import carrier_reconciliation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
-from bridge.domain.billing.carrier_reconciliation import Reconciliation, Sum, Terms
+from bridge.domain.billing.carrier_reconciliation import Reconciliation, ReconciliationTerms, Sum
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.metering.records import instant, microseconds
 from bridge.domain.period import SECOND_US
@@ -95,7 +95,7 @@ def reconcile(
     progress = _Progress()
     told = cdr_file.read(file, known, lambda lines: progress(f"{lines} lines read"))
     since_us, until_us = _period(told, since, until, known)
-    terms = Terms(
+    terms = ReconciliationTerms(
         since_us=since_us,
         until_us=until_us,
         tolerance_us=terminal.span_us(tolerance, "tolerance"),

@@ -23,7 +23,7 @@ from bridge.storage import keys
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.own_calls import PostgresOwnCalls
 from bridge.storage.billing.tariffs import PostgresTariffs
-from bridge.storage.metering.audit import PostgresBooks
+from bridge.storage.metering.audit import PostgresLedgerAudit
 from bridge.storage.metering.incidents import PostgresIncidents
 from bridge.storage.metering.minutes import PostgresMinutes
 from bridge.storage.metering.unassigned import PostgresUnassignedRecords
@@ -51,7 +51,7 @@ class Product:
     billed_stays: PostgresBilledStays
     minutes: PostgresMinutes
     calls: PostgresOwnCalls
-    books: PostgresBooks
+    books: PostgresLedgerAudit
     owners: PostgresUnassignedRecords
     incidents: PostgresIncidents
     webhooks: PostgresWebhooks
@@ -78,7 +78,7 @@ async def _run(work: Callable[[Product], Awaitable[Done]]) -> Done:
                 PostgresBilledStays(database),
                 PostgresMinutes(database),
                 PostgresOwnCalls(database),
-                PostgresBooks(database),
+                PostgresLedgerAudit(database),
                 PostgresUnassignedRecords(database),
                 PostgresIncidents(database),
                 PostgresWebhooks(database),

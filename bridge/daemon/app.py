@@ -28,7 +28,7 @@ from bridge.daemon.meter import Meter
 from bridge.domain.admission.keypad import Patience
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
-from bridge.domain.metering.meter_health import Limits
+from bridge.domain.metering.meter_health import MeterLimits
 from bridge.domain.period import SECOND_US
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
@@ -136,7 +136,7 @@ class _Daemon:
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
         self._clock = PostgresClock(self._database)
-        limits = Limits(chosen.journal_reserve_mb << 20, chosen.clock_tolerance)
+        limits = MeterLimits(chosen.journal_reserve_mb << 20, chosen.clock_tolerance)
         self._meter = Meter(chosen.journal, chosen.state_dir, limits, self._clock, chosen.refuse_unmetered)
         waiting = PostgresDeliveries(self._database)
         self._webhooks = Deliverer(waiting, self._keys.unseal, chosen.webhook_private)

@@ -15,7 +15,7 @@ from bridge.daemon.lockout import Lockout
 from bridge.daemon.meter import Meter
 from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Incident, MinuteRecord
-from bridge.domain.metering.room_comparison import Differences, Recorded
+from bridge.domain.metering.room_comparison import JournaledChannels, RoomDifferences
 from bridge.domain.period import SECOND_US
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.usecases.metering.keep_minutes import Progress
@@ -91,15 +91,15 @@ class Health:
         self._ledger = (False, str(error))
 
     # --- The rooms ------------------------------------------------------------------------------------------------
-    def recorded(self) -> Recorded | None:
+    def recorded(self) -> JournaledChannels | None:
         """What the journal says of channels, None while it is behind."""
         progress = self._progress
         if progress is None or time.time() - progress.fold.alive_us / SECOND_US > BEHIND_S:
             return None
         fold = progress.fold
-        return Recorded(fold.inside, fold.waiting, fold.doubtful)
+        return JournaledChannels(fold.inside, fold.waiting, fold.doubtful)
 
-    def on_difference(self, differences: Differences) -> None:
+    def on_difference(self, differences: RoomDifferences) -> None:
         """Journal and rooms were compared."""
         telemetry.ROOM_DIFFERENCES.labels(kind="absent").set(len(differences.absent))
         telemetry.ROOM_DIFFERENCES.labels(kind="unseen").set(len(differences.unseen))

@@ -14,7 +14,7 @@ from bridge.asterisk.ari.client import Ari, AriUnreachable
 from bridge.asterisk.journal import watch as journal_watch
 from bridge.asterisk.journal.watch import JournalWatch
 from bridge.domain.metering import meter_health
-from bridge.domain.metering.meter_health import Finding, Limits, Observation, Severity
+from bridge.domain.metering.meter_health import Finding, MeterLimits, Observation, Severity
 from bridge.host import clock as kernel_clock
 from bridge.storage.postgres.clock import PostgresClock
 
@@ -26,7 +26,9 @@ LOOK_S: Final = 1.0
 class Meter:
     """Gathers what is known, has the domain judge it, and tells. `refuses` is whether a failure keeps callers out."""
 
-    def __init__(self, journal: Path, state_dir: Path, limits: Limits, clock: PostgresClock, refuses: bool) -> None:
+    def __init__(
+        self, journal: Path, state_dir: Path, limits: MeterLimits, clock: PostgresClock, refuses: bool
+    ) -> None:
         self._watch = JournalWatch(journal)
         self._state_dir = state_dir
         self._limits = limits
@@ -49,7 +51,7 @@ class Meter:
             journal = await asyncio.to_thread(self._watch.look)
             seen = Observation(
                 journal=journal,
-                heart_s=self._watch.heart_s(),
+                heartbeat_age_s=self._watch.heartbeat_age_s(),
                 ari_s=None if self._connected_at is None else time.monotonic() - self._connected_at,
                 cel_custom=self._cel_custom,
                 clock=self._clock.clock,
@@ -78,7 +80,7 @@ class Meter:
 
     def silent_s(self) -> float | None:
         """Seconds since the last look that found a new sign of life in the journal, None if none ever did."""
-        return self._watch.heart_s()
+        return self._watch.heartbeat_age_s()
 
     @property
     def failure(self) -> str | None:
@@ -118,7 +120,7 @@ def _tell(before: Iterable[Finding], now: Iterable[Finding]) -> None:
 def _measure(seen: Observation) -> None:
     if seen.journal.room is not None:
         telemetry.DISK_FREE_BYTES.labels(what="journal").set(seen.journal.room.free_bytes)
-    if seen.heart_s is not None:
-        telemetry.PULSE_AGE_SECONDS.set(seen.heart_s)
+    if seen.heartbeat_age_s is not None:
+        telemetry.PULSE_AGE_SECONDS.set(seen.heartbeat_age_s)
     if seen.clock is not None:
         telemetry.CLOCK_OFFSET_SECONDS.set(seen.clock.offset_s)

@@ -47,13 +47,13 @@ def journal(configured: Configured) -> Check | None:
             yield well("journal disk", _room(before.room))
         seen = before
         deadline = time.monotonic() + BEAT_S
-        while seen.beat_us == before.beat_us and time.monotonic() < deadline:
+        while seen.heartbeat_us == before.heartbeat_us and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
             seen = await asyncio.to_thread(watch.look)
-        if seen.beat_us == before.beat_us:
-            heart_s = watch.heart_s()
-            since = "none stands in it" if heart_s is None else f"the last is {heart_s:.0f} s old"
-            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", meter_health.MEND_HEART)
+        if seen.heartbeat_us == before.heartbeat_us:
+            heartbeat_age_s = watch.heartbeat_age_s()
+            since = "none stands in it" if heartbeat_age_s is None else f"the last is {heartbeat_age_s:.0f} s old"
+            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT)
         else:
             yield well("journal", f"{path} grows, and Asterisk's heart beats in it")
 
@@ -99,7 +99,7 @@ def ports(configured: Configured) -> Check | None:
     return Check("ports", work, "see pjsip.conf and rtp.conf (`bridge asterisk render`)")
 
 
-def _room(room: meter_health.Room | None) -> str:
+def _room(room: meter_health.DiskSpace | None) -> str:
     return "unknown" if room is None else f"{room.free_bytes // MEBIBYTE} MiB left"
 
 

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Final, TextIO
 
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, Unreadable
-from bridge.domain.billing.carrier_reconciliation import Field, Matched, Reconciliation
+from bridge.domain.billing.carrier_reconciliation import CallField, Matched, Reconciliation
 from bridge.domain.metering.records import Evidence, instant
 from bridge.domain.period import SECOND_US
 
@@ -40,15 +40,15 @@ def rows(found: Reconciliation, unreadable: Iterable[Unreadable], zone: tzinfo) 
 def difference(one: Matched) -> str:
     """In words and signed seconds, what the carrier tells differently."""
     words = []
-    if Field.START in one.fields:
+    if CallField.START in one.fields:
         words.append(f"start {signed(one.start_us)} s")
-    if Field.DURATION in one.fields and one.duration_us is not None:
+    if CallField.DURATION in one.fields and one.duration_us is not None:
         words.append(f"duration {signed(one.duration_us)} s{_estimated(one.own)}")
-    if Field.CALLER in one.fields:
+    if CallField.CALLER in one.fields:
         words.append(f"caller {one.carrier.caller}, ours {one.own.caller}")
-    if Field.NUMBER in one.fields:
+    if CallField.NUMBER in one.fields:
         words.append(f"number {one.carrier.number}, ours {one.own.number}")
-    if Field.OPEN in one.fields:
+    if CallField.OPEN in one.fields:
         words.append("still open with us")
     return "; ".join(words)
 

@@ -19,7 +19,7 @@ from bridge.domain.admission.entry import RoomOwner
 from bridge.domain.admission.throttle import Kind, Policy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
-from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.sandbox.postgres import Postgres
 from bridge.storage import keys
 from bridge.storage.access import audit_log
@@ -67,7 +67,7 @@ class World:
     async def keep(self, change: OpenStay | MinuteRecord) -> None:
         before = Position("f", self._kept) if self._kept else None
         self._kept += 1
-        await self._ledger.commit("node1", before, Position("f", self._kept), Pulse("node1-0.0"), [change])
+        await self._ledger.commit("node1", before, Position("f", self._kept), SwitchState("node1-0.0"), [change])
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.documents.columns import width
 from bridge.domain.metering.records import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
-from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.postgres.database import Database
 from bridge.usecases.metering.ports import Position
@@ -50,7 +50,7 @@ async def billed(rest: Shell, database: Database) -> list[Any]:
     changes = [closed(one, (n + 1) * 97_654_321) for n, one in enumerate(joined)]
     going = stay(owners[0], 99, NOVEMBER, "b-99")
     ledger = PostgresLedger(database)
-    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0"), [*changes, going])
+    await ledger.commit("node1", None, Position("f", 1), SwitchState("node1-0.0"), [*changes, going])
     return owners
 
 

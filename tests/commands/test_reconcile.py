@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.metering.records import Call, Evidence, OpenCall, Outcome, instant, microseconds
-from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.postgres.database import Database
 from bridge.usecases.metering.ports import Position
@@ -56,7 +56,7 @@ async def called(bridge: Shell, database: Database) -> list[Call]:
     missed = replace(missed, call=replace(missed.call, answered_us=None, outcome=Outcome.UNSERVED))
     going = call(6, timedelta(minutes=22), "4940444", 1).call
     ledger = PostgresLedger(database)
-    await ledger.commit("node1", None, Position("f", 1), Pulse("node1-0.0"), [*CALLS, missed, going])
+    await ledger.commit("node1", None, Position("f", 1), SwitchState("node1-0.0"), [*CALLS, missed, going])
     return CALLS
 
 
@@ -224,7 +224,7 @@ async def test_the_page_shows_what_is_printed(
         leg = replace(made.call, sip_call_id=f"{number:06x}-{number * 7919:08x}@203.0.113.7")
         leg = replace(leg, answered_us=None, outcome=Outcome.UNSERVED) if number == 10 else leg
         calls.append(replace(made, call=leg))
-    await PostgresLedger(database).commit("node1", None, Position("f", 1), Pulse("node1-0.0"), calls)
+    await PostgresLedger(database).commit("node1", None, Position("f", 1), SwitchState("node1-0.0"), calls)
     monkeypatch.chdir(tmp_path)
     ran = 0
     for command, said in session():

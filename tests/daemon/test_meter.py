@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.daemon.meter import Meter
-from bridge.domain.metering.meter_health import Limits
+from bridge.domain.metering.meter_health import MeterLimits
 from bridge.storage.postgres.clock import PostgresClock
 from bridge.storage.postgres.database import Database
 
@@ -20,7 +20,7 @@ async def clock() -> AsyncIterator[PostgresClock]:
 
 
 def meter(folder: Path, clock: PostgresClock, refuses: bool = True) -> Meter:
-    return Meter(folder / "journal" / "cel.jsonl", folder, Limits(1, 3.0), clock, refuses)
+    return Meter(folder / "journal" / "cel.jsonl", folder, MeterLimits(1, 3.0), clock, refuses)
 
 
 async def test_the_barrier_is_up_while_the_folder_is_gone_and_down_at_once_when_it_is_back(

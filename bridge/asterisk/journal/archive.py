@@ -16,7 +16,7 @@ import structlog
 
 from bridge.asterisk.journal import content
 from bridge.asterisk.journal.content import GZIP_WBITS, Content
-from bridge.asterisk.journal.files import Part, Shelf
+from bridge.asterisk.journal.files import JournalFiles, ListedFile
 from bridge.asterisk.journal.sync import sync_folder
 from bridge.usecases.metering.ports import Position
 
@@ -32,8 +32,8 @@ LEVEL: Final = 6
 class Archivist:
     """Keeps one journal's archives. `round` blocks, for seconds at times; `stop` makes it end early."""
 
-    def __init__(self, shelf: Shelf, keep_days: int) -> None:
-        self._shelf = shelf
+    def __init__(self, files: JournalFiles, keep_days: int) -> None:
+        self._files = files
         self._keep_s = keep_days * DAY_S
         self._stopping = threading.Event()
         self._troubles: set[str] = set()
@@ -55,17 +55,17 @@ class Archivist:
 
     def _troubles_of(self, committed: Position | None) -> Iterator[str]:
         try:
-            for half in self._shelf.folder.glob(f".{self._shelf.path.stem}-*{HALF}"):
+            for half in self._files.folder.glob(f".{self._files.path.stem}-*{HALF}"):
                 half.unlink()
             done = self._done(committed) if committed else []
         except OSError as error:
             yield str(error)
             return
-        if not self._shelf.folder.is_dir():
+        if not self._files.folder.is_dir():
             # Never made here: it may be where a disk is not mounted.
-            yield f"{self._shelf.folder} is not there"
+            yield f"{self._files.folder} is not there"
             return
-        # By the clock or by the journal, whichever is earlier: a clock that is wrong by years must not empty the shelf.
+        # By the clock or by the journal, whichever is earlier: a clock that is wrong by years must not empty the files.
         now = min([time.time(), *(end for _, end in done[-1:])])
         for part, end in done:
             if self._stopping.is_set():
@@ -77,13 +77,13 @@ class Archivist:
             except OSError as error:
                 yield str(error)
 
-    def _done(self, committed: Position) -> list[tuple[Part, float]]:
+    def _done(self, committed: Position) -> list[tuple[ListedFile, float]]:
         """Archives of which nothing will be read again, each with the time at which the next file begins."""
-        found = self._shelf.find(committed)
+        found = self._files.find(committed)
         if found is None or not found[1]:
             return []
         here, done, end, later = found[0], [], math.inf, None
-        for part in reversed(self._shelf.parts()):
+        for part in reversed(self._files.parts()):
             if later is not None and later.identity != part.identity:
                 end = later.began
             later = part
@@ -91,7 +91,7 @@ class Archivist:
                 done.append((part, end))
         return done[::-1]
 
-    def _keep(self, part: Part, end: float, now: float) -> None:
+    def _keep(self, part: ListedFile, end: float, now: float) -> None:
         status = part.path.stat()
         if self._keep_s and end < now - self._keep_s:
             part.path.unlink()
@@ -100,8 +100,8 @@ class Archivist:
             self._pack(part)
 
     # --- Packing --------------------------------------------------------------------------------------------------
-    def _pack(self, part: Part) -> None:
-        plain = self._shelf.open(part)
+    def _pack(self, part: ListedFile) -> None:
+        plain = self._files.open(part)
         if plain is None:
             return
         with plain:
@@ -117,13 +117,13 @@ class Archivist:
                     log.info("journal_packed", archive=target.name)
                 return
 
-    def _targets(self, part: Part) -> Iterator[Path]:
+    def _targets(self, part: ListedFile) -> Iterator[Path]:
         """Names that tell the content, so that a name which others use again and again (`.1`) stays theirs."""
         stamp = datetime.fromtimestamp(part.began, UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        path = self._shelf.path
+        path = self._files.path
         for number in itertools.count():
             name = f"{path.stem}-{stamp}-{part.identity[:8]}{f'-{number}' if number else ''}{path.suffix}.gz"
-            yield self._shelf.folder / name
+            yield self._files.folder / name
 
     def _write(self, plain: Content, target: Path) -> bool:
         """Make `target` at once and safely, or not at all. False when stopped."""

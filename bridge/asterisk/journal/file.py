@@ -15,7 +15,7 @@ import structlog
 from bridge.asterisk.journal import content
 from bridge.asterisk.journal import reader as journal_reader
 from bridge.asterisk.journal.archive import Archivist
-from bridge.asterisk.journal.files import Shelf
+from bridge.asterisk.journal.files import JournalFiles
 from bridge.asterisk.journal.reader import Reader
 from bridge.asterisk.journal.sync import Syncer
 from bridge.usecases.metering.ports import Batch, Position
@@ -35,13 +35,13 @@ class JournalFile:
     """
 
     def __init__(self, path: Path, rotate_bytes: int, archive: Path | None = None, keep_days: int = 0) -> None:
-        self._shelf = Shelf(path, archive)
+        self._files = JournalFiles(path, archive)
         self._rotate_bytes = rotate_bytes
         self._keep_days = keep_days
 
     async def read(self, position: Position | None) -> AsyncIterator[Batch]:
         """Batches of whole lines that stand after `position`, or of all there are when it is None. Never ends."""
-        with closing(Reader(self._shelf, position, self._rotate_bytes)) as reader:
+        with closing(Reader(self._files, position, self._rotate_bytes)) as reader:
             while True:
                 batch = await asyncio.to_thread(reader.take)
                 if batch is None:
@@ -55,14 +55,14 @@ class JournalFile:
         Begins with the last file that begins no later than `since` (seconds since 1970), or with the oldest. Raises
         BridgeError for an archive that cannot be unpacked.
         """
-        return journal_reader.history(self._shelf, since)
+        return journal_reader.history(self._files, since)
 
     def backlog(self, committed: Position | None) -> int:
         """Unpacked bytes that stand after `committed`, over all files."""
         identity = content.identity(committed) if committed else None
         size = 0
-        for found, copies in itertools.groupby(reversed(self._shelf.parts()), lambda part: part.identity):
-            length = max(map(self._shelf.length, copies))
+        for found, copies in itertools.groupby(reversed(self._files.parts()), lambda part: part.identity):
+            length = max(map(self._files.length, copies))
             if committed is not None and found == identity:
                 return size + max(0, length - committed.offset)
             size += length
@@ -71,7 +71,7 @@ class JournalFile:
     async def sync(self) -> None:
         """Write what Asterisk appended through to the disk, every SYNC_S. Never ends."""
         told = ""
-        with Syncer(self._shelf.path) as syncer:
+        with Syncer(self._files.path) as syncer:
             while True:
                 await asyncio.sleep(SYNC_S)
                 try:
@@ -84,7 +84,7 @@ class JournalFile:
 
     async def tidy(self, committed: Callable[[], Position | None]) -> None:
         """Gzip archives that are fully committed and remove those that are old enough, every TIDY_S. Never ends."""
-        archivist = Archivist(self._shelf, self._keep_days)
+        archivist = Archivist(self._files, self._keep_days)
         try:
             while True:
                 await asyncio.to_thread(archivist.round, committed())

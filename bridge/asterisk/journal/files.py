@@ -24,7 +24,7 @@ FOREIGN: Final = (".bz2", ".xz", ".zst", ".lz4", ".zip")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ListedFile:
     """One file of the journal. `began` is the first time in it, seconds since 1970; `size` counts unpacked bytes."""
 
     path: Path
@@ -39,7 +39,7 @@ class Part:
         return self.began, self.identity
 
 
-class Shelf:
+class JournalFiles:
     """Every file of one journal. Its methods block, on the disk; threads may share it."""
 
     def __init__(self, path: Path, archive: Path | None = None) -> None:
@@ -47,16 +47,16 @@ class Shelf:
         self.folder = archive or path.parent
         self._lock = threading.Lock()
         self._heads: dict[tuple[int, int, int, int], tuple[Head, int, bool]] = {}
-        self._archives: list[Part] = []
+        self._archives: list[ListedFile] = []
         self._listed_at: tuple[int, ...] | None = None
         self._unreadable: set[tuple[Path, str]] = set()
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[ListedFile]:
         """Archives, oldest first, then the live file."""
         live = self.live()  # first: one that is rotated meanwhile is then listed twice rather than not at all
         return [*self.archives(), live] if live else self.archives()
 
-    def live(self) -> Part | None:
+    def live(self) -> ListedFile | None:
         """The file that Asterisk writes to now, once it holds a line with a time."""
         # Never remembered: the inode of a removed archive may be this file's next, and its size says nothing.
         try:
@@ -69,9 +69,9 @@ class Shelf:
             return None
         if head is None:
             return None
-        return Part(self.path, head.identity, _began(head, status), status.st_size, packed=False, live=True)
+        return ListedFile(self.path, head.identity, _began(head, status), status.st_size, packed=False, live=True)
 
-    def archives(self) -> list[Part]:
+    def archives(self) -> list[ListedFile]:
         """Ordered by the first time in them: names and times of files are whoever's who rotated or restored them.
 
         Copies of one file stand side by side, plain before gzipped (which may not be finished) and long before short.
@@ -86,7 +86,7 @@ class Shelf:
                 self._listed_at = changed_at if settled else None
             return self._archives
 
-    def after(self, part: Part) -> Part | None:
+    def after(self, part: ListedFile) -> ListedFile | None:
         """The file to read when `part` has been read to its end, if it has begun."""
         live = self.live()  # first: one that is rotated meanwhile is then found among the archives
         for archive in self.archives():
@@ -94,12 +94,12 @@ class Shelf:
                 return archive
         return live
 
-    def copies(self, identity: str) -> list[Part]:
+    def copies(self, identity: str) -> list[ListedFile]:
         """The files that begin so, the live one first."""
         parts = self.parts()
         return sorted((part for part in parts if part.identity == identity), key=lambda part: not part.live)
 
-    def length(self, part: Part) -> int:
+    def length(self, part: ListedFile) -> int:
         """Unpacked bytes now; 0 when it has gone."""
         if part.packed:
             return part.size
@@ -108,7 +108,7 @@ class Shelf:
         except FileNotFoundError:
             return 0
 
-    def open(self, part: Part) -> Content | None:
+    def open(self, part: ListedFile) -> Content | None:
         """What `part` holds, or None when another file has taken its name meanwhile. Raises OSError."""
         try:
             content = journal_content.opened(part.path)
@@ -124,7 +124,7 @@ class Shelf:
         content.close()
         return None
 
-    def find(self, place: Position) -> tuple[Part, bool] | None:
+    def find(self, place: Position) -> tuple[ListedFile, bool] | None:
         """The file that a place is in, and whether the place stands in it. Raises OSError."""
         named = self.copies(journal_content.identity(place))
         for part in named:
@@ -136,7 +136,7 @@ class Shelf:
                     return part, True
         return (named[0], False) if named else None
 
-    def _list(self, folders: set[Path], now: float) -> tuple[list[Part], bool]:
+    def _list(self, folders: set[Path], now: float) -> tuple[list[ListedFile], bool]:
         """Archives in order, and whether they will be the same until a folder changes."""
         archives, heads, settled = [], {}, True
         for folder in folders:
@@ -148,7 +148,7 @@ class Shelf:
                     continue
                 heads[key] = known
                 head, size, packed = known
-                archives.append(Part(path, head.identity, _began(head, status), size, packed, live=False))
+                archives.append(ListedFile(path, head.identity, _began(head, status), size, packed, live=False))
         self._heads = heads
         archives.sort(key=lambda part: (part.order, part.packed, -part.size))
         return archives, settled

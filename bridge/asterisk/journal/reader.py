@@ -12,7 +12,7 @@ import structlog
 
 from bridge.asterisk.journal import content as journal_content
 from bridge.asterisk.journal.content import MARK, Content
-from bridge.asterisk.journal.files import Part, Shelf
+from bridge.asterisk.journal.files import JournalFiles, ListedFile
 from bridge.domain.errors import BridgeError
 from bridge.usecases.metering.ports import Batch, Position
 
@@ -29,12 +29,12 @@ QUIET_S: Final = 1.0
 class Reader:
     """Follows one journal. `take` and `close` block, on the disk, and may be called from any thread."""
 
-    def __init__(self, shelf: Shelf, place: Position | None, rotate_bytes: int) -> None:
-        self._shelf = shelf
+    def __init__(self, files: JournalFiles, place: Position | None, rotate_bytes: int) -> None:
+        self._files = files
         self._place = place
         self._rotate_bytes = rotate_bytes
         self._lock = threading.Lock()
-        self._part: Part | None = None
+        self._part: ListedFile | None = None
         self._content: Content | None = None
         self._offset = 0
         self._mark = b""
@@ -115,7 +115,7 @@ class Reader:
         """Put the live file away once it is long enough and nothing of it is left to read. Asterisk begins another."""
         if self._offset < self._rotate_bytes or not self._is_live():
             return
-        path = self._shelf.path
+        path = self._files.path
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         archive = path.with_name(f"{path.stem}-{stamp}{path.suffix}")
         if archive.exists():
@@ -129,7 +129,7 @@ class Reader:
         log.info("journal_rotated", archive=archive.name)
 
     # --- From file to file ----------------------------------------------------------------------------------------
-    def _following(self, end: int) -> Part | None:
+    def _following(self, end: int) -> ListedFile | None:
         """The file to read next, once this one is over: it has ended at `end`, and another has begun."""
         assert self._content is not None
         assert self._part is not None
@@ -144,17 +144,17 @@ class Reader:
             return None
         if self._is_live() or not self._is_quiet():
             return None
-        for copy in self._shelf.copies(self._part.identity):
+        for copy in self._files.copies(self._part.identity):
             # A longer one: ours was replaced by a copy, which was then written to.
-            if self._shelf.length(copy) > end and not _is(copy.path, self._content):
+            if self._files.length(copy) > end and not _is(copy.path, self._content):
                 return copy
-        following = self._shelf.after(self._part)
+        following = self._files.after(self._part)
         # Looked at last: this process may have been stopped for long since it read.
         return None if not self._content.packed and self._content.size() > end else following
 
     def _is_live(self) -> bool:
         assert self._content is not None
-        return _is(self._shelf.path, self._content)
+        return _is(self._files.path, self._content)
 
     def _is_quiet(self) -> bool:
         """Whether nothing will be added. Renaming a file sets its ctime, and so does writing to it."""
@@ -168,9 +168,9 @@ class Reader:
         """Open the file that the place is in. False while that cannot be done."""
         place = self._place
         if place is None:
-            parts = self._shelf.parts()
+            parts = self._files.parts()
             return self._enter(parts[0]) if parts else self._wait()
-        found = self._shelf.find(place)
+        found = self._files.find(place)
         if found is not None:
             part, stands = found
             if stands:
@@ -179,7 +179,7 @@ class Reader:
         if not self._truncated or self._part is None:
             return self._wait()
         # It was in our hands until now, so all of it that is left was read.
-        following = self._shelf.after(self._part)
+        following = self._files.after(self._part)
         if following is None:
             return self._wait()
         log.error(
@@ -191,9 +191,9 @@ class Reader:
         )
         return self._enter(following)
 
-    def _enter(self, part: Part, offset: int = 0) -> bool:
+    def _enter(self, part: ListedFile, offset: int = 0) -> bool:
         """Go on in another file. False when it has gone meanwhile: it will be looked for again."""
-        content = self._shelf.open(part)
+        content = self._files.open(part)
         if content is None:
             return False
         before, self._part = self._part, part
@@ -213,12 +213,12 @@ class Reader:
         self._fresh_at = time.monotonic()
         return True
 
-    def _cut_at(self, part: Part, place: Position) -> int:
+    def _cut_at(self, part: ListedFile, place: Position) -> int:
         """Where the file's end was cut off while it was followed, going by what was read last; 0 if that is not so."""
         if self._part is None or part.identity != self._part.identity:
             return 0
         start = place.offset - len(self._recent)
-        with self._shelf.open(part) or contextlib.nullcontext() as content:
+        with self._files.open(part) or contextlib.nullcontext() as content:
             left = content.read_at(start, RECENT) if content is not None else b""
         pairs = enumerate(zip(left, self._recent, strict=False))
         same = next((place for place, (here, read) in pairs if here != read), min(len(left), len(self._recent)))
@@ -233,7 +233,7 @@ class Reader:
         self._recent = self._recent[:same]
         return start + same
 
-    def _from_start(self, part: Part, place: Position) -> int:
+    def _from_start(self, part: ListedFile, place: Position) -> int:
         self._tell_mismatch(part, place)
         self._again = True
         return 0
@@ -245,8 +245,8 @@ class Reader:
 
     # --- Telling --------------------------------------------------------------------------------------------------
     def _wait(self) -> bool:
-        path, now = self._shelf.path, time.monotonic()
-        if self._place is not None and not self._truncated and self._shelf.parts():
+        path, now = self._files.path, time.monotonic()
+        if self._place is not None and not self._truncated and self._files.parts():
             self._tell(
                 "journal_position_lost",
                 journal_content.identity(self._place),
@@ -258,7 +258,7 @@ class Reader:
             log.warning("journal_missing", path=str(path), mend="is Asterisk running, with cel_custom loaded?")
         return False
 
-    def _tell_mismatch(self, part: Part, place: Position) -> None:
+    def _tell_mismatch(self, part: ListedFile, place: Position) -> None:
         log.error(
             "journal_position_not_in_file",
             path=str(part.path),
@@ -274,22 +274,22 @@ class Reader:
             log.error(event, what=what, mend=mend)
 
 
-def history(shelf: Shelf, since: float | None) -> Iterator[tuple[str, int, bytes]]:
+def history(files: JournalFiles, since: float | None) -> Iterator[tuple[str, int, bytes]]:
     """All there is now, in order: (file identity, byte offset in the unpacked file, line), as `Reader` gives it.
 
     Begins with the last file whose first time is not after `since` (seconds since 1970), or with the oldest. A last
     line that is still being written is left out. Raises BridgeError for an archive that cannot be unpacked.
     """
-    parts = shelf.parts()
+    parts = files.parts()
     first = next((part for part in reversed(parts) if since is not None and part.began <= since), None)
     part = next((part for part in parts if first is None or part.identity == first.identity), None)
     offset = 0
     while part is not None:
-        content = shelf.open(part) or _moved(shelf, part)
+        content = files.open(part) or _moved(files, part)
         last = False
         if content is not None:
             with content:
-                last = _is(shelf.path, content)
+                last = _is(files.path, content)
                 # A copy of what has just been given goes on where that ended.
                 offset = offset if journal_content.stands(content, Position(part.identity, offset)) else 0
                 while data := content.read_at(offset, journal_content.BLOCK):
@@ -301,16 +301,16 @@ def history(shelf: Shelf, since: float | None) -> Iterator[tuple[str, int, bytes
                     offset += size
                 if content.damaged:
                     raise BridgeError(f"{part.path} cannot be unpacked: put a good copy of it in its place")
-        following = None if last else shelf.after(part)
+        following = None if last else files.after(part)
         if following is None or following.identity != part.identity:
             offset = 0
         part = following
 
 
-def _moved(shelf: Shelf, part: Part) -> Content | None:
+def _moved(files: JournalFiles, part: ListedFile) -> Content | None:
     """The content of a file that was renamed or gzipped since it was listed; None when it was pruned."""
-    found = shelf.find(Position(part.identity, 0))
-    return shelf.open(found[0]) if found else None
+    found = files.find(Position(part.identity, 0))
+    return files.open(found[0]) if found else None
 
 
 def _is(path: Path, content: Content) -> bool:

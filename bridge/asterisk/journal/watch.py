@@ -12,7 +12,7 @@ from typing import Final
 
 from bridge.domain.metering import journal_line
 from bridge.domain.metering.journal_line import Alive
-from bridge.domain.metering.meter_health import JournalSeen, Room
+from bridge.domain.metering.meter_health import DiskSpace, JournalSeen
 from bridge.domain.period import SECOND_US
 
 TAIL_BYTES: Final = 1 << 19
@@ -36,7 +36,7 @@ class JournalWatch:
             self._listen()
         return JournalSeen(_unwritable(self._path), room(self._path.parent), self._beat_us)
 
-    def heart_s(self) -> float | None:
+    def heartbeat_age_s(self) -> float | None:
         """Seconds since a look found a new beat, None if none ever did."""
         return None if self._beaten_at is None else time.monotonic() - self._beaten_at
 
@@ -56,13 +56,15 @@ class JournalWatch:
         self._beat_us, self._beaten_at = beat, time.monotonic() - age
 
 
-def room(folder: Path) -> Room | None:
+def room(folder: Path) -> DiskSpace | None:
     """What is free on the disk of a folder, None when there is no such folder."""
     try:
         disk = os.statvfs(folder)
     except OSError:
         return None
-    return Room(disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, disk.f_favail if disk.f_files else None)
+    return DiskSpace(
+        disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, disk.f_favail if disk.f_files else None
+    )
 
 
 def _last_beat(data: bytes) -> int | None:

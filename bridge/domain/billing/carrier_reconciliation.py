@@ -14,7 +14,7 @@ Call = TypeVar("Call", CarrierCall, OwnCall)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReconciliationTerms:
     """How the books are compared. The period is [since, until), in µs since 1970.
 
     A start or a duration differs when it does by more than `tolerance_us`. Calls pair by number when their starts are
@@ -33,7 +33,7 @@ class Terms:
     unanswered: bool = False
 
 
-class Field(StrEnum):
+class CallField(StrEnum):
     """What two books may say differently of one call."""
 
     START = "start"
@@ -52,7 +52,7 @@ class Matched:
     own: OwnCall
     start_us: int
     duration_us: int | None
-    fields: frozenset[Field]
+    fields: frozenset[CallField]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Reconciliation:
     still go on and that the carrier cannot have yet.
     """
 
-    terms: Terms
+    terms: ReconciliationTerms
     # Out of repr(): asyncio takes that of a task's result, and here it would be a month of calls.
     matched: Sequence[Matched] = field(repr=False)
     only_carrier: Sequence[CarrierCall] = field(repr=False)
@@ -109,7 +109,7 @@ def span(carrier: Iterable[CarrierCall]) -> tuple[int, int] | None:
     return (min(times), max(times) + 1) if times else None
 
 
-def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: Terms) -> Reconciliation:
+def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: ReconciliationTerms) -> Reconciliation:
     """Compare two books. Calls around the period may be given: they find their partners, and are not told alone.
 
     No two of the carrier's calls may have the same line, no two of ours the same id.
@@ -139,19 +139,19 @@ def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: Ter
     )
 
 
-def _matched(theirs: CarrierCall, ours: OwnCall, level_us: int, terms: Terms) -> Matched:
+def _matched(theirs: CarrierCall, ours: OwnCall, level_us: int, terms: ReconciliationTerms) -> Matched:
     start_us, duration_us = start_difference_us(theirs, ours) - level_us, duration_difference_us(theirs, ours)
     fields = {
-        Field.START: abs(start_us) > terms.tolerance_us,
-        Field.DURATION: abs(duration_us or 0) > terms.tolerance_us,
-        Field.CALLER: phone.unlike(theirs.caller, ours.caller, terms.digits),
-        Field.NUMBER: phone.unlike(theirs.number, ours.number, terms.digits),
-        Field.OPEN: ours.ended_us is None,
+        CallField.START: abs(start_us) > terms.tolerance_us,
+        CallField.DURATION: abs(duration_us or 0) > terms.tolerance_us,
+        CallField.CALLER: phone.unlike(theirs.caller, ours.caller, terms.digits),
+        CallField.NUMBER: phone.unlike(theirs.number, ours.number, terms.digits),
+        CallField.OPEN: ours.ended_us is None,
     }
     return Matched(theirs, ours, start_us, duration_us, frozenset(name for name, differs in fields.items() if differs))
 
 
-def _wanted(calls: Iterable[Call], terms: Terms) -> Iterable[Call]:
+def _wanted(calls: Iterable[Call], terms: ReconciliationTerms) -> Iterable[Call]:
     """Calls to the numbers asked for, or to one that is not told."""
     if not terms.numbers:
         return calls
@@ -159,10 +159,10 @@ def _wanted(calls: Iterable[Call], terms: Terms) -> Iterable[Call]:
     return (call for call in calls if phone.tail(call.number, terms.digits) in tails)
 
 
-def _within(call: CarrierCall | OwnCall, terms: Terms) -> bool:
+def _within(call: CarrierCall | OwnCall, terms: ReconciliationTerms) -> bool:
     at_us = call.at_us if isinstance(call, CarrierCall) else call.started_us
     return terms.since_us <= at_us < terms.until_us
 
 
-def _told(call: CarrierCall | OwnCall, terms: Terms) -> bool:
+def _told(call: CarrierCall | OwnCall, terms: ReconciliationTerms) -> bool:
     return terms.unanswered or (call.answered if isinstance(call, CarrierCall) else call.answered_us is not None)

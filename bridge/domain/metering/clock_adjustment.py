@@ -10,15 +10,15 @@ from dataclasses import replace
 
 from bridge.domain.metering import stay_end
 from bridge.domain.metering.records import OpenStay
-from bridge.domain.metering.switch_timeline import FREEZE_US, REVIVAL_US, Decided, WentBack
+from bridge.domain.metering.switch_timeline import FREEZE_US, REVIVAL_US, ClockSteppedBack, GapsExplained
 
 
-def doubted(stay: OpenStay, gap_us: int) -> OpenStay:
+def gap_found(stay: OpenStay, gap_us: int) -> OpenStay:
     """The stay, with a gap in it that may have been a step; a negative one was none after all."""
     return replace(stay, doubt_us=max(0, stay.doubt_us + gap_us))
 
 
-def decided(stay: OpenStay, found: Decided) -> OpenStay:
+def gaps_explained(stay: OpenStay, found: GapsExplained) -> OpenStay:
     """The stay, once it is known what the gaps in it were."""
     if not found.step_us or (found.in_gap and not stay.doubt_us):
         return replace(stay, doubt_us=0)
@@ -28,7 +28,7 @@ def decided(stay: OpenStay, found: Decided) -> OpenStay:
     return stay_end.estimated(known, 0 if found.in_gap else step)
 
 
-def went_back(stay: OpenStay, back: WentBack, newcomer: bool) -> OpenStay:
+def stepped_back(stay: OpenStay, back: ClockSteppedBack, newcomer: bool) -> OpenStay:
     """The stay, once the clock was stepped back: what its gaps were, nobody will say any more. Who was there at the
     last beat before, which no `newcomer` was, is there since so much longer."""
     more = back.step_us if back.shows and not newcomer else 0

@@ -20,7 +20,14 @@ from bridge.domain.metering.journal_line import Fact, Garbage
 from bridge.domain.metering.open_calls import OpenCalls
 from bridge.domain.metering.open_stays import OpenStays
 from bridge.domain.metering.records import Change, Incident, OpenCall, OpenStay
-from bridge.domain.metering.switch_timeline import STEP_US, BeatsMissing, Died, Happening, Life, Pulse
+from bridge.domain.metering.switch_timeline import (
+    STEP_US,
+    BootEnded,
+    HeartbeatsMissing,
+    SwitchState,
+    SwitchTimeline,
+    TimelineEvent,
+)
 
 ENDED: Final = 4096
 """So many channels that have ended are remembered, since none comes back."""
@@ -33,25 +40,25 @@ class Fold:
         self,
         node: str,
         rtp_timeout_us: int,
-        pulse: Pulse | None = None,
+        switch_state: SwitchState | None = None,
         calls: Iterable[OpenCall] = (),
         stays: Iterable[OpenStay] = (),
         ended: Iterable[str] = (),
     ) -> None:
-        """`ended` are channels of the pulse's boot that have ended, the latest last."""
-        pulse = pulse or Pulse()
-        self._life = Life(pulse)
-        self._calls = OpenCalls(node, self._life, calls)
-        self._stays = OpenStays(node, rtp_timeout_us, self._life, self._calls, pulse, stays)
+        """`ended` are channels of the switch state's boot that have ended, the latest last."""
+        switch_state = switch_state or SwitchState()
+        self._timeline = SwitchTimeline(switch_state)
+        self._calls = OpenCalls(node, self._timeline, calls)
+        self._stays = OpenStays(node, rtp_timeout_us, self._timeline, self._calls, switch_state, stays)
         self._ended: dict[str, None] = dict.fromkeys(ended)
         self._garbage_told = self._rest_of_start = False
         self._garbage_bytes = 0
         self._held: list[Fact] = []
 
     @property
-    def pulse(self) -> Pulse:
+    def switch_state(self) -> SwitchState:
         """What has been seen of the switch's life."""
-        return self._life.pulse(self._stays.entering, self._stays.newcomers)
+        return self._timeline.state(self._stays.entering, self._stays.newcomers)
 
     @property
     def calls(self) -> list[OpenCall]:
@@ -81,36 +88,36 @@ class Fold:
     @property
     def alive_us(self) -> int:
         """When the switch last said that it lives."""
-        return self._life.alive_us
+        return self._timeline.alive_us
 
     @property
     def held(self) -> Fact | None:
         """The first of those that are held back: what is read from here on is not in the state yet."""
         return self._held[0] if self._held else None
 
-    def read_again(self) -> None:
+    def expect_replay(self) -> None:
         """From here on, lines may be read again."""
-        self._life.read_again()
+        self._timeline.expect_replay()
 
     def apply(self, fact: Fact | Garbage) -> list[Change]:
         """Take in the next fact and say what it changes."""
         match fact:
             case Garbage():
                 return self._hide(fact)
-            case facts.Starting():
+            case facts.HeartbeatStarting():
                 return []
             case facts.Boot():
                 self._whole()
                 self._held.clear()
-                return self._happened(self._life.booted(fact))
+                return self._happened(self._timeline.booted(fact))
             case facts.Alive():
                 self._whole()
                 changes = self._released(fact)
-                changes += self._happened(self._life.beat(fact))
-                if not self._life.reading_again():
-                    self._stays.beat()
+                changes += self._happened(self._timeline.heartbeat(fact))
+                if not self._timeline.is_replaying():
+                    self._stays.heartbeat()
                 return changes
-            case facts.Torn(event="CHAN_START"):
+            case facts.TornLine(event="CHAN_START"):
                 # The only line that a caller's own words can break. Nothing depends on it, nor on the rest of it.
                 self._rest_of_start = True
                 return []
@@ -118,37 +125,39 @@ class Fold:
                 self._whole()
         if fact.uniqueid in self._ended:
             return []
-        earlier = self._life.before_boot(fact.at)
+        earlier = self._timeline.is_before_boot(fact.at)
         if earlier and not self._is_there(fact.uniqueid):
-            self._life.read_again()
-        if self._life.read_before(fact):
-            if earlier or self._is_newer(fact) or self._life.may_read_again():
+            self._timeline.expect_replay()
+        if self._timeline.may_be_replayed(fact):
+            if earlier or self._is_newer(fact) or self._timeline.may_be_replaying():
                 self._held.append(fact)
             return []
-        changes = self._happened(self._life.see(fact.at))
+        changes = self._happened(self._timeline.line_written(fact.at))
         call, stay = self._calls.get(fact.uniqueid), self._stays.get(fact.uniqueid)
         if call is not None or stay is not None:
-            self._life.prove(fact.at, call.started_us if call else stay.identity.joined_us if stay else 0)
+            self._timeline.prove_alive(fact.at, call.started_us if call else stay.identity.joined_us if stay else 0)
         return changes + self._taken(fact)
 
-    def _released(self, beat: facts.Alive) -> list[Change]:
+    def _released(self, alive: facts.Alive) -> list[Change]:
         """What was held back since it might have been read before: a beat that counts on shows that it was not."""
         held, self._held = self._held, []
-        if not self._life.goes_on(beat):
+        if not self._timeline.counts_on(alive):
             return []
-        if not self._life.went_back(beat.at):
-            held = [fact for fact in held if self._life.before_boot(fact.at) or self._is_newer(fact)]
-        early = any(self._life.before_boot(fact.at) for fact in held)
-        if self._life.before_boot(beat.at) or (early and self._life.went_back(beat.at)):
-            self._life.began_later()
+        if not self._timeline.is_step_back(alive.at):
+            held = [fact for fact in held if self._timeline.is_before_boot(fact.at) or self._is_newer(fact)]
+        early = any(self._timeline.is_before_boot(fact.at) for fact in held)
+        if self._timeline.is_before_boot(alive.at) or (early and self._timeline.is_step_back(alive.at)):
+            self._timeline.forget_boot_start()
         elif held:
-            held = [fact for fact in held if not self._life.before_boot(fact.at) or self._is_there(fact.uniqueid)]
-        self._life.go_on()
+            held = [
+                fact for fact in held if not self._timeline.is_before_boot(fact.at) or self._is_there(fact.uniqueid)
+            ]
+        self._timeline.end_replay()
         return [change for fact in held for change in self.apply(fact)]
 
     def _is_newer(self, fact: Fact) -> bool:
         """Whether this is newer than all that was read, but for a step of the clock too small to be one."""
-        return fact.at > self._life.line_us - STEP_US
+        return fact.at > self._timeline.line_us - STEP_US
 
     def _is_there(self, uniqueid: str) -> bool:
         """Whether this channel is one of this boot: none outlives its boot."""
@@ -168,8 +177,8 @@ class Fold:
                 return self._stays.exited(fact)
             case facts.Left():
                 return self._stays.left(fact)
-            case facts.Ended():
-                return self._calls.told(fact)
+            case facts.DialogueEnded():
+                return self._calls.dialogue_ended(fact)
             case facts.HungUp():
                 return self._hung_up(fact.uniqueid, fact.at, fact.cause, fact.source)
             case facts.Gone():
@@ -178,33 +187,33 @@ class Fold:
                 return self._absent(fact)
             case facts.Present():
                 return self._present(fact)
-            case facts.Torn():
+            case facts.TornLine():
                 return self._torn(fact)
             case _:
                 return []
 
     # --- The switch's life --------------------------------------------------------------------------------------------
-    def _happened(self, happenings: Iterable[Happening]) -> list[Change]:
+    def _happened(self, happenings: Iterable[TimelineEvent]) -> list[Change]:
         changes: list[Change] = []
         for happening in happenings:
             match happening:
-                case Died(proved_us):
+                case BootEnded(proved_us):
                     changes += self._stays.died(proved_us)
                     changes += self._calls.died(proved_us)
                     self._ended.clear()
-                case BeatsMissing(count):
-                    changes.append(Incident(self._life.line_us, "beats_missing", str(count)))
+                case HeartbeatsMissing(count):
+                    changes.append(Incident(self._timeline.line_us, "beats_missing", str(count)))
                 case _:
                     changes += self._stays.timed(happening)
         return changes
 
     def _hide(self, garbage: Garbage) -> list[Change]:
-        if self._life.reading_again() or self._rest_of_start:
+        if self._timeline.is_replaying() or self._rest_of_start:
             return []
         self._garbage_bytes += garbage.size
-        self._life.hide(self._garbage_bytes)
+        self._timeline.garbage_read(self._garbage_bytes)
         first, self._garbage_told = not self._garbage_told, True
-        return [Incident(self._life.line_us, "garbage_line", garbage.why)] if first else []
+        return [Incident(self._timeline.line_us, "garbage_line", garbage.why)] if first else []
 
     def _whole(self) -> None:
         """A line that is whole ends a row of garbage."""
@@ -226,7 +235,7 @@ class Fold:
         there = [subject for subject in fact.subjects if subject not in self._ended]
         return [change for subject in there for change in self._stays.present(subject, fact)]
 
-    def _torn(self, fact: facts.Torn) -> list[Change]:
+    def _torn(self, fact: facts.TornLine) -> list[Change]:
         """The head of a line says what happened, to whom and when; the rest is in other lines of the channel."""
         over = fact.event in ("HANGUP", "CHAN_END")
         changes = self._hung_up(fact.uniqueid, fact.at) if over else self._stays.torn(fact)

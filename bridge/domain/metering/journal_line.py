@@ -45,7 +45,7 @@ class Boot(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockReading:
     """What the daemon said of the clock: wall time less time since the machine's start, at `uptime_us` after it. Only a
     step of the clock changes `offset_us`; a freeze does not."""
 
@@ -60,11 +60,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Alive(Fact):
-    """Asterisk lives and is awake: twice a second. `beat` counts up over a whole boot."""
+    """Asterisk lives and is awake: twice a second. `count` goes up over a whole boot."""
 
-    beat: int
+    count: int
     boot: str
-    clock: Clock | None
+    clock: ClockReading | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Left(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Fact):
+class DialogueEnded(Fact):
     """The daemon's word for what became of the dialogue, empty when it said nothing."""
 
     outcome: str
@@ -172,13 +172,13 @@ class Other(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Starting(Fact):
+class HeartbeatStarting(Fact):
     """The heart's own channel comes or goes. A new boot writes such lines before BOOT: they prove no life of the one
     before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Torn(Fact):
+class TornLine(Fact):
     """A line of which only the head is left: what happened, to which channel and when."""
 
     event: str
@@ -223,11 +223,11 @@ def _salvaged(line: bytes, garbage: Garbage) -> Sequence[Fact | Garbage]:
     return found
 
 
-def _head(piece: bytes) -> Torn | None:
+def _head(piece: bytes) -> TornLine | None:
     head = _HEAD.match(piece)
     if head is None:
         return None
-    return Torn(int(head[2]) * SECOND_US + int(head[3]), head[4].decode(), head[1].decode())
+    return TornLine(int(head[2]) * SECOND_US + int(head[3]), head[4].decode(), head[1].decode())
 
 
 def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
@@ -257,7 +257,7 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:
             return Left(at, uniqueid, _text(extra.get("extra", "")))
         case "ENDED":
             outcome, _, call_id = extra["extra"].partition(":")
-            return Ended(at, uniqueid, outcome, call_id)
+            return DialogueEnded(at, uniqueid, outcome, call_id)
         case "HANGUP":
             return HungUp(at, uniqueid, int(extra["hangupcause"]), _text(extra.get("hangupsource", "")))
         case "CHAN_END" | "LINKEDID_END":
@@ -281,12 +281,12 @@ def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | 
             seen, *subjects = extra["extra"].split(":")
             return Present(at, uniqueid, int(seen), tuple(_stamp(subject) for subject in subjects))
         case _:
-            return Starting(at, uniqueid)
+            return HeartbeatStarting(at, uniqueid)
 
 
-def _clock(text: str) -> Clock | None:
+def _clock(text: str) -> ClockReading | None:
     said = _CLOCK.fullmatch(text)
-    return Clock(int(said[1]), int(said[2])) if said else None
+    return ClockReading(int(said[1]), int(said[2])) if said else None
 
 
 def _is_participant(fields: dict[str, Any]) -> bool:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-HEART_S: Final = 5.0
+HEARTBEAT_TIMEOUT_S: Final = 5.0
 """Asterisk journals a sign of life about twice a second; after so long without one the journal is not written."""
 WARNED_AT: Final = 2
 """Room below so many times the reserve is told, before it becomes a reason to refuse."""
 MEBIBYTE: Final = 1 << 20
-MEND_HEART: Final = (
+MEND_HEARTBEAT: Final = (
     "check that cel.conf has enable=yes, that cel_custom.conf names the file of BRIDGE_JOURNAL, that Asterisk's user "
     "may write to it, and `asterisk -rx 'core show channels'` for Local/alive@heart"
 )
@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class DiskSpace:
     """Room on a disk for whoever is not root. `files` is how many more can be made, None where that has no limit."""
 
     free_bytes: int
@@ -49,15 +49,15 @@ class Room:
 @dataclass(frozen=True, slots=True)
 class JournalSeen:
     """The journal's file as it was found. `unwritable` is why nothing can be appended to it, as far as can be told;
-    `beat_us` the time of the last sign of life that stands in it, on the switch's clock."""
+    `heartbeat_us` the time of the last sign of life that stands in it, on the switch's clock."""
 
     unwritable: str | None
-    room: Room | None
-    beat_us: int | None
+    room: DiskSpace | None
+    heartbeat_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockOffset:
     """The switch's clock against Postgres' own: how far ahead it is, and how wrong that may be."""
 
     offset_s: float
@@ -66,30 +66,30 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is known at one instant; None is not known.
+    """Everything that is known at one instant; None stands for "not known".
 
-    `heart_s`: seconds since a sign of life was last seen in the journal. `ari_s`: seconds since ARI was connected, None
-    while it is not. `cel_custom`: whether Asterisk's module that writes the journal runs. `synchronised`: what the
-    kernel says of its clock.
+    `heartbeat_age_s` is the number of seconds since the journal last showed a heartbeat. `ari_s` is the number of
+    seconds since ARI was connected, None while it is not. `cel_custom` is True while Asterisk's module that writes the
+    journal runs. `synchronised` is True while the kernel says that a time server keeps its clock.
     """
 
     journal: JournalSeen
-    heart_s: float | None
+    heartbeat_age_s: float | None
     ari_s: float | None
     cel_custom: bool | None
-    clock: Clock | None
+    clock: ClockOffset | None
     synchronised: bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MeterLimits:
     """The settings that findings depend on."""
 
     reserve_bytes: int
     clock_tolerance_s: float
 
 
-def findings(seen: Observation, limits: Limits) -> tuple[Finding, ...]:
+def findings(seen: Observation, limits: MeterLimits) -> tuple[Finding, ...]:
     """All that is wrong, the gravest first."""
     found = [
         *writability(seen.journal),
@@ -118,7 +118,7 @@ def writability(journal: JournalSeen) -> Iterable[Finding]:
         )
 
 
-def room(seen: Room | None, reserve_bytes: int) -> Iterable[Finding]:
+def room(seen: DiskSpace | None, reserve_bytes: int) -> Iterable[Finding]:
     """What is wrong with the room for the journal, of which `reserve_bytes` are kept for the stays that are open."""
     if seen is None:
         return
@@ -152,14 +152,14 @@ def module(running: bool | None) -> Iterable[Finding]:
 
 def _heart(seen: Observation) -> Iterable[Finding]:
     # Without ARI nobody is admitted, and an Asterisk that has just come back may take a moment for its first beat.
-    if seen.ari_s is None or seen.ari_s <= HEART_S:
+    if seen.ari_s is None or seen.ari_s <= HEARTBEAT_TIMEOUT_S:
         return
-    if seen.heart_s is None or seen.heart_s > HEART_S:
-        since = "" if seen.heart_s is None else f" for {seen.heart_s:.0f} s"
-        yield Finding("heart_silent", Severity.FAILED, f"Asterisk has journaled no sign of life{since}", MEND_HEART)
+    if seen.heartbeat_age_s is None or seen.heartbeat_age_s > HEARTBEAT_TIMEOUT_S:
+        since = "" if seen.heartbeat_age_s is None else f" for {seen.heartbeat_age_s:.0f} s"
+        yield Finding("heart_silent", Severity.FAILED, f"Asterisk has journaled no sign of life{since}", MEND_HEARTBEAT)
 
 
-def clock(seen: Clock | None, tolerance_s: float) -> Iterable[Finding]:
+def clock(seen: ClockOffset | None, tolerance_s: float) -> Iterable[Finding]:
     """What is wrong with the time that goes into minutes."""
     if seen is not None and abs(seen.offset_s) - seen.bound_s > tolerance_s:
         yield Finding(

@@ -7,7 +7,7 @@ from typing import Final
 from bridge.domain import phone
 from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.records import Call, Change, Evidence, OpenCall, Outcome
-from bridge.domain.metering.switch_timeline import Life
+from bridge.domain.metering.switch_timeline import SwitchTimeline
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
@@ -15,9 +15,9 @@ _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 class OpenCalls:
     """Takes in what lines say of calls, and tells what that changes. What is read again changes nothing."""
 
-    def __init__(self, node: str, life: Life, calls: Iterable[OpenCall]) -> None:
+    def __init__(self, node: str, timeline: SwitchTimeline, calls: Iterable[OpenCall]) -> None:
         self._node = node
-        self._life = life
+        self._timeline = timeline
         self._open = {call.uniqueid: call for call in calls}
 
     def __iter__(self) -> Iterator[OpenCall]:
@@ -64,7 +64,7 @@ class OpenCalls:
             return []
         return self._put(replace(call, outcome=Outcome.JOINED))
 
-    def told(self, fact: facts.Ended) -> list[Change]:
+    def dialogue_ended(self, fact: facts.DialogueEnded) -> list[Change]:
         """The daemon's word for what became of the dialogue."""
         call = self._open.get(fact.uniqueid)
         if call is None:
@@ -75,7 +75,7 @@ class OpenCalls:
         return self._put(told) if told != call else []
 
     def _new(self, uniqueid: str, channel: str, caller: str, at: int) -> OpenCall:
-        return OpenCall(self._node, self._life.boot, uniqueid, channel, caller, "", "", at)
+        return OpenCall(self._node, self._timeline.boot, uniqueid, channel, caller, "", "", at)
 
     def _put(self, call: OpenCall) -> list[Change]:
         self._open[call.uniqueid] = call

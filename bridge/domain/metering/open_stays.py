@@ -21,7 +21,14 @@ from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.arrival import Arrival
 from bridge.domain.metering.open_calls import OpenCalls
 from bridge.domain.metering.records import Change, Identity, Incident, MinuteRecord, OpenStay, Reason
-from bridge.domain.metering.switch_timeline import Decided, Doubted, Life, Mistaken, Pulse, WentBack
+from bridge.domain.metering.switch_timeline import (
+    ClockSteppedBack,
+    GapFound,
+    GapRetracted,
+    GapsExplained,
+    SwitchState,
+    SwitchTimeline,
+)
 from bridge.domain.period import SECOND_US
 
 SETTLING_US: Final = SECOND_US
@@ -31,15 +38,21 @@ class OpenStays:
     """Takes in what lines say of stays, and tells what that changes, their calls included."""
 
     def __init__(
-        self, node: str, rtp_timeout_us: int, life: Life, calls: OpenCalls, pulse: Pulse, stays: Iterable[OpenStay]
+        self,
+        node: str,
+        rtp_timeout_us: int,
+        timeline: SwitchTimeline,
+        calls: OpenCalls,
+        switch_state: SwitchState,
+        stays: Iterable[OpenStay],
     ) -> None:
         self._node = node
         self._rtp_timeout_us = rtp_timeout_us
-        self._life = life
+        self._timeline = timeline
         self._calls = calls
         self._open = {stay.identity.uniqueid: stay for stay in stays}
-        self._entering = {arrival.uniqueid: arrival for arrival in pulse.entering}
-        self._newcomers = dict.fromkeys(pulse.newcomers)
+        self._entering = {arrival.uniqueid: arrival for arrival in switch_state.entering}
+        self._newcomers = dict.fromkeys(switch_state.newcomers)
 
     def __iter__(self) -> Iterator[OpenStay]:
         return iter(self._open.values())
@@ -57,11 +70,11 @@ class OpenStays:
     @property
     def doubtful(self) -> frozenset[str]:
         """The channels of those whose end may be hidden, for all that the journal shows."""
-        at = self._life.line_us
+        at = self._timeline.line_us
         return frozenset(
             channel
             for channel, stay in self._open.items()
-            if stay.left_us is None and stay_end.unseen_since(stay, at, self._life) < at
+            if stay.left_us is None and stay_end.unseen_since(stay, at, self._timeline) < at
         )
 
     @property
@@ -94,7 +107,7 @@ class OpenStays:
         if before is not None and self._is_of(before, fact):
             return []
         known = self._calls.known(fact)
-        self._life.unprove(fact.at)
+        self._timeline.restart_proof(fact.at)
         return known + self._begin(self._new(fact.uniqueid, fact.bridge_id, fact.at, fact))
 
     def _is_of(self, stay: OpenStay, fact: facts.Entered) -> bool:
@@ -105,7 +118,7 @@ class OpenStays:
 
     def _is_older(self, stay: OpenStay, at: int) -> bool:
         """Whether a line of this time is from before the stay and read again: not one of a clock that went back."""
-        return at < stay.identity.joined_us and self._life.went_back(at)
+        return at < stay.identity.joined_us and self._timeline.is_step_back(at)
 
     def _begin(self, stay: OpenStay) -> list[Change]:
         """A stay begins, so that another of the channel is over."""
@@ -115,7 +128,7 @@ class OpenStays:
         if before is not None:
             if before.left_us is None:
                 changes.append(Incident(at, "exit_unseen", uniqueid))
-                before = stay_end.rejoined(before, at, self._life)
+                before = stay_end.ended_by_rejoining(before, at, self._timeline)
             changes.append(stay_end.closed(before, Reason.LEFT_ROOM))
         self._entering.pop(uniqueid, None)
         self._newcomers[uniqueid] = None
@@ -126,7 +139,7 @@ class OpenStays:
         call = self._calls.get(uniqueid)
         channel, caller, access_number = (call.channel, call.caller, call.access_number) if call else ("", "", "")
         identity = Identity(self._node, uniqueid, bridge_id, joined_us)
-        stay = OpenStay(identity, self._life.boot, "", "", "", "", "", "", channel, caller, access_number)
+        stay = OpenStay(identity, self._timeline.boot, "", "", "", "", "", "", channel, caller, access_number)
         return stay if who is None else _owned(stay, who)
 
     def _inferred(self, uniqueid: str, bridge_id: str, joined_us: int, who: facts.Participation | None) -> OpenStay:
@@ -164,7 +177,9 @@ class OpenStays:
             arrival, named = self._entering.get(fact.uniqueid), self._named(fact.uniqueid)
             came_back = arrival is not None and (named is None or named.at <= fact.at)
             return self._exited_unseen(fact) if came_back else []
-        if stay.identity.bridge_id != fact.bridge_id and (self._life.reading_again() or self._is_older(stay, fact.at)):
+        if stay.identity.bridge_id != fact.bridge_id and (
+            self._timeline.is_replaying() or self._is_older(stay, fact.at)
+        ):
             return [Incident(fact.at, "exit_without_join", fact.uniqueid)]
         if not stay.identity.bridge_id:
             unowned = not (stay.room or stay.account_id)
@@ -187,7 +202,11 @@ class OpenStays:
         """By when a channel whose join was not seen had joined, or None if nothing tells."""
         if fact.uniqueid in self._entering:
             return self._entering[fact.uniqueid].by_us
-        spans, before, call = self._life.hidden(fact.at), self._open.get(fact.uniqueid), self._calls.get(fact.uniqueid)
+        spans, before, call = (
+            self._timeline.hidden_spans(fact.at),
+            self._open.get(fact.uniqueid),
+            self._calls.get(fact.uniqueid),
+        )
         if before is not None:
             # Nothing less hides an exit and a join.
             spans, since = [span for span in spans if span.endings], before.identity.joined_us
@@ -226,7 +245,7 @@ class OpenStays:
         changes: list[Change] = []
         for stay in self._open.values():
             if stay.left_us is None:
-                ended = stay_end.died(stay, proved_us, self._life, self._rtp_timeout_us)
+                ended = stay_end.ended_with_switch(stay, proved_us, self._timeline, self._rtp_timeout_us)
                 changes.append(stay_end.closed(ended, Reason.SWITCH_LOST))
             else:
                 changes.append(self._explained(stay))
@@ -236,40 +255,40 @@ class OpenStays:
 
     def _exit(self, stay: OpenStay, at: int) -> OpenStay:
         self._entering.pop(stay.identity.uniqueid, None)
-        return stay_end.over(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
+        return stay_end.ended_by_exit(stay, at, self._timeline, stay.identity.uniqueid in self._newcomers)
 
     def _perhaps_exit(self, stay: OpenStay, at: int) -> OpenStay:
         self._entering.pop(stay.identity.uniqueid, None)
-        return stay_end.perhaps_over(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
+        return stay_end.ended_by_uncertain_exit(stay, at, self._timeline, stay.identity.uniqueid in self._newcomers)
 
     def _gone(self, stay: OpenStay, at: int) -> OpenStay:
-        return stay_end.gone(stay, at, self._life, stay.identity.uniqueid in self._newcomers)
+        return stay_end.ended_with_channel(stay, at, self._timeline, stay.identity.uniqueid in self._newcomers)
 
     def _explained(self, stay: OpenStay, cause: int | None = None, source: str = "") -> MinuteRecord:
-        return stay_end.explained(stay, cause, source, self._rtp_timeout_us, self._life)
+        return stay_end.closed_with_reason(stay, cause, source, self._rtp_timeout_us, self._timeline)
 
     # --- The clock ----------------------------------------------------------------------------------------------------
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """The switch lives: nobody is a newcomer any more."""
         self._newcomers.clear()
 
-    def timed(self, happening: Doubted | Mistaken | Decided | WentBack) -> list[Change]:
+    def timed(self, happening: GapFound | GapRetracted | GapsExplained | ClockSteppedBack) -> list[Change]:
         """Something befell the clock, or may have, while they last."""
         match happening:
-            case Doubted(gap):
+            case GapFound(gap):
                 # Who was joining meanwhile joined after it, for all that is known.
-                self._arrive_by(lambda arrival: self._life.woke_us + SETTLING_US)
-                return self._change_inside(lambda stay: clock_adjustment.doubted(stay, gap))
-            case Mistaken(gap):
-                return self._change_inside(lambda stay: clock_adjustment.doubted(stay, -gap))
-            case Decided():
+                self._arrive_by(lambda arrival: self._timeline.woke_us + SETTLING_US)
+                return self._change_inside(lambda stay: clock_adjustment.gap_found(stay, gap))
+            case GapRetracted(gap):
+                return self._change_inside(lambda stay: clock_adjustment.gap_found(stay, -gap))
+            case GapsExplained():
                 if not happening.in_gap:
                     self._arrive_by(lambda arrival: arrival.by_us + happening.step_us)
-                return self._change_inside(lambda stay: clock_adjustment.decided(stay, happening))
-            case WentBack():
+                return self._change_inside(lambda stay: clock_adjustment.gaps_explained(stay, happening))
+            case ClockSteppedBack():
                 new = self._newcomers
                 return self._change_inside(
-                    lambda stay: clock_adjustment.went_back(stay, happening, stay.identity.uniqueid in new)
+                    lambda stay: clock_adjustment.stepped_back(stay, happening, stay.identity.uniqueid in new)
                 )
 
     def _arrive_by(self, by_us: Callable[[Arrival], int]) -> None:
@@ -285,7 +304,7 @@ class OpenStays:
         return changes
 
     # --- Lines that stand in for others -------------------------------------------------------------------------------
-    def torn(self, fact: facts.Torn) -> list[Change]:
+    def torn(self, fact: facts.TornLine) -> list[Change]:
         """The head of a line about a room: what happened, to whom and when; the rest is in other lines."""
         stay = self._open.get(fact.uniqueid)
         if stay is not None and (fact.at == stay.identity.joined_us or self._is_older(stay, fact.at)):
@@ -293,7 +312,7 @@ class OpenStays:
         match fact.event:
             case "BRIDGE_ENTER" if self._may_begin(fact.uniqueid):
                 begun = self._new(fact.uniqueid, "", fact.at, self._named(fact.uniqueid))
-                self._life.unprove(fact.at)
+                self._timeline.restart_proof(fact.at)
                 return self._begin(stay_end.estimated(begun, 0))
             case "BRIDGE_ENTER" if stay is None:
                 self._entering[fact.uniqueid] = Arrival(fact.uniqueid, fact.at)
@@ -310,7 +329,7 @@ class OpenStays:
         told = Incident(fact.at, "stay_without_end", fact.subject)
         if stay.left_us is not None:
             return [told, self._explained(stay)]
-        return [told, stay_end.closed(stay_end.absent(stay, fact.at, fact.seen_us), Reason.DROPPED)]
+        return [told, stay_end.closed(stay_end.ended_by_absence(stay, fact.at, fact.seen_us), Reason.DROPPED)]
 
     def present(self, subject: str, fact: facts.Present) -> list[Change]:
         """The daemon's word: this participant was in a room."""
@@ -326,7 +345,7 @@ class OpenStays:
         if not self._may_begin(subject):
             return [told]
         begun = self._inferred(subject, "", min(arrival.by_us, fact.at), named)
-        self._life.unprove(fact.at)
+        self._timeline.restart_proof(fact.at)
         return [told, *self._begin(replace(begun, seen_us=seen_us))]
 
 

@@ -9,7 +9,7 @@ ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class JournaledChannels:
     """Channels (by uniqueid) as the journal's last line leaves them."""
 
     inside: Set[str]
@@ -21,7 +21,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Differences:
+class RoomDifferences:
     """Channels, and for how many comparisons each has differed."""
 
     absent: Mapping[str, int] = field(default_factory=dict)
@@ -31,9 +31,9 @@ class Differences:
     gone: Mapping[str, int] = field(default_factory=dict)
     """Not hung up by the journal, but not there any more."""
 
-    def after(self, recorded: Recorded, present: Set[str], existing: Set[str]) -> "Differences":
+    def after(self, recorded: JournaledChannels, present: Set[str], existing: Set[str]) -> "RoomDifferences":
         """What differs once both sides have been looked at again."""
-        return Differences(
+        return RoomDifferences(
             _counted(self.absent, recorded.inside - present),
             _counted(self.unseen, present - recorded.inside),
             _counted(self.gone, recorded.waiting - present - existing),

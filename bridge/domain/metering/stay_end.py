@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.domain.metering.records import CAUSE_DISCONNECTED, Evidence, MinuteRecord, OpenStay, Reason
-from bridge.domain.metering.switch_timeline import REVIVAL_US, Life
+from bridge.domain.metering.switch_timeline import REVIVAL_US, SwitchTimeline
 from bridge.domain.period import SECOND_US
 
 BEAT_US: Final = SECOND_US
@@ -39,74 +39,76 @@ _RESULTS: Final = {
 
 
 # --- When ---------------------------------------------------------------------------------------------------------
-def over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
+def ended_by_exit(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
     """The stay, ended at `at` by the switch's own word, which is late when it has just woken.
 
     A `newcomer` joined after the last beat.
     """
     joined = stay.identity.joined_us
-    if found_gone := _on_waking(stay, at, life):
+    if found_gone := _on_waking(stay, at, timeline):
         return found_gone
-    if life.went_back(at):
+    if timeline.is_step_back(at):
         # No beat has said so yet. Who was there at the last one was there until then at least.
-        end, bound = (at, life.alive_us - at + REVIVAL_US) if newcomer else (life.alive_us, REVIVAL_US)
+        end, bound = (at, timeline.alive_us - at + REVIVAL_US) if newcomer else (timeline.alive_us, REVIVAL_US)
         return cut(stay, end, bound)
     if at < joined or stay.doubt_us or stay.deducted_us:
         return cut(stay, at, 0)
     return replace(stay, left_us=at)
 
 
-def perhaps_over(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
+def ended_by_uncertain_exit(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
     """The stay, ended at `at` by a line that does not say of which bridge, or in which the stay was: where an exit and
     another join may be hidden, it is not known to have lasted."""
-    end = unseen_since(stay, at, life)
-    return over(stay, at, life, newcomer) if end >= at else cut(stay, end, at - end)
+    end = unseen_since(stay, at, timeline)
+    return ended_by_exit(stay, at, timeline, newcomer) if end >= at else cut(stay, end, at - end)
 
 
-def gone(stay: OpenStay, at: int, life: Life, newcomer: bool) -> OpenStay:
+def ended_with_channel(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
     """The stay of a channel that has ended by `at`, although no line says when it left."""
-    if life.went_back(at) and at >= stay.identity.joined_us:
+    if timeline.is_step_back(at) and at >= stay.identity.joined_us:
         # The clock went back, or this is read again, and what went before it was lost the first time.
-        return cut(stay, at - TEARDOWN_US, life.alive_us - at + TEARDOWN_US)
-    ended = over(stay, at, life, newcomer)
+        return cut(stay, at - TEARDOWN_US, timeline.alive_us - at + TEARDOWN_US)
+    ended = ended_by_exit(stay, at, timeline, newcomer)
     assert ended.left_us is not None
     end = max(stay.identity.joined_us, ended.left_us - TEARDOWN_US)
     return estimated(replace(ended, left_us=end), ended.left_us - end)
 
 
-def rejoined(stay: OpenStay, at: int, life: Life) -> OpenStay:
+def ended_by_rejoining(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay:
     """The stay of a channel that joined again at `at`, although no line says when it left."""
-    end = _exit_after(stay, at, life)
-    left = _on_waking(stay, end, life) or cut(stay, end, 0)
+    end = _exit_after(stay, at, timeline)
+    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
     return replace(left, error_bound_us=max(left.error_bound_us, at - stay.identity.joined_us))
 
 
-def _on_waking(stay: OpenStay, at: int, life: Life) -> OpenStay | None:
+def _on_waking(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay | None:
     """The stay, ended where the switch froze, if `at` is so shortly after that as to be late."""
     # Who was there in the gap is in doubt, whatever a clock that was stepped said when they joined.
-    if not life.waking(at, 0 if stay.doubt_us else stay.identity.joined_us):
+    if not timeline.has_just_woken(at, 0 if stay.doubt_us else stay.identity.joined_us):
         return None
-    awake = replace(stay, doubt_us=max(0, stay.doubt_us - (life.woke_us - life.froze_us)))
-    return cut(awake, life.froze_us, max(0, at - life.froze_us))
+    awake = replace(stay, doubt_us=max(0, stay.doubt_us - (timeline.woke_us - timeline.froze_us)))
+    return cut(awake, timeline.froze_us, max(0, at - timeline.froze_us))
 
 
-def absent(stay: OpenStay, at: int, seen_us: int) -> OpenStay:
+def ended_by_absence(stay: OpenStay, at: int, seen_us: int) -> OpenStay:
     """The stay of a channel that is in no room at `at`, and was last seen in one at `seen_us`."""
     end = min(max(seen_us, stay.seen_us, stay.identity.joined_us), at)
     return cut(stay, end, max(0, at - end))
 
 
-def died(stay: OpenStay, proved_us: int, life: Life, rtp_timeout_us: int) -> OpenStay:
+def ended_with_switch(stay: OpenStay, proved_us: int, timeline: SwitchTimeline, rtp_timeout_us: int) -> OpenStay:
     """The stay of a channel that was there when the switch died, which lived until `proved_us` at least."""
-    end = min(proved_us, unseen_since(stay, proved_us, life))
-    return _heard(cut(stay, end, proved_us - end + BEAT_US), life, rtp_timeout_us)
+    end = min(proved_us, unseen_since(stay, proved_us, timeline))
+    return _heard(cut(stay, end, proved_us - end + BEAT_US), timeline, rtp_timeout_us)
 
 
-def _heard(stay: OpenStay, life: Life, quiet_us: int) -> OpenStay:
+def _heard(stay: OpenStay, timeline: SwitchTimeline, quiet_us: int) -> OpenStay:
     """The stay that is over, not by the caller's own word: without what they may not have heard of it."""
     assert stay.left_us is not None
     at = stay.left_us + _uncounted(stay)
-    end = _until(stay, stay.left_us, life.unheard_since(at, stay.identity.joined_us, quiet_us + LISTENING_US))
+    end = _until(
+        stay, stay.left_us, timeline.freeze_before_silence(at, stay.identity.joined_us, quiet_us + LISTENING_US)
+    )
     return stay if end == stay.left_us else estimated(replace(stay, left_us=end), stay.left_us - end)
 
 
@@ -120,21 +122,21 @@ def _until(stay: OpenStay, end: int, froze_us: int | None) -> int:
     return max(stay.identity.joined_us, end if froze_us is None else min(end, froze_us - _uncounted(stay)))
 
 
-def unseen_since(stay: OpenStay, at: int, life: Life) -> int:
+def unseen_since(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
     """An instant that an end of which no line is left was not before, `at` if nothing can hide one."""
     there = max(stay.identity.joined_us, stay.seen_us)
-    spans = [span for span in life.hidden(at) if span.endings]
+    spans = [span for span in timeline.hidden_spans(at) if span.endings]
     if stay.deducted_us < 0 and spans:
         return stay.identity.joined_us + stay.deducted_us  # spans and stay may be of different clocks
     return min((max(there, span.since_us) for span in spans if span.until_us >= there), default=at)
 
 
-def _exit_after(stay: OpenStay, at: int, life: Life) -> int:
+def _exit_after(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
     """An instant that an exit which no line shows was not before: garbage after the join hides it, if anything."""
     joined = stay.identity.joined_us
     if stay.deducted_us < 0:
         return joined + stay.deducted_us
-    return min((span.since_us for span in life.hidden(at) if span.until_us >= joined), default=joined)
+    return min((span.since_us for span in timeline.hidden_spans(at) if span.until_us >= joined), default=joined)
 
 
 def cut(stay: OpenStay, end: int, bound: int) -> OpenStay:
@@ -149,7 +151,9 @@ def estimated(stay: OpenStay, more_us: int) -> OpenStay:
 
 
 # --- Why ----------------------------------------------------------------------------------------------------------
-def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: int, life: Life) -> MinuteRecord:
+def closed_with_reason(
+    stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: int, timeline: SwitchTimeline
+) -> MinuteRecord:
     """The stay, closed for the reason that LEFT and the hang-up (`cause` and `source`, as far as known) tell.
 
     `rtp_timeout_us` is how long the switch waited for audio, if LEFT does not say.
@@ -157,7 +161,7 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
     result, told, quiet = [*stay.result.split(":"), "", ""][:3]
     assert stay.left_us is not None
     quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else rtp_timeout_us
-    heard = _heard(stay, life, quiet_us)
+    heard = _heard(stay, timeline, quiet_us)
     if result in _RESULTS:
         return closed(stay if result == "DTMF" else heard, _RESULTS[result])
     if cause is None and told.isdecimal():
@@ -165,7 +169,7 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
     if source:
         return closed(stay, Reason.HUNG_UP) if source == stay.channel else closed(heard, Reason.DROPPED)
     if cause in (CAUSE_NO_MEDIA, None):
-        end = _silent_since(stay, stay.left_us - quiet_us - LISTENING_US, life)
+        end = _silent_since(stay, stay.left_us - quiet_us - LISTENING_US, timeline)
         lost = estimated(replace(stay, left_us=end), stay.left_us - end)
         return closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
     if cause == CAUSE_DISCONNECTED:
@@ -173,9 +177,9 @@ def explained(stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: in
     return closed(heard, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
 
 
-def _silent_since(stay: OpenStay, end: int, life: Life) -> int:
+def _silent_since(stay: OpenStay, end: int, timeline: SwitchTimeline) -> int:
     """When the audio of a stay ended that the switch took to have ended at `end`."""
-    return _until(stay, end, life.asleep(end + _uncounted(stay), stay.identity.joined_us))
+    return _until(stay, end, timeline.freeze_behind(end + _uncounted(stay), stay.identity.joined_us))
 
 
 def closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

@@ -20,7 +20,7 @@ from typing import Final
 
 from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.arrival import Arrival
-from bridge.domain.metering.journal_line import Clock, Fact
+from bridge.domain.metering.journal_line import ClockReading, Fact
 from bridge.domain.period import SECOND_US
 
 FREEZE_US: Final = 700_000
@@ -40,7 +40,7 @@ ENDING_BYTES: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HiddenSpan:
     """A span of time in which something may be hidden: `endings` whole endings of channels, else a line or two."""
 
     since_us: int
@@ -49,7 +49,7 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class SwitchState:
     """What the journal has shown so far of the switch's own life. Times are µs since 1970, 0 for never.
 
     `past` are boots before this one. `beat` and `alive_us` are of the last ALIVE, `proof_us` is the last proof of life,
@@ -68,9 +68,9 @@ class Pulse:
     line_us: int = 0
     froze_us: int = 0
     woke_us: int = 0
-    clock: Clock | None = None
-    hidden: tuple["Hidden", ...] = ()
-    hiding: "Hidden | None" = None
+    clock: ClockReading | None = None
+    hidden: tuple[HiddenSpan, ...] = ()
+    hiding: HiddenSpan | None = None
     again: str = ""
     entering: tuple[Arrival, ...] = ()
     newcomers: tuple[str, ...] = ()
@@ -79,28 +79,28 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class BootEnded:
     """A boot is over: it lived until `proved_us` at least."""
 
     proved_us: int
 
 
 @dataclass(frozen=True, slots=True)
-class Doubted:
+class GapFound:
     """A gap of so many µs: a freeze, or the clock was stepped forward."""
 
     gap_us: int
 
 
 @dataclass(frozen=True, slots=True)
-class Mistaken:
+class GapRetracted:
     """There was no gap of so many µs: a line bore a time to come."""
 
     gap_us: int
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class GapsExplained:
     """The gaps so far are decided: the clock went forward by `step_us`, 0 for not at all. It did so in a gap, or, if it
     was too little for one, nobody can say when since the daemon's last word."""
 
@@ -109,7 +109,7 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class WentBack:
+class ClockSteppedBack:
     """The clock was stepped back by `step_us` at least; if a beat `shows` it, after the beat before."""
 
     step_us: int
@@ -117,36 +117,36 @@ class WentBack:
 
 
 @dataclass(frozen=True, slots=True)
-class BeatsMissing:
+class HeartbeatsMissing:
     """So many beats are not in the journal."""
 
     count: int
 
 
-Happening = Died | Doubted | Mistaken | Decided | WentBack | BeatsMissing
+TimelineEvent = BootEnded | GapFound | GapRetracted | GapsExplained | ClockSteppedBack | HeartbeatsMissing
 
 
-class Life:
+class SwitchTimeline:
     """One switch's life up to some line of its journal."""
 
-    def __init__(self, pulse: Pulse) -> None:
-        self.boot = pulse.boot
-        self.alive_us = pulse.alive_us
-        self.line_us = pulse.line_us
-        self.froze_us, self.woke_us = pulse.froze_us, pulse.woke_us
-        self._past = list(pulse.past)
-        self._beat = pulse.beat
-        self._proof_us = pulse.proof_us
-        self._clock = pulse.clock
-        self._hidden = list(pulse.hidden)
-        self._hiding = pulse.hiding
-        self._again = pulse.again
-        self._began_us = pulse.began_us
-        self._freezes = list(pulse.freezes)
+    def __init__(self, state: SwitchState) -> None:
+        self.boot = state.boot
+        self.alive_us = state.alive_us
+        self.line_us = state.line_us
+        self.froze_us, self.woke_us = state.froze_us, state.woke_us
+        self._past = list(state.past)
+        self._beat = state.beat
+        self._proof_us = state.proof_us
+        self._clock = state.clock
+        self._hidden = list(state.hidden)
+        self._hiding = state.hiding
+        self._again = state.again
+        self._began_us = state.began_us
+        self._freezes = list(state.freezes)
 
-    def pulse(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> Pulse:
+    def state(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> SwitchState:
         """All of it, as a value."""
-        return Pulse(
+        return SwitchState(
             self.boot,
             tuple(self._past),
             self._beat,
@@ -166,71 +166,71 @@ class Life:
         )
 
     # --- Lines --------------------------------------------------------------------------------------------------------
-    def read_before(self, fact: Fact) -> bool:
+    def may_be_replayed(self, fact: Fact) -> bool:
         """Whether this may be read again; what is newer than all that was read is so only among lines of another boot,
         and the next beat tells."""
         return bool(self._again) and (self._again != self.boot or fact.at <= self.line_us)
 
-    def before_boot(self, at: int) -> bool:
+    def is_before_boot(self, at: int) -> bool:
         """Whether a line of this time is of an earlier boot, read again; or else the clock was set back behind the
         beginning of this one, which the next beat tells."""
         return bool(self._began_us) and at < self._began_us - STEP_US
 
-    def began_later(self) -> None:
+    def forget_boot_start(self) -> None:
         """The clock was set back behind the beginning of this boot: times tell nothing of boots any more."""
         self._began_us = 0
 
-    def goes_on(self, fact: facts.Alive) -> bool:
+    def counts_on(self, fact: facts.Alive) -> bool:
         """Whether this beat counts on from the last one, so that nothing before it that is new was read before."""
-        return fact.boot == self.boot and fact.beat > self._beat
+        return fact.boot == self.boot and fact.count > self._beat
 
-    def go_on(self) -> None:
+    def end_replay(self) -> None:
         """Nothing is read again from here on."""
         self._again = ""
 
-    def read_again(self) -> None:
+    def expect_replay(self) -> None:
         """From here on, lines may be read again; the next beat tells."""
         if self.boot:
             self._again = UNKNOWN
 
-    def may_read_again(self) -> bool:
+    def may_be_replaying(self) -> bool:
         """Whether nothing has told yet if lines are read again: the clock may have gone back instead."""
         return self._again == UNKNOWN
 
-    def reading_again(self) -> bool:
+    def is_replaying(self) -> bool:
         """Whether lines are being read again."""
         return bool(self._again)
 
-    def see(self, at: int) -> Iterator[Happening]:
+    def line_written(self, at: int) -> Iterator[TimelineEvent]:
         """A line of any kind was written."""
         gap = at - self.line_us
         if self.line_us and gap > FREEZE_US:
             self.froze_us, self.woke_us = self.line_us, at
             self._freezes = [*self._freezes, (self.line_us, at)][-PAST:]
-            yield Doubted(gap)
+            yield GapFound(gap)
         self.line_us = max(self.line_us, at)
 
-    def prove(self, at: int, since: int) -> None:
+    def prove_alive(self, at: int, since: int) -> None:
         """A channel that is there since `since` wrote a line: proof of life, if it was there at the last beat."""
         if since <= self.alive_us:
             self._proof_us = max(self._proof_us, at)
 
-    def unprove(self, at: int) -> None:
+    def restart_proof(self, at: int) -> None:
         """Someone came at `at`: if the clock went back, what was proved before is no proof for them."""
-        if self.went_back(at):
+        if self.is_step_back(at):
             self._proof_us = self.line_us = at
 
-    def went_back(self, at: int) -> bool:
+    def is_step_back(self, at: int) -> bool:
         """Whether a line of this time means that the clock was stepped back since the last beat."""
         return at < self.alive_us - STEP_US
 
-    def waking(self, at: int, since: int) -> bool:
+    def has_just_woken(self, at: int, since: int) -> bool:
         """Whether something that happened at `at` to one who was there since `since` may be told late: the switch had
         just woken."""
         late_by = _late_by(self.froze_us, self.woke_us)
         return bool(self.woke_us) and since < self.woke_us <= at <= self.woke_us + late_by
 
-    def asleep(self, at: int, since: int) -> int | None:
+    def freeze_behind(self, at: int, since: int) -> int | None:
         """When a freeze began of which what reached the switch at `at` may be left over, to one who was there since
         `since`; None if it can't be."""
         for froze_us, woke_us in self._freezes:
@@ -238,7 +238,7 @@ class Life:
                 return froze_us
         return None
 
-    def unheard_since(self, at: int, since: int, quiet_us: int) -> int | None:
+    def freeze_before_silence(self, at: int, since: int, quiet_us: int) -> int | None:
         """When a freeze began in which one who was there since `since` may have left for good, if the switch, which
         waits `quiet_us` for audio, had not given them up by `at`; None without such a freeze."""
         for froze_us, woke_us in self._freezes:
@@ -247,44 +247,44 @@ class Life:
         return None
 
     # --- The heart ----------------------------------------------------------------------------------------------------
-    def booted(self, fact: facts.Boot) -> Iterator[Happening]:
+    def booted(self, fact: facts.Boot) -> Iterator[TimelineEvent]:
         """BOOT was written."""
         if fact.boot == self.boot or fact.boot in self._past:
             self._again = fact.boot
         else:
             yield from self._begin(fact.boot, fact.at)
 
-    def beat(self, fact: facts.Alive) -> Iterator[Happening]:
+    def heartbeat(self, fact: facts.Alive) -> Iterator[TimelineEvent]:
         """ALIVE was written."""
-        if fact.boot in self._past or (fact.boot == self.boot and fact.beat <= self._beat):
+        if fact.boot in self._past or (fact.boot == self.boot and fact.count <= self._beat):
             self._again = fact.boot
             return
         if fact.boot != self.boot:
             yield from self._begin(fact.boot, fact.at)
         self._again = ""
         if self.alive_us <= fact.at < self.woke_us:
-            yield Mistaken(self.woke_us - self.froze_us)
+            yield GapRetracted(self.woke_us - self.froze_us)
             self.line_us = self.froze_us
             self._forget_freeze()
         sure_us = self._sure_us()
-        yield from self.see(fact.at)
-        if stepped := bool(self.alive_us) and self.went_back(fact.at):
+        yield from self.line_written(fact.at)
+        if stepped := bool(self.alive_us) and self.is_step_back(fact.at):
             yield self._step_back(self.alive_us - fact.at, fact.at, True)
-        if 0 <= self._beat < fact.beat - 1:
+        if 0 <= self._beat < fact.count - 1:
             self._hide(ENDING_BYTES, sure_us)
-            yield BeatsMissing(fact.beat - self._beat - 1)
+            yield HeartbeatsMissing(fact.count - self._beat - 1)
         # What lines of other times said meanwhile is of no account.
-        self._beat, self.alive_us, self._proof_us, self.line_us = fact.beat, fact.at, fact.at, fact.at
+        self._beat, self.alive_us, self._proof_us, self.line_us = fact.count, fact.at, fact.at, fact.at
         if fact.clock is not None:
             yield from self._told(fact.clock, fact.at, stepped)
         self._unhide(fact.at)
 
-    def _begin(self, boot: str, at: int) -> Iterator[Happening]:
+    def _begin(self, boot: str, at: int) -> Iterator[TimelineEvent]:
         if not self.boot:
             # The beginning of the journal as far as it is known: what is there belongs to this boot.
             self.boot = boot
             return
-        yield Died(self._proof_us)
+        yield BootEnded(self._proof_us)
         self._past = [*self._past, self.boot][-PAST:]
         self.boot, self._beat, self._again = boot, -1, ""
         self.alive_us, self._proof_us, self.line_us = 0, at, at
@@ -295,7 +295,7 @@ class Life:
         self._hidden.clear()
         self._hiding = None
 
-    def _told(self, clock: Clock, at: int, stepped: bool) -> Iterator[Happening]:
+    def _told(self, clock: ClockReading, at: int, stepped: bool) -> Iterator[TimelineEvent]:
         """What the daemon said of the clock decides of the gaps before it was said. Steps back may be known."""
         before, woke_us = self._clock, self.woke_us
         if before is not None and clock.uptime_us <= before.uptime_us:
@@ -312,48 +312,48 @@ class Life:
             if abs(woke_us - self.froze_us - step) <= FREEZE_US:
                 self._forget_freeze()  # the gap was the step
             self._freezes = [(froze + step, woke + step) for froze, woke in self._freezes]
-            yield Decided(step, woke_us > before.at)
+            yield GapsExplained(step, woke_us > before.at)
         elif clock.at >= woke_us:
-            yield Decided(0, False)
+            yield GapsExplained(0, False)
 
     def _forget_freeze(self) -> None:
         """The last gap was none."""
         self._freezes = [freeze for freeze in self._freezes if freeze != (self.froze_us, self.woke_us)]
         self.froze_us = self.woke_us = 0
 
-    def _step_back(self, step: int, at: int, shows: bool) -> WentBack:
+    def _step_back(self, step: int, at: int, shows: bool) -> ClockSteppedBack:
         self._freezes = [(froze, woke) if woke == at else (froze - step, woke - step) for froze, woke in self._freezes]
         self.line_us = self._proof_us = self.alive_us = at
         if self.woke_us != at:
             self.froze_us = self.woke_us = 0
-        return WentBack(step, shows)
+        return ClockSteppedBack(step, shows)
 
     # --- What may be hidden -------------------------------------------------------------------------------------------
-    def hide(self, size: int) -> None:
+    def garbage_read(self, size: int) -> None:
         """So many bytes of garbage: they may hide something since the last beat."""
         self._hide(size, self._sure_us())
 
     def _sure_us(self) -> int:
         """Until when nothing that is still to be told has happened: the last beat, or the freeze right before it."""
-        return self.froze_us if self.waking(self.alive_us, 0) else self.alive_us
+        return self.froze_us if self.has_just_woken(self.alive_us, 0) else self.alive_us
 
     def _hide(self, size: int, sure_us: int) -> None:
         endings = size >= ENDING_BYTES or (self._hiding is not None and self._hiding.endings)
         since_us = sure_us if self._hiding is None else self._hiding.since_us
-        self._hiding = Hidden(since_us, since_us, endings)
+        self._hiding = HiddenSpan(since_us, since_us, endings)
 
-    def hidden(self, at: int) -> list[Hidden]:
+    def hidden_spans(self, at: int) -> list[HiddenSpan]:
         """Spans in which something may be hidden, as of `at`, the oldest first."""
         return self._hidden if self._hiding is None else [*self._hidden, replace(self._hiding, until_us=at)]
 
     def _unhide(self, at: int) -> None:
         if self._hiding is None:
             return
-        self._hidden = self.hidden(at)
+        self._hidden = self.hidden_spans(at)
         self._hiding = None
         if len(self._hidden) > PAST:
             first, second, *later = self._hidden
-            both = Hidden(first.since_us, second.until_us, first.endings or second.endings)
+            both = HiddenSpan(first.since_us, second.until_us, first.endings or second.endings)
             self._hidden = [both, *later]
 
 

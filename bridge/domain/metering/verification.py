@@ -19,12 +19,12 @@ KEY_OF_STAY: Final = 3
 TAIL_US: Final = 60_000_000
 """What began so shortly before the end of the journal may have been committed since that was read."""
 
-Told = MinuteRecord | Call | OpenStay | OpenCall
+JournalEntry = MinuteRecord | Call | OpenStay | OpenCall
 """What the journal says: a stay or a call, over or open."""
 Value = str | int | None
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What is compared."""
 
     STAY = "stay"
@@ -46,11 +46,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class LedgerEntry:
     """What the ledger has of a stay or a call: the row that counts. `root` is the id of the row that its corrections
     go back to. `end_us` is None while it is open; `fields` are as of `fields_of`."""
 
-    kind: Kind
+    kind: EntryKind
     id: UUID
     root: UUID
     key: tuple[str, ...]
@@ -61,7 +61,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldDifference:
     """One thing that is told differently. Names that end in `_at` are instants, in µs since 1970."""
 
     name: str
@@ -74,15 +74,15 @@ class Difference:
     """One stay or call on which the two don't agree. At least one side is there."""
 
     verdict: Verdict
-    journal: Told | None
-    ledger: Kept | None
-    fields: tuple[Field, ...] = ()
+    journal: JournalEntry | None
+    ledger: LedgerEntry | None
+    fields: tuple[FieldDifference, ...] = ()
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> EntryKind:
         if self.ledger is not None:
             return self.ledger.kind
-        return Kind.STAY if isinstance(self.journal, MinuteRecord | OpenStay) else Kind.CALL
+        return EntryKind.STAY if isinstance(self.journal, MinuteRecord | OpenStay) else EntryKind.CALL
 
     @property
     def id(self) -> UUID:
@@ -105,13 +105,13 @@ class Difference:
         """Why no row can mend it, empty if one can."""
         if self.verdict is Verdict.OPEN_IN_JOURNAL:
             return "goes on: verify again once it is over"
-        if self.kind is Kind.CALL and self.verdict in (Verdict.DIFFERS, Verdict.NOT_IN_JOURNAL):
+        if self.kind is EntryKind.CALL and self.verdict in (Verdict.DIFFERS, Verdict.NOT_IN_JOURNAL):
             return "calls have no corrections: they are not billed"
         return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class JournalCoverage:
     """The journal that was read, in µs: from `since_us` on up to `until_us`, but for `holes` (garbage, lines that are
     missing, silence) in which anything may have been."""
 
@@ -135,7 +135,7 @@ class Verification:
     stays: int
     calls: int
     uncovered: int
-    extent: Extent | None
+    extent: JournalCoverage | None
 
     @property
     def agreed(self) -> bool:
@@ -167,12 +167,12 @@ class Comparison:
     def __init__(self, span: Span) -> None:
         self._span = span
         self._wide = span.widened
-        self._journal: dict[UUID, Told] = {}
-        self._ledger: dict[UUID, list[Kept]] = defaultdict(list)
+        self._journal: dict[UUID, JournalEntry] = {}
+        self._ledger: dict[UUID, list[LedgerEntry]] = defaultdict(list)
         self._differing: list[Difference] = []
-        self._counted = dict.fromkeys(Kind, 0)
+        self._counted = dict.fromkeys(EntryKind, 0)
 
-    def journal(self, told: Told) -> None:
+    def journal(self, told: JournalEntry) -> None:
         """A stay or call that is over, as the fold makes it. Once each."""
         if not self._wide.holds(began_us(told)):
             return
@@ -186,7 +186,7 @@ class Comparison:
         else:
             self._journal[root] = told
 
-    def ledger(self, kept: Kept) -> None:
+    def ledger(self, kept: LedgerEntry) -> None:
         """A row that is over and counts. Once each."""
         told = self._journal.pop(kept.root, None)
         if told is not None:
@@ -194,7 +194,9 @@ class Comparison:
         else:
             self._ledger[kept.root].append(kept)
 
-    def finish(self, going: Iterable[Told], open_rows: Iterable[Kept], extent: Extent, uncovered: int) -> Verification:
+    def finish(
+        self, going: Iterable[JournalEntry], open_rows: Iterable[LedgerEntry], extent: JournalCoverage, uncovered: int
+    ) -> Verification:
         """The outcome: given what is open, in the fold at the end of the journal and in the ledger as of that place in
         it, and how many rows of the period were left out, since they are from before the journal."""
         self._compare_open([told for told in going if self._wide.holds(began_us(told))], list(open_rows))
@@ -208,21 +210,23 @@ class Comparison:
             elif _said_to_be(kept) and self._span.holds(kept.at_us) and kept.at_us < extent.until_us - TAIL_US:
                 uncovered += 1
         found = sorted(filter(self._within, self._differing), key=lambda one: (one.at_us, one.id))
-        return Verification(found, self._counted[Kind.STAY], self._counted[Kind.CALL], uncovered, extent)
+        return Verification(found, self._counted[EntryKind.STAY], self._counted[EntryKind.CALL], uncovered, extent)
 
     # --- Pairs --------------------------------------------------------------------------------------------------------
-    def _meet(self, told: Told, kept: Kept) -> None:
+    def _meet(self, told: JournalEntry, kept: LedgerEntry) -> None:
         if isinstance(told, OpenStay | OpenCall):
             self._differing.append(Difference(Verdict.OPEN_IN_JOURNAL, told, kept))
             return
         said = fields_of(told)
         unlike = tuple(
-            Field(name, said[name], kept.fields.get(name)) for name in said if said[name] != kept.fields.get(name)
+            FieldDifference(name, said[name], kept.fields.get(name))
+            for name in said
+            if said[name] != kept.fields.get(name)
         )
         if unlike:
             self._differing.append(Difference(Verdict.DIFFERS, told, kept, unlike))
 
-    def _compare_open(self, going: Sequence[Told], open_rows: Sequence[Kept]) -> None:
+    def _compare_open(self, going: Sequence[JournalEntry], open_rows: Sequence[LedgerEntry]) -> None:
         held = {kept.root: kept for kept in open_rows}
         for told in going:
             kept = held.get(root_of(told)) or next((row for row in held.values() if _alike(_key(told), row.key)), None)
@@ -239,10 +243,10 @@ class Comparison:
             else:
                 self._ledger[root].append(kept)
 
-    def _match_by_key(self, extent: Extent) -> None:
+    def _match_by_key(self, extent: JournalCoverage) -> None:
         """What has other ids, since the two say differently when it began, or one does not know in which bridge: the
         same channel and room, nearest first."""
-        lone: dict[tuple[str, ...], list[Told]] = defaultdict(list)
+        lone: dict[tuple[str, ...], list[JournalEntry]] = defaultdict(list)
         for told in self._journal.values():
             lone[_key(told)[:2]].append(told)
         pairs = [
@@ -264,7 +268,7 @@ class Comparison:
                 self._meet(told, kept)
 
     # --- What is alone ------------------------------------------------------------------------------------------------
-    def _alone(self, kept: Kept, extent: Extent) -> Verdict | None:
+    def _alone(self, kept: LedgerEntry, extent: JournalCoverage) -> Verdict | None:
         """What is wrong with a row that the journal does not have; None when nobody can say, or nothing is."""
         if not _said_to_be(kept) or kept.at_us >= extent.until_us - TAIL_US:
             return None
@@ -278,12 +282,12 @@ class Comparison:
         began += [one.ledger.at_us] if one.ledger is not None else []
         return any(map(self._span.holds, began))
 
-    def _count(self, told: Told) -> None:
+    def _count(self, told: JournalEntry) -> None:
         if self._span.holds(began_us(told)):
-            self._counted[Kind.STAY if isinstance(told, MinuteRecord | OpenStay) else Kind.CALL] += 1
+            self._counted[EntryKind.STAY if isinstance(told, MinuteRecord | OpenStay) else EntryKind.CALL] += 1
 
 
-def root_of(told: Told) -> UUID:
+def root_of(told: JournalEntry) -> UUID:
     """The id of its row in the ledger, before any correction."""
     match told:
         case MinuteRecord():
@@ -296,7 +300,7 @@ def root_of(told: Told) -> UUID:
             return told.id
 
 
-def began_us(told: Told) -> int:
+def began_us(told: JournalEntry) -> int:
     """When a stay was joined, or a call came."""
     match told:
         case MinuteRecord():
@@ -357,7 +361,7 @@ def merged(holes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield last
 
 
-def _key(told: Told) -> tuple[str, ...]:
+def _key(told: JournalEntry) -> tuple[str, ...]:
     match told:
         case MinuteRecord(stay=stay):
             return _key(stay)
@@ -376,6 +380,6 @@ def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one[:2] == other[:2] and len(one) == len(other) == KEY_OF_STAY and not (one[2] and other[2])
 
 
-def _said_to_be(kept: Kept) -> bool:
+def _said_to_be(kept: LedgerEntry) -> bool:
     """Whether the row says that there was something at all."""
     return kept.fields.get("left_reason") != Reason.NOT_IN_JOURNAL.value

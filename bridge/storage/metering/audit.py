@@ -10,16 +10,16 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, Reason, instant, microseconds
-from bridge.domain.metering.verification import Difference, Kept, Kind, Verdict
+from bridge.domain.metering.verification import Difference, EntryKind, LedgerEntry, Verdict
 from bridge.storage.billing import charging
 from bridge.storage.metering import commit, corrections
 from bridge.storage.metering import rows as ledger_rows
-from bridge.storage.metering.partitions import Months
+from bridge.storage.metering.partitions import Partitions
 from bridge.storage.postgres import bulk, current_records, locks
 from bridge.storage.postgres.bulk import Row
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
-from bridge.usecases.metering.ports import Opening, Position
+from bridge.usecases.metering.ports import LedgerSnapshot, Position
 
 _STAMPED: Final = ("account_id", "sub_account_id", "passcode_id")
 _OWNER: Final = ("account_id", "sub_account_id", "stamped")
@@ -30,28 +30,28 @@ _PLAIN: Final = (
 _PLAIN_OF_CALL: Final = ("duration_us", "outcome", "evidence", "caller", "access_number", "sip_call_id")
 
 
-class PostgresBooks:
-    """Implements ports.Books."""
+class PostgresLedgerAudit:
+    """Implements ports.LedgerAudit."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._months = Months(database)
+        self._partitions = Partitions(database)
 
-    async def opening(self, node: str) -> Opening:
+    async def opening(self, node: str) -> LedgerSnapshot:
         at = journal_positions.c
         async with self._database.snapshot() as connection:
             place = (await connection.execute(select(at.file, at.byte_offset).where(at.node == node))).one_or_none()
             stays = await connection.execute(select(open_stays).where(open_stays.c.node == node))
             going = await connection.execute(select(open_calls).where(open_calls.c.node == node))
-            return Opening(
+            return LedgerSnapshot(
                 Position(place.file, place.byte_offset) if place else None,
-                [_open(Kind.STAY, row) for row in stays.mappings()]
-                + [_open(Kind.CALL, row) for row in going.mappings()],
+                [_open(EntryKind.STAY, row) for row in stays.mappings()]
+                + [_open(EntryKind.CALL, row) for row in going.mappings()],
             )
 
     async def records(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
-    ) -> Sequence[Kept]:
+    ) -> Sequence[LedgerEntry]:
         at = minute_records.c
         statement = _page(minute_records, at.joined_at, node, since_us, until_us, limit, after)
         async with self._database.transaction() as connection:
@@ -62,7 +62,7 @@ class PostgresBooks:
 
     async def calls(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
-    ) -> Sequence[Kept]:
+    ) -> Sequence[LedgerEntry]:
         statement = _page(calls, calls.c.started_at, node, since_us, until_us, limit, after)
         async with self._database.transaction() as connection:
             return [_call(row) for row in (await connection.execute(statement)).mappings()]
@@ -71,7 +71,7 @@ class PostgresBooks:
         told = [one.journal for one in found]
         times = [ledger_rows.minute_record(one)["joined_at"] for one in told if isinstance(one, MinuteRecord)]
         times += [ledger_rows.call(one)["started_at"] for one in told if isinstance(one, Call)]
-        await self._months.ensure(times)
+        await self._partitions.ensure(times)
         async with self._database.transaction() as connection:
             await locks.correcting(connection)
             # The daemon of the node commits nothing meanwhile.
@@ -81,7 +81,7 @@ class PostgresBooks:
             strange = await _add_missing(connection, found)
             strange += await _correct(connection, found)
             await _mend_open(connection, found)
-            await bulk.add(connection, incidents, [commit.told(kind, record) for kind, record in strange])
+            await bulk.add(connection, incidents, [commit.incident_row(kind, record) for kind, record in strange])
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ async def _roots(connection: AsyncConnection, rows: Sequence[Row]) -> dict[UUID,
     return roots
 
 
-def _record(row: Row, root: UUID) -> Kept:
+def _record(row: Row, root: UUID) -> LedgerEntry:
     fields = {
         "joined_at": microseconds(row["joined_at"]),
         "left_at": microseconds(row["left_at"]),
@@ -125,7 +125,7 @@ def _record(row: Row, root: UUID) -> Kept:
         **{name: _stamp(row, name) for name in _STAMPED},
     }
     key = (row["node"], row["uniqueid"], row["bridge_id"])
-    return Kept(Kind.STAY, row["id"], root, key, fields["joined_at"], fields["left_at"], fields)
+    return LedgerEntry(EntryKind.STAY, row["id"], root, key, fields["joined_at"], fields["left_at"], fields)
 
 
 def _stamp(row: Row, name: str) -> str:
@@ -137,7 +137,7 @@ def _stamp(row: Row, name: str) -> str:
     return said if assigned or ledger_rows.uuid_or_none(said) == row[name] else str(row[name])
 
 
-def _call(row: RowMapping) -> Kept:
+def _call(row: RowMapping) -> LedgerEntry:
     fields = {
         "started_at": microseconds(row["started_at"]),
         "answered_at": None if row["answered_at"] is None else microseconds(row["answered_at"]),
@@ -145,15 +145,15 @@ def _call(row: RowMapping) -> Kept:
         **{name: row[name] for name in _PLAIN_OF_CALL},
     }
     key = (row["node"], row["uniqueid"])
-    return Kept(Kind.CALL, row["id"], row["id"], key, fields["started_at"], fields["ended_at"], fields)
+    return LedgerEntry(EntryKind.CALL, row["id"], row["id"], key, fields["started_at"], fields["ended_at"], fields)
 
 
-def _open(kind: Kind, row: RowMapping) -> Kept:
-    stay = kind is Kind.STAY
+def _open(kind: EntryKind, row: RowMapping) -> LedgerEntry:
+    stay = kind is EntryKind.STAY
     key = (row["node"], row["uniqueid"], *((row["bridge_id"],) if stay else ()))
     began = microseconds(row["joined_at" if stay else "started_at"])
     told = {"caller": row["caller"], "access_number": row["access_number"]}
-    return Kept(kind, row["id"], row["id"], key, began, None, told, open=True)
+    return LedgerEntry(kind, row["id"], row["id"], key, began, None, told, open=True)
 
 
 # --- Mending ------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ async def _correct(connection: AsyncConnection, found: Sequence[Difference]) -> 
     wrong = {
         one.ledger.id: one.journal
         for one in found
-        if one.ledger and one.kind is Kind.STAY and one.verdict in (Verdict.DIFFERS, Verdict.NOT_IN_JOURNAL)
+        if one.ledger and one.kind is EntryKind.STAY and one.verdict in (Verdict.DIFFERS, Verdict.NOT_IN_JOURNAL)
     }
     if not wrong:
         return []
@@ -200,8 +200,8 @@ def _stamped(stay: OpenStay, name: str) -> str:
 
 async def _mend_open(connection: AsyncConnection, found: Sequence[Difference]) -> None:
     over = [one.ledger for one in found if one.ledger and one.verdict is Verdict.OPEN_IN_LEDGER]
-    await bulk.remove(connection, open_stays, [kept.id for kept in over if kept.kind is Kind.STAY])
-    await bulk.remove(connection, open_calls, [kept.id for kept in over if kept.kind is Kind.CALL])
+    await bulk.remove(connection, open_stays, [kept.id for kept in over if kept.kind is EntryKind.STAY])
+    await bulk.remove(connection, open_calls, [kept.id for kept in over if kept.kind is EntryKind.CALL])
     going = [one.journal for one in found if one.verdict is Verdict.MISSING]
     stays = [ledger_rows.open_stay(one) for one in going if isinstance(one, OpenStay)]
     await bulk.add(connection, open_stays, stays)

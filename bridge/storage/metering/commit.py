@@ -26,11 +26,11 @@ from bridge.domain.metering.records import (
     instant,
     microseconds,
 )
-from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.domain.period import SECOND_US
 from bridge.storage.billing import charging
 from bridge.storage.metering import conference_events, rows
-from bridge.storage.metering.partitions import Months
+from bridge.storage.metering.partitions import Partitions
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.bulk import Row
 from bridge.storage.postgres.database import Database
@@ -60,7 +60,7 @@ class PostgresLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._months = Months(database)
+        self._partitions = Partitions(database)
 
     async def resume(self, node: str) -> Resumption:
         async with self._database.snapshot() as connection:
@@ -73,26 +73,26 @@ class PostgresLedger:
             ended = await _ended(connection, node, boot) if boot else []
             return Resumption(
                 Position(position.file, position.byte_offset) if position else None,
-                rows.pulse_of(position.pulse) if position else Pulse(),
+                rows.switch_state_of(position.pulse) if position else SwitchState(),
                 [rows.call_of(row) for row in called.mappings()],
                 [rows.stay_of(row) for row in stayed.mappings()],
                 ended,
             )
 
     async def commit(
-        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+        self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
     ) -> None:
-        batch = _batch(node, pulse.boot, changes)
+        batch = _batch(node, switch_state.boot, changes)
         times = [call["started_at"] for call in batch.calls] + [record["joined_at"] for record in batch.records]
-        await self._months.ensure(times)
+        await self._partitions.ensure(times)
         try:
             async with self._database.transaction() as connection:
-                if await _move(connection, node, before, after, pulse):
+                if await _move(connection, node, before, after, switch_state):
                     await _write(connection, batch)
         except IntegrityError as error:
             if sqlstate(error) != CHECK_VIOLATION:
                 raise
-            self._months.forget()
+            self._partitions.forget()
             raise Unavailable("a month of the ledger has been removed; it is made again at the next try") from error
 
 
@@ -139,13 +139,15 @@ async def _ended(connection: AsyncConnection, node: str, boot: str) -> Sequence[
     return (await connection.execute(gone)).scalars().all()[::-1]
 
 
-async def _move(connection: AsyncConnection, node: str, before: Position | None, after: Position, pulse: Pulse) -> bool:
+async def _move(
+    connection: AsyncConnection, node: str, before: Position | None, after: Position, switch_state: SwitchState
+) -> bool:
     """Whether the node's position could be moved; False when it stands at `after` already. Raises Conflict."""
     at = journal_positions.c
     values = {
         "file": after.file,
         "byte_offset": after.offset,
-        "pulse": rows.pulse(pulse),
+        "pulse": rows.switch_state(switch_state),
     }
     if before is None:
         statement = insert(journal_positions).values(node=node, **values).on_conflict_do_nothing()
@@ -183,7 +185,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     for kind, record in strange:
         telemetry.INCIDENTS.labels(kind=kind).inc()
         log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
-    await bulk.add(connection, incidents, batch.incidents + [told(kind, record) for kind, record in strange])
+    await bulk.add(connection, incidents, batch.incidents + [incident_row(kind, record) for kind, record in strange])
     if known is not None:
         await conference_events.emit(connection, known, new)
 
@@ -197,7 +199,7 @@ async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
         await connection.execute(delete(open_stays).where(these, recorded), {"ids": list(put)})
 
 
-def told(kind: str, record: Row) -> dict[str, Any]:
+def incident_row(kind: str, record: Row) -> dict[str, Any]:
     """The incident of a minute record that a person has to look at."""
     seen = Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])
     return rows.incident(record["node"], record["boot"], seen)

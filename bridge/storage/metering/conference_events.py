@@ -49,7 +49,7 @@ async def emit(connection: AsyncConnection, known: Before, recorded: Collection[
     """Tell what the commit has changed, once all its rows are written. `recorded` are the records that are new."""
     still = await _open(connection, [row["id"] for row in known.going])
     over = {row["id"]: row["joined_at"] for row in known.closing if row["id"] in recorded}
-    stays = await minutes.told(connection, still - known.open, over)
+    stays = await minutes.stays_by_id(connection, still - known.open, over)
     joined = [stay for stay in stays if stay.id not in known.open]
     left = [stay for stay in stays if stay.id in over]
     begun = await _begun(connection, joined)

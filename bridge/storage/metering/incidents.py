@@ -10,7 +10,7 @@ from bridge.storage.postgres.tables import incidents
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StoredIncident:
     """One incident of a node, as it was kept."""
 
     id: int
@@ -29,7 +29,7 @@ class PostgresIncidents:
 
     async def page(
         self, since: datetime | None, until: datetime | None, kind: str | None, limit: int, after: int | None
-    ) -> list[Seen]:
+    ) -> list[StoredIncident]:
         """Incidents of [since, until), of one kind if given, in the order they were told. Raises Unavailable."""
         at = incidents.c
         asked = [
@@ -40,4 +40,4 @@ class PostgresIncidents:
         ]
         async with self._database.transaction() as connection:
             rows = await connection.execute(select(incidents).where(*asked).order_by(at.id).limit(limit))
-            return [Seen(**row) for row in rows.mappings()]
+            return [StoredIncident(**row) for row in rows.mappings()]

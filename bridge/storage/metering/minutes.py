@@ -67,7 +67,9 @@ class PostgresMinutes:
             return [_stay(row) for row in (await connection.execute(statement)).mappings()]
 
 
-async def told(connection: AsyncConnection, going: Collection[UUID], over: Mapping[UUID, datetime]) -> list[Stay]:
+async def stays_by_id(
+    connection: AsyncConnection, going: Collection[UUID], over: Mapping[UUID, datetime]
+) -> list[Stay]:
     """Stays by their ids: open ones, and records (with the times of joining)."""
     open_ones = select(open_stays).where(open_stays.c.id.in_(going))
     at = minute_records.c

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from bridge.storage.postgres.database import Database
 
 
-class Months:
+class Partitions:
     """The months that are known to exist."""
 
     def __init__(self, database: Database) -> None:

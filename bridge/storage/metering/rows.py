@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.engine import RowMapping
 
 from bridge.domain.metering.arrival import Arrival
-from bridge.domain.metering.journal_line import Clock, Entering
+from bridge.domain.metering.journal_line import ClockReading, Entering
 from bridge.domain.metering.records import (
     Call,
     Evidence,
@@ -23,7 +23,7 @@ from bridge.domain.metering.records import (
     instant,
     microseconds,
 )
-from bridge.domain.metering.switch_timeline import Hidden, Pulse
+from bridge.domain.metering.switch_timeline import HiddenSpan, SwitchState
 
 INT32 = 2**31 - 1
 
@@ -133,7 +133,7 @@ def call_of(row: RowMapping) -> OpenCall:
     )
 
 
-def pulse(seen: Pulse) -> dict[str, Any]:
+def switch_state(seen: SwitchState) -> dict[str, Any]:
     """What has been seen of the switch's life, as JSON."""
     return asdict(replace(seen, entering=tuple(map(_cleaned, seen.entering))))
 
@@ -145,16 +145,16 @@ def _cleaned(arrival: Arrival) -> Arrival:
     return replace(arrival, fact=replace(fact, channel=clean(fact.channel), caller=clean(fact.caller)))
 
 
-def pulse_of(row: dict[str, Any]) -> Pulse:
+def switch_state_of(row: dict[str, Any]) -> SwitchState:
     """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
     known = {name: tuple(row.get(name, ())) for name in ("past", "newcomers")}
     entering = tuple(map(_arrival_of, row.get("entering", ())))
-    hidden = tuple(Hidden(**span) for span in row.get("hidden", ()))
-    hiding = Hidden(**row["hiding"]) if row.get("hiding") else None
+    hidden = tuple(HiddenSpan(**span) for span in row.get("hidden", ()))
+    hiding = HiddenSpan(**row["hiding"]) if row.get("hiding") else None
     freezes = tuple((froze, woke) for froze, woke in row.get("freezes", ()))
-    clock = Clock(**row["clock"]) if row.get("clock") else None
+    clock = ClockReading(**row["clock"]) if row.get("clock") else None
     found = {"entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock, "freezes": freezes}
-    return Pulse(**{**row, **known, **found})
+    return SwitchState(**{**row, **known, **found})
 
 
 def _arrival_of(row: Any) -> Arrival:

@@ -77,7 +77,7 @@ class PostgresUnassignedRecords:
             owner = {"account_id": account_id, "sub_account_id": sub_account_id}
             corrected = corrections.of(row, {**owner, "stamped": json.dumps(_stamped(row))})
             strange = await corrections.write(connection, [row], [corrected])
-            await bulk.add(connection, incidents, [commit.told(kind, record) for kind, record in strange])
+            await bulk.add(connection, incidents, [commit.incident_row(kind, record) for kind, record in strange])
             made: UUID = corrected["id"]
             return made
 

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from bridge.domain.errors import Unavailable
-from bridge.domain.metering.meter_health import Clock
+from bridge.domain.metering.meter_health import ClockOffset
 from bridge.storage.postgres.database import Database
 
 READ_S: Final = 10.0
@@ -30,7 +30,7 @@ class _Reading:
 
 
 class PostgresClock:
-    """Implements no port: the difference is told as `Clock`."""
+    """Implements no port: the difference is told as `ClockOffset`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -52,12 +52,12 @@ class PostgresClock:
         self._reading = _Reading(told.timestamp() - (before + after) / 2, (after - before) / 2, after)
 
     @property
-    def clock(self) -> Clock | None:
+    def clock(self) -> ClockOffset | None:
         """How far ahead this machine's clock is now; None before the first reading, and long after the last."""
         now = _since_boot()
         if self._reading is None or now - self._reading.at > STALE_S:
             return None
-        return Clock(time.time() - now - self._reading.reference_s, self._reading.bound_s)
+        return ClockOffset(time.time() - now - self._reading.reference_s, self._reading.bound_s)
 
 
 def _since_boot() -> float:

@@ -5,7 +5,7 @@ from typing import Final
 
 from bridge.domain.billing import carrier_reconciliation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
-from bridge.domain.billing.carrier_reconciliation import Reconciliation, Terms
+from bridge.domain.billing.carrier_reconciliation import Reconciliation, ReconciliationTerms
 from bridge.domain.metering.records import instant
 from bridge.usecases.billing.ports import OwnCalls
 
@@ -17,7 +17,7 @@ RINGING_US: Final = 600_000_000
 async def reconcile_carrier(
     calls: OwnCalls,
     carrier: Sequence[CarrierCall],
-    terms: Terms,
+    terms: ReconciliationTerms,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Reconciliation:
     """Compare what the carrier tells of a period with the ledger. `on_progress` is told how many of our calls are read.

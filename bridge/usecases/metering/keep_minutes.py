@@ -44,14 +44,14 @@ async def keep_minutes(
     Raises Conflict when another daemon commits the same node's journal.
     """
     resumption = await _resume(ledger, node, on_unavailable)
-    fold = Fold(node, rtp_timeout_us, resumption.pulse, resumption.calls, resumption.stays, resumption.ended)
+    fold = Fold(node, rtp_timeout_us, resumption.switch_state, resumption.calls, resumption.stays, resumption.ended)
     committed = resumption.position
     committed_at = time.monotonic()
     lines = 0
     held_from: Position | None = None
     async for batch in journal.read(committed):
-        if batch.again:
-            fold.read_again()
+        if batch.may_replay:
+            fold.expect_replay()
         changes: list[Change] = []
         offset = batch.position.offset - sum(len(line) + 1 for line in batch.lines)
         for line in batch.lines:
@@ -106,7 +106,7 @@ async def _commit(
     tries = 0
     while True:
         try:
-            return await ledger.commit(node, before, after, fold.pulse, changes)
+            return await ledger.commit(node, before, after, fold.switch_state, changes)
         except Unavailable as error:
             on_unavailable(error)
             await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])

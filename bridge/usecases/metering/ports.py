@@ -7,8 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from bridge.domain.metering.records import Change, OpenCall, OpenStay, Stay
-from bridge.domain.metering.switch_timeline import Pulse
-from bridge.domain.metering.verification import Difference, Kept
+from bridge.domain.metering.switch_timeline import SwitchState
+from bridge.domain.metering.verification import Difference, LedgerEntry
 
 
 # --- Minutes ------------------------------------------------------------------------------------------------------
@@ -22,12 +22,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines of the journal, without their newlines, and the position after them. `again`: from here on, what was read
-    before may be read again."""
+    """Lines of the journal, without their newlines, and the position after them.
+
+    With `may_replay`, lines from here on may be lines that were read before.
+    """
 
     lines: Sequence[bytes]
     position: Position
-    again: bool = False
+    may_replay: bool = False
 
 
 class Journal(Protocol):
@@ -42,11 +44,11 @@ class Resumption:
     """All that is needed to go on folding a node's journal. `position` is None for a node never seen before."""
 
     position: Position | None
-    pulse: Pulse
+    switch_state: SwitchState
     calls: Sequence[OpenCall]
     stays: Sequence[OpenStay]
     ended: Sequence[str] = ()
-    """Channels of the pulse's boot that have ended, the latest last."""
+    """Channels of the switch state's boot that have ended, the latest last."""
 
 
 class Ledger(Protocol):
@@ -56,7 +58,7 @@ class Ledger(Protocol):
         """What was committed last. Raises Unavailable."""
 
     async def commit(
-        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+        self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
     ) -> None:
         """Rows, charges and the new position, in one transaction, or none of it.
 
@@ -113,26 +115,26 @@ class History(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class LedgerSnapshot:
     """Where a node's ledger stands at one instant: the place its journal is committed up to, and all that is open."""
 
     position: Position | None
-    open: Sequence[Kept]
+    open: Sequence[LedgerEntry]
 
 
-class Books(Protocol):
+class LedgerAudit(Protocol):
     """The ledger of a node, to be audited and mended. Raises Unavailable."""
 
-    async def opening(self, node: str) -> Opening: ...
+    async def opening(self, node: str) -> LedgerSnapshot: ...
 
     async def records(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
-    ) -> Sequence[Kept]:
+    ) -> Sequence[LedgerEntry]:
         """Minute records that count and joined in [since, until), in order of (joining, id), after a given pair."""
 
     async def calls(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
-    ) -> Sequence[Kept]:
+    ) -> Sequence[LedgerEntry]:
         """The same of calls that are over."""
 
     async def mend(self, node: str, found: Sequence[Difference]) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Final
 
 from bridge.domain.metering.verification import Verification
-from bridge.usecases.metering.ports import Books
+from bridge.usecases.metering.ports import LedgerAudit
 
 BATCH: Final = 500
 
 
 async def rebuild_journal(
-    node: str, books: Books, found: Verification, on_progress: Callable[[int], None] = lambda mended: None
+    node: str, books: LedgerAudit, found: Verification, on_progress: Callable[[int], None] = lambda mended: None
 ) -> int:
     """Mend all that can be mended, BATCH differences in a transaction; how many that were. Again, it changes nothing.
 

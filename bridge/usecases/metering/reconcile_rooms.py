@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Set
 from typing import Final
 
 from bridge.domain.metering import room_comparison
-from bridge.domain.metering.room_comparison import Differences, Recorded
+from bridge.domain.metering.room_comparison import JournaledChannels, RoomDifferences
 from bridge.usecases.metering.ports import Switch
 
 LOOK_S: Final = 5.0
@@ -29,9 +29,9 @@ IN_A_WORD: Final = 8
 
 async def reconcile_rooms(
     switch: Switch,
-    recorded: Callable[[], Recorded | None],
+    recorded: Callable[[], JournaledChannels | None],
     silent_s: Callable[[], float | None],
-    on_difference: Callable[[Differences], None],
+    on_difference: Callable[[RoomDifferences], None],
     on_healing: Callable[[str, str], None],
 ) -> None:
     """Compare every LOOK_S, for ever. Raises Unavailable when the switch can't be asked.
@@ -39,7 +39,7 @@ async def reconcile_rooms(
     `recorded` is what the journal says as of its last line, None while it is behind; `silent_s` for how many seconds
     the switch has written no sign of life, None if it never did.
     """
-    differences = Differences()
+    differences = RoomDifferences()
     untold = Untold(switch, silent_s)
     seen_us: dict[str, int] = {}
     while True:
@@ -89,7 +89,7 @@ class Untold:
         self._untold, self._before = False, None
 
 
-async def _rest(switch: Switch, recorded: Callable[[], Recorded | None], untold: Untold) -> None:
+async def _rest(switch: Switch, recorded: Callable[[], JournaledChannels | None], untold: Untold) -> None:
     """Until the next comparison, except for those in doubt."""
     end = time.monotonic() + LOOK_S
     while True:

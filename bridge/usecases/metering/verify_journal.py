@@ -9,8 +9,16 @@ from bridge.domain.metering import journal_line, verification
 from bridge.domain.metering.fold import Fold
 from bridge.domain.metering.journal_line import Alive, Fact, Garbage
 from bridge.domain.metering.records import Call, Change, Incident, MinuteRecord
-from bridge.domain.metering.verification import MARGIN_US, Comparison, Extent, Kept, Span, Told, Verification
-from bridge.usecases.metering.ports import Books, History
+from bridge.domain.metering.verification import (
+    MARGIN_US,
+    Comparison,
+    JournalCoverage,
+    JournalEntry,
+    LedgerEntry,
+    Span,
+    Verification,
+)
+from bridge.usecases.metering.ports import History, LedgerAudit
 
 PAGE: Final = 5_000
 LINES: Final = 50_000
@@ -19,11 +27,11 @@ SILENCE_US: Final = 10_000_000
 """The heart beats twice a second: where nothing was written for so long, lines may have been lost."""
 BLUR_US: Final = 2_000_000
 
-Page = Callable[[str, int, int, int, tuple[int, UUID] | None], Awaitable[Sequence[Kept]]]
+Page = Callable[[str, int, int, int, tuple[int, UUID] | None], Awaitable[Sequence[LedgerEntry]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class VerificationScope:
     """Which node, how its journal is folded (`rtp_timeout_us`, `longest_stay_us`), and of which period."""
 
     node: str
@@ -33,7 +41,10 @@ class Terms:
 
 
 async def verify_journal(
-    journal: History, books: Books, terms: Terms, on_progress: Callable[[int, int], None] = lambda lines, at_us: None
+    journal: History,
+    books: LedgerAudit,
+    terms: VerificationScope,
+    on_progress: Callable[[int, int], None] = lambda lines, at_us: None,
 ) -> Verification:
     """Compare up to the place that is committed. `on_progress` is told how many lines are folded, and their time in µs.
 
@@ -87,7 +98,7 @@ def _is_over(fold: Fold, at_us: int, until_us: int | None) -> bool:
     return all(verification.began_us(going) >= until_us for going in _going(fold))
 
 
-def _going(fold: Fold) -> list[Told]:
+def _going(fold: Fold) -> list[JournalEntry]:
     return [*fold.stays, *fold.calls]
 
 
@@ -99,7 +110,7 @@ class _Feed:
     page: Page
     _after: tuple[int, UUID] | None = field(default=None, init=False)
 
-    async def up_to(self, since_us: int, until_us: int) -> AsyncIterator[Kept]:
+    async def up_to(self, since_us: int, until_us: int) -> AsyncIterator[LedgerEntry]:
         """Those that began in [since, until) and were not given yet."""
         while True:
             page = await self.page(self.node, since_us, until_us, PAGE, self._after)
@@ -120,8 +131,8 @@ class _Witness:
         self._holes: list[tuple[int, int]] = []
 
     @property
-    def extent(self) -> Extent:
-        return Extent(self.since_us or 0, self.until_us, tuple(verification.merged(self._holes)))
+    def extent(self) -> JournalCoverage:
+        return JournalCoverage(self.since_us or 0, self.until_us, tuple(verification.merged(self._holes)))
 
     def see(self, fact: Fact | Garbage, changes: Sequence[Change]) -> None:
         """The next fact, and what it changed."""

@@ -209,7 +209,7 @@ async def test_a_journal_whose_end_is_cut_off_while_it_is_followed_is_read_on_fr
             elif len(read) > len(lines):
                 break
     assert [found.decode() for found in read] == [*lines, THREE]
-    assert not batch.again
+    assert not batch.may_replay
 
 
 async def test_an_older_copy_is_read_from_its_start_and_says_so(path: Path) -> None:
@@ -220,7 +220,7 @@ async def test_an_older_copy_is_read_from_its_start_and_says_so(path: Path) -> N
     async with asyncio.timeout(10), aclosing(_batches(JournalFile(path, 1 << 30), position)) as batches:
         batch = await anext(batches)
     assert [found.decode() for found in batch.lines] == [ONE, TWO]
-    assert batch.again
+    assert batch.may_replay
 
 
 async def test_a_reader_that_is_cancelled_lets_its_file_go(path: Path) -> None:

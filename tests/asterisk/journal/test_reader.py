@@ -14,7 +14,7 @@ from bridge.asterisk.journal import archive as journal_archive
 from bridge.asterisk.journal import content
 from bridge.asterisk.journal import reader as journal_reader
 from bridge.asterisk.journal.archive import Archivist
-from bridge.asterisk.journal.files import Shelf
+from bridge.asterisk.journal.files import JournalFiles
 from bridge.asterisk.journal.reader import Reader
 from bridge.domain.errors import BridgeError
 from bridge.usecases.metering.ports import Position
@@ -42,7 +42,7 @@ def drained(reader: Reader) -> tuple[list[str], Position | None]:
 
 
 def read(path: Path, place: Position | None = None) -> tuple[list[str], Position]:
-    with closing(Reader(Shelf(path), place, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), place, 1 << 30)) as reader:
         lines, after = drained(reader)
     assert after is not None
     return lines, after
@@ -72,7 +72,7 @@ def test_archives_are_ordered_by_what_they_hold(path: Path) -> None:
 
 def test_a_copy_that_was_truncated_is_read_to_its_end_first(path: Path) -> None:
     append(path, line(1))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         assert drained(reader)[0] == [line(1)]
         append(path, line(2))
         copy_truncate(path, path.with_name("cel.jsonl.1"))
@@ -83,7 +83,7 @@ def test_a_copy_that_was_truncated_is_read_to_its_end_first(path: Path) -> None:
 
 def test_a_truncated_file_that_has_grown_past_the_place_is_noticed(path: Path) -> None:
     append(path, line(1))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         assert drained(reader)[0] == [line(1)]
         append(path, line(2))
         copy_truncate(path, path.with_name("cel.jsonl.1"))
@@ -93,7 +93,7 @@ def test_a_truncated_file_that_has_grown_past_the_place_is_noticed(path: Path) -
 
 def test_a_truncation_without_a_copy_is_told_and_read_on(path: Path) -> None:
     append(path, line(1), line(2))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader, capture_logs() as logs:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader, capture_logs() as logs:
         drained(reader)
         path.write_text("")
         assert drained(reader)[0] == []
@@ -114,7 +114,7 @@ def test_a_copy_restored_whole_is_gone_on_with(path: Path) -> None:
 
 def test_a_whole_copy_that_replaces_the_file_in_our_hands_is_gone_on_with(path: Path) -> None:
     append(path, line(1), line(2))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader, capture_logs() as logs:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader, capture_logs() as logs:
         drained(reader)
         shutil.copyfile(path, path.with_name("backup"))
         path.with_name("backup").rename(path)
@@ -142,7 +142,7 @@ def test_an_older_copy_that_replaces_the_file_in_our_hands_is_read_again(path: P
     append(path, line(1))
     older = path.read_bytes()
     append(path, line(2))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         drained(reader)
         path.unlink()
         path.write_bytes(older)
@@ -152,7 +152,7 @@ def test_an_older_copy_that_replaces_the_file_in_our_hands_is_read_again(path: P
 
 def test_a_cut_end_is_read_again_from_the_start(path: Path) -> None:
     append(path, line(1), line(2))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         drained(reader)
         with path.open("r+") as file:
             file.truncate(path.stat().st_size - 5)
@@ -175,12 +175,12 @@ def test_an_archive_cut_short_is_waited_for(path: Path) -> None:
     append(path, line(2000))
     good = packed.read_bytes()
     packed.write_bytes(good[: len(good) // 2])
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader, capture_logs() as logs:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader, capture_logs() as logs:
         first, _ = drained(reader)
         assert drained(reader)[0] == []
         assert [entry["event"] for entry in logs] == ["journal_archive_damaged"]
         with pytest.raises(BridgeError):
-            list(journal_reader.history(Shelf(path), None))
+            list(journal_reader.history(JournalFiles(path), None))
         packed.write_bytes(good)
         assert reader.take() is None  # what it held until now is left
         assert first + drained(reader)[0] == list(map(line, range(2001)))
@@ -197,7 +197,7 @@ def test_nuls_spoil_no_line_beside_them(path: Path) -> None:
     with path.open("wb") as file:
         file.write(line(1).encode() + b"\n" + line(2).encode()[:9] + bytes(3000) + line(3).encode() + b"\n\0\n")
     assert read(path)[0] == [line(1), line(2)[:9], "\0" * 3000, line(3), "\0"]
-    offsets = [(offset, len(text)) for _, offset, text in journal_reader.history(Shelf(path), None)]
+    offsets = [(offset, len(text)) for _, offset, text in journal_reader.history(JournalFiles(path), None)]
     data = path.read_bytes()
     assert [data[offset : offset + size].decode() for offset, size in offsets] == read(path)[0]
 
@@ -213,7 +213,7 @@ def test_a_line_of_megabytes_comes_in_pieces(path: Path) -> None:
 
 def test_a_place_within_a_line_of_megabytes_is_gone_on_from(path: Path) -> None:
     append(path, line(1), "x" * (3 << 20), line(2))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         batches = [reader.take() for _ in range(2)]
     assert batches[1] is not None
     with capture_logs() as logs:
@@ -238,10 +238,10 @@ def test_history_begins_with_the_file_that_holds_a_time(path: Path) -> None:
             pack(archive)
     append(path, line(40))
     append(path, "half", end="")
-    shelf = Shelf(path)
+    files = JournalFiles(path)
 
     def numbers(since: float | None) -> list[int]:
-        return [int(number(text)) for _, _, text in journal_reader.history(shelf, since)]
+        return [int(number(text)) for _, _, text in journal_reader.history(files, since)]
 
     start = 1_795_435_399
     assert numbers(None) == numbers(start - 1.0) == [0, 5, 10, 15, 20, 25, 30, 35, 40]
@@ -254,8 +254,8 @@ def test_history_tells_where_each_line_stands(path: Path) -> None:
     append(path, line(0), line(1))
     pack(path.rename(path.with_name("cel.jsonl.1")))
     append(path, line(2), line(3))
-    told = list(journal_reader.history(Shelf(path), None))
-    with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+    told = list(journal_reader.history(JournalFiles(path), None))
+    with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
         files = []
         while batch := reader.take():
             files.append(content.identity(batch.position))
@@ -283,7 +283,7 @@ class Journal:
         self.reader = self._reader()
 
     def _reader(self) -> Reader:
-        return Reader(Shelf(self.path), self.committed, 400)
+        return Reader(JournalFiles(self.path), self.committed, 400)
 
     def write(self) -> None:
         for _ in range(1 + self.written % 4):
@@ -335,7 +335,7 @@ class Journal:
                 pack(archive)
 
     def tidy(self) -> None:
-        Archivist(Shelf(self.path), 0).round(self.committed)
+        Archivist(JournalFiles(self.path), 0).round(self.committed)
 
     def replace(self) -> None:
         """Put a copy of the live file in its place."""
@@ -373,13 +373,15 @@ def test_no_byte_stops_the_tail_or_is_lost(monkeypatch: pytest.MonkeyPatch, chun
                 pack(archive)
             append(path, line(1))
         told = [
-            (offset, text) for _, offset, text in journal_reader.history(Shelf(path), None) if text != line(1).encode()
+            (offset, text)
+            for _, offset, text in journal_reader.history(JournalFiles(path), None)
+            if text != line(1).encode()
         ]
         assert all(data[offset : offset + len(text)] == text for offset, text in told)
         held, ended = b"".join(text for _, text in told), data[: data.rfind(b"\n")] if state == "live" else data
         assert data.replace(b"\n", b"").startswith(held)
         assert held.startswith(ended.replace(b"\n", b""))
-        with closing(Reader(Shelf(path), None, 1 << 30)) as reader:
+        with closing(Reader(JournalFiles(path), None, 1 << 30)) as reader:
             lines = []
             while batch := reader.take():
                 lines += batch.lines
@@ -397,7 +399,7 @@ def test_every_line_is_read_once_whatever_is_done_to_the_files(
         for operation in done:
             getattr(journal, operation)()
         assert list(journal.finish()) == list(map(str, range(journal.written)))
-        told = [number(text) for _, _, text in journal_reader.history(Shelf(journal.path), None)]
+        told = [number(text) for _, _, text in journal_reader.history(JournalFiles(journal.path), None)]
         assert told == list(map(str, range(journal.written)))
 
 

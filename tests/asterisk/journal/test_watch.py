@@ -34,19 +34,19 @@ def append(path: Path, *lines: bytes) -> None:
 def test_beats_are_heard_as_they_come(tmp_path: Path) -> None:
     path = tmp_path / "cel.jsonl"
     watch = JournalWatch(path)
-    assert (watch.look().beat_us, watch.heart_s()) == (None, None)
+    assert (watch.look().heartbeat_us, watch.heartbeat_age_s()) == (None, None)
     now = time.time_ns() // 1000
     append(path, alive(now - 60_000_000))
-    assert watch.look().beat_us == now - 60_000_000
-    heart_s = watch.heart_s()
-    assert heart_s is not None
-    assert 60 <= heart_s < 65
+    assert watch.look().heartbeat_us == now - 60_000_000
+    heartbeat_age_s = watch.heartbeat_age_s()
+    assert heartbeat_age_s is not None
+    assert 60 <= heartbeat_age_s < 65
     # From then on a new beat is a new beat, whatever the clock says.
     append(path, alive(now - 50_000_000), *CallLines("n-1.7", now).lines(), b'{"half')
-    assert watch.look().beat_us == now - 50_000_000
-    heart_s = watch.heart_s()
-    assert heart_s is not None
-    assert heart_s < 5
+    assert watch.look().heartbeat_us == now - 50_000_000
+    heartbeat_age_s = watch.heartbeat_age_s()
+    assert heartbeat_age_s is not None
+    assert heartbeat_age_s < 5
 
 
 def test_a_file_that_grows_without_beats_and_a_rotation_keep_the_last_beat(tmp_path: Path) -> None:
@@ -56,12 +56,12 @@ def test_a_file_that_grows_without_beats_and_a_rotation_keep_the_last_beat(tmp_p
     append(path, alive(now))
     watch.look()
     append(path, *CallLines("n-1.7", now).lines())
-    assert watch.look().beat_us == now
+    assert watch.look().heartbeat_us == now
     path.rename(tmp_path / "cel-1.jsonl")
     seen = watch.look()
-    assert (seen.unwritable, seen.beat_us) == (None, now)
+    assert (seen.unwritable, seen.heartbeat_us) == (None, now)
     append(path, alive(now + 1))
-    assert watch.look().beat_us == now + 1
+    assert watch.look().heartbeat_us == now + 1
 
 
 @pytest.mark.parametrize("noise", [b"\x00" * 700_000, b"x" * 400_000 + b"\n", b'{"ALIVE"}\n' * 1000, b'"ALIVE"'])
@@ -69,9 +69,9 @@ def test_noise_neither_hides_a_beat_nor_makes_one(tmp_path: Path, noise: bytes) 
     path = tmp_path / "cel.jsonl"
     path.write_bytes(noise)
     watch = JournalWatch(path)
-    assert watch.look().beat_us is None
+    assert watch.look().heartbeat_us is None
     append(path, b"", alive(7_000_000))
-    assert watch.look().beat_us == 7_000_000
+    assert watch.look().heartbeat_us == 7_000_000
 
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:

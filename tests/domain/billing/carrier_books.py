@@ -6,12 +6,12 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
-from bridge.domain.billing.carrier_reconciliation import Terms
+from bridge.domain.billing.carrier_reconciliation import ReconciliationTerms
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 START = 1_795_435_399 * SECOND
-TERMS = Terms(since_us=START - 10**12, until_us=START + 10**12)
+TERMS = ReconciliationTerms(since_us=START - 10**12, until_us=START + 10**12)
 CALLERS = ["+4930123456", "0049891234567", "18005550142", ""]
 NUMBERS = ["18005550100", "4930999888"]
 

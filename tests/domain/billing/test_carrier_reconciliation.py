@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.domain import phone
 from bridge.domain.billing import carrier_reconciliation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
-from bridge.domain.billing.carrier_reconciliation import Field, Reconciliation, Terms, reconcile
+from bridge.domain.billing.carrier_reconciliation import CallField, Reconciliation, ReconciliationTerms, reconcile
 from tests.domain.billing.carrier_books import (
     MINUTE,
     NUMBERS,
@@ -106,7 +106,7 @@ def test_the_offset_of_the_clocks_is_told_and_can_be_subtracted(calls: list[OwnC
     file = [replace(call, at_us=call.at_us + offset) for call in copied(known)]
     found = reconcile(file, known, ALL)
     assert found.clock_offset_us == (offset if calls else None)
-    assert all((Field.START in one.fields) == (abs(offset) > SECOND) for one in found.matched)
+    assert all((CallField.START in one.fields) == (abs(offset) > SECOND) for one in found.matched)
     assert reconcile(file, known, replace(ALL, level_clocks=True)).agreed
 
 
@@ -130,7 +130,7 @@ def test_what_only_one_side_has() -> None:
 def test_a_longer_call_with_the_carrier() -> None:
     ours = own(1)
     [one] = reconcile([replace(theirs(2, ours), duration_us=72 * SECOND)], [ours], TERMS).differing
-    assert (one.fields, one.duration_us, one.start_us) == ({Field.DURATION}, 12 * SECOND, 0)
+    assert (one.fields, one.duration_us, one.start_us) == ({CallField.DURATION}, 12 * SECOND, 0)
 
 
 def test_staff_who_call_together_under_one_number_are_told_apart_by_duration() -> None:
@@ -172,7 +172,7 @@ def test_a_call_id_pairs_over_any_distance_and_says_what_differs() -> None:
     ours = own(1, call_id="a@pbx")
     other = replace(theirs(2, ours), at_us=START + 3600 * SECOND, caller="4940111222", number="18005550199")
     [one] = reconcile([other], [ours], TERMS).differing
-    assert one.fields == {Field.START, Field.CALLER, Field.NUMBER}
+    assert one.fields == {CallField.START, CallField.CALLER, CallField.NUMBER}
 
 
 def test_a_withheld_number_is_no_difference() -> None:
@@ -184,7 +184,7 @@ def test_a_withheld_number_is_no_difference() -> None:
 def test_a_routing_number_in_place_of_the_dialled_one() -> None:
     file = [replace(theirs(2, own(1)), number="99017")]
     [one] = reconcile(file, [own(1)], TERMS).differing
-    assert one.fields == {Field.NUMBER}
+    assert one.fields == {CallField.NUMBER}
     assert reconcile([replace(file[0], number="")], [own(1)], TERMS).agreed
 
 
@@ -202,7 +202,7 @@ def test_a_call_the_carrier_bills_and_we_never_answered() -> None:
     ours = own(1, answered=False)
     file = [replace(theirs(2, ours), answered=True, duration_us=9 * SECOND)]
     [one] = reconcile(file, [ours], TERMS).differing
-    assert (one.fields, one.duration_us) == ({Field.DURATION}, 9 * SECOND)
+    assert (one.fields, one.duration_us) == ({CallField.DURATION}, 9 * SECOND)
 
 
 def test_an_open_call_is_told_only_once_the_carrier_has_ended_it() -> None:
@@ -210,7 +210,7 @@ def test_an_open_call_is_told_only_once_the_carrier_has_ended_it() -> None:
     found = reconcile([], [going], TERMS)
     assert (found.agreed, found.open, found.only_own) == (True, 1, [])
     [one] = reconcile([replace(theirs(2, going), duration_us=MINUTE)], [going], TERMS).differing
-    assert (one.fields, one.duration_us) == ({Field.OPEN}, None)
+    assert (one.fields, one.duration_us) == ({CallField.OPEN}, None)
 
 
 def test_calls_around_the_period_find_their_partners_and_are_not_told_alone() -> None:
@@ -228,7 +228,7 @@ def test_calls_around_the_period_find_their_partners_and_are_not_told_alone() ->
 
 def test_only_the_numbers_asked_for() -> None:
     calls = [own(n, START + n * MINUTE, dialled=NUMBERS[n % 2]) for n in range(6)]
-    terms = Terms(TERMS.since_us, TERMS.until_us, numbers=frozenset({"+1 800 555 0100"}))
+    terms = ReconciliationTerms(TERMS.since_us, TERMS.until_us, numbers=frozenset({"+1 800 555 0100"}))
     found = reconcile(copied(calls)[:2], calls, terms)
     assert (found.carrier.calls, found.own.calls, len(found.only_own)) == (1, 3, 2)
 

@@ -115,8 +115,8 @@ def interrupted(chance: random.Random, lines: list[bytes]) -> list[Change]:
         free = number if first.held is None else free
     # What is held back is read once more.
     cut = free
-    second = Fold("n", RTP_TIMEOUT, first.pulse, first.calls, first.stays, tuple(first._ended))
-    assert second.pulse == first.pulse
+    second = Fold("n", RTP_TIMEOUT, first.switch_state, first.calls, first.stays, tuple(first._ended))
+    assert second.switch_state == first.switch_state
     return [*before, *fold(lines[cut:], second)]
 
 

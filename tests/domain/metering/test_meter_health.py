@@ -7,12 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.metering import meter_health
-from bridge.domain.metering.meter_health import Clock, Finding, JournalSeen, Limits, Observation, Room, Severity
+from bridge.domain.metering.meter_health import (
+    ClockOffset,
+    DiskSpace,
+    Finding,
+    JournalSeen,
+    MeterLimits,
+    Observation,
+    Severity,
+)
 
 MIB = 1 << 20
-LIMITS = Limits(256 * MIB, 3.0)
-ROOM = Room(10_000 * MIB, 20_000 * MIB, 1_000_000)
-WELL = Observation(JournalSeen(None, ROOM, 1), 0.4, 3600.0, True, Clock(0.02, 0.001), True)
+LIMITS = MeterLimits(256 * MIB, 3.0)
+ROOM = DiskSpace(10_000 * MIB, 20_000 * MIB, 1_000_000)
+WELL = Observation(JournalSeen(None, ROOM, 1), 0.4, 3600.0, True, ClockOffset(0.02, 0.001), True)
 
 
 def judged(seen: Observation) -> tuple[Finding, ...]:
@@ -30,10 +38,10 @@ def test_nothing_is_found_where_all_is_well() -> None:
         (replace(WELL, journal=JournalSeen(None, replace(ROOM, free_bytes=256 * MIB - 1), 1)), "journal_disk_full"),
         (replace(WELL, journal=JournalSeen(None, replace(ROOM, files=0), 1)), "journal_disk_full"),
         (replace(WELL, cel_custom=False), "cel_custom_missing"),
-        (replace(WELL, heart_s=5.1), "heart_silent"),
-        (replace(WELL, heart_s=None), "heart_silent"),
-        (replace(WELL, clock=Clock(3.1, 0.01)), "clock_wrong"),
-        (replace(WELL, clock=Clock(-3.1, 0.01)), "clock_wrong"),
+        (replace(WELL, heartbeat_age_s=5.1), "heart_silent"),
+        (replace(WELL, heartbeat_age_s=None), "heart_silent"),
+        (replace(WELL, clock=ClockOffset(3.1, 0.01)), "clock_wrong"),
+        (replace(WELL, clock=ClockOffset(-3.1, 0.01)), "clock_wrong"),
     ],
 )
 def test_what_costs_minutes_is_a_failure(seen: Observation, name: str) -> None:
@@ -63,7 +71,7 @@ def test_a_disk_without_a_limit_of_files_is_not_full_for_want_of_them(unlimited:
 
 @pytest.mark.parametrize("ari_s", [None, 0.0, 5.0])
 def test_a_heart_is_missed_only_while_asterisk_is_known_to_live(ari_s: float | None) -> None:
-    assert judged(replace(WELL, ari_s=ari_s, heart_s=None)) == ()
+    assert judged(replace(WELL, ari_s=ari_s, heartbeat_age_s=None)) == ()
 
 
 def test_what_is_not_known_is_no_reason_to_refuse() -> None:
@@ -72,7 +80,7 @@ def test_what_is_not_known_is_no_reason_to_refuse() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e4))
 def test_a_clock_is_wrong_only_beyond_what_the_reading_may_err(offset: float, bound: float) -> None:
-    wrong = bool(judged(replace(WELL, clock=Clock(offset, bound))))
+    wrong = bool(judged(replace(WELL, clock=ClockOffset(offset, bound))))
     assert wrong == (abs(offset) - bound > LIMITS.clock_tolerance_s)
 
 
@@ -81,13 +89,13 @@ SEEN = st.builds(
     st.builds(
         JournalSeen,
         st.none() | st.just("why"),
-        st.none() | st.builds(Room, st.integers(0, 1 << 40), st.just(1 << 40), st.none() | st.integers(0, 9)),
+        st.none() | st.builds(DiskSpace, st.integers(0, 1 << 40), st.just(1 << 40), st.none() | st.integers(0, 9)),
         st.none() | st.integers(0, 1 << 50),
     ),
     st.none() | st.floats(0, 100),
     st.none() | st.floats(0, 100),
     st.none() | st.booleans(),
-    st.none() | st.builds(Clock, st.floats(-10, 10), st.floats(0, 5)),
+    st.none() | st.builds(ClockOffset, st.floats(-10, 10), st.floats(0, 5)),
     st.none() | st.booleans(),
 )
 

@@ -46,9 +46,9 @@ def folded(lines: Sequence[bytes]) -> tuple[list[Change], Fold]:
         for fact in journal_line.read(text):
             changes += whole.apply(fact)
             again += pieces.apply(fact)
-        pieces = Fold("n", RTP_TIMEOUT, pieces.pulse, pieces.calls, pieces.stays, tuple(pieces._ended))
+        pieces = Fold("n", RTP_TIMEOUT, pieces.switch_state, pieces.calls, pieces.stays, tuple(pieces._ended))
     assert again == changes
-    assert (pieces.pulse, pieces.calls, pieces.stays) == (whole.pulse, whole.calls, whole.stays)
+    assert (pieces.switch_state, pieces.calls, pieces.stays) == (whole.switch_state, whole.calls, whole.stays)
     return changes, whole
 
 

@@ -11,12 +11,21 @@ from hypothesis import strategies as st
 
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Reason
-from bridge.domain.metering.verification import Comparison, Extent, Kept, Kind, Span, Told, Verdict, Verification
+from bridge.domain.metering.verification import (
+    Comparison,
+    EntryKind,
+    JournalCoverage,
+    JournalEntry,
+    LedgerEntry,
+    Span,
+    Verdict,
+    Verification,
+)
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 START = 1_795_435_399 * SECOND
-WHOLE = Extent(START - 100 * HOUR, START + 100 * HOUR)
+WHOLE = JournalCoverage(START - 100 * HOUR, START + 100 * HOUR)
 ALL = Span()
 
 
@@ -35,7 +44,7 @@ def call(number: int = 1, at: int = START, seconds: int = 90) -> Call:
     return Call(came, at + seconds * SECOND, 16, Evidence.MEASURED)
 
 
-def kept(told: MinuteRecord | Call, row: int = 0, **changed: verification.Value) -> Kept:
+def kept(told: MinuteRecord | Call, row: int = 0, **changed: verification.Value) -> LedgerEntry:
     """A row that says the same but for what is changed; `row` is its id when it is a correction."""
     root = verification.root_of(told)
     fields = verification.fields_of(told) | changed
@@ -45,24 +54,24 @@ def kept(told: MinuteRecord | Call, row: int = 0, **changed: verification.Value)
     if isinstance(told, MinuteRecord):
         identity = told.stay.identity
         key: tuple[str, ...] = (identity.node, identity.uniqueid, told.stay.bridge_id)
-        kind = Kind.STAY
+        kind = EntryKind.STAY
     else:
-        key, kind = (told.call.node, told.call.uniqueid), Kind.CALL
-    return Kept(kind, UUID(int=row) if row else root, root, key, at, end, fields)
+        key, kind = (told.call.node, told.call.uniqueid), EntryKind.CALL
+    return LedgerEntry(kind, UUID(int=row) if row else root, root, key, at, end, fields)
 
 
-def held(told: OpenStay) -> Kept:
+def held(told: OpenStay) -> LedgerEntry:
     identity = told.identity
     key = (identity.node, identity.uniqueid, told.bridge_id)
-    return Kept(Kind.STAY, identity.id, identity.id, key, identity.joined_us, None, {}, open=True)
+    return LedgerEntry(EntryKind.STAY, identity.id, identity.id, key, identity.joined_us, None, {}, open=True)
 
 
 def compared(
     journal: Sequence[MinuteRecord | Call],
-    ledger: Sequence[Kept],
-    going: Sequence[Told] = (),
-    open_rows: Sequence[Kept] = (),
-    extent: Extent = WHOLE,
+    ledger: Sequence[LedgerEntry],
+    going: Sequence[JournalEntry] = (),
+    open_rows: Sequence[LedgerEntry] = (),
+    extent: JournalCoverage = WHOLE,
     span: Span = ALL,
 ) -> Verification:
     comparison = Comparison(span)
@@ -81,11 +90,11 @@ def verdicts(found: Verification) -> list[Verdict]:
 def test_what_is_the_same_is_the_same_in_any_order(numbers: list[int], order: st.DataObject) -> None:
     told: list[MinuteRecord | Call] = [record(number, START + number % 3) for number in numbers]
     told += [call(number) for number in numbers]
-    feed: list[MinuteRecord | Call | Kept] = [*told, *map(kept, told)]
+    feed: list[MinuteRecord | Call | LedgerEntry] = [*told, *map(kept, told)]
     order.shuffle(feed)  # type: ignore[attr-defined]
     comparison = Comparison(ALL)
     for one in feed:
-        if isinstance(one, Kept):
+        if isinstance(one, LedgerEntry):
             comparison.ledger(one)
         else:
             comparison.journal(one)
@@ -162,17 +171,17 @@ def test_what_was_corrected_to_nothing_agrees_with_a_journal_that_has_nothing() 
 @pytest.mark.parametrize(
     "extent",
     [
-        Extent(START + 1, START + HOUR),
-        Extent(START - 1, START + HOUR, ((START + 59 * SECOND, START + 61 * SECOND),)),
+        JournalCoverage(START + 1, START + HOUR),
+        JournalCoverage(START - 1, START + HOUR, ((START + 59 * SECOND, START + 61 * SECOND),)),
     ],
 )
-def test_where_the_journal_is_not_whole_nothing_is_said_of_what_only_the_ledger_has(extent: Extent) -> None:
+def test_where_the_journal_is_not_whole_nothing_is_said_of_what_only_the_ledger_has(extent: JournalCoverage) -> None:
     found = compared([], [kept(record())], extent=extent)
     assert (found.agreed, found.uncovered) == (True, 1)
 
 
 def test_what_began_just_before_the_end_may_have_been_committed_since() -> None:
-    found = compared([], [kept(record(1, START))], extent=Extent(START - HOUR, START + 30 * SECOND))
+    found = compared([], [kept(record(1, START))], extent=JournalCoverage(START - HOUR, START + 30 * SECOND))
     assert (found.agreed, found.uncovered) == (True, 0)
 
 
@@ -188,7 +197,7 @@ def test_open_stays() -> None:
     assert (late.verdict, late.journal) == (Verdict.OPEN_IN_LEDGER, record())
     [ghost] = compared([record()], [kept(record())], [], [held(going)]).differences
     assert (ghost.verdict, ghost.journal) == (Verdict.OPEN_IN_LEDGER, None)
-    unknown = compared([], [], [], [held(going)], Extent(START + 1, START + HOUR))
+    unknown = compared([], [], [], [held(going)], JournalCoverage(START + 1, START + HOUR))
     assert unknown.agreed
 
 

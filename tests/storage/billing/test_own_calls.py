@@ -14,7 +14,7 @@ from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.postgres.database import Database
 from bridge.usecases.metering.ports import Position
 from tests.storage.conftest import NOVEMBER
-from tests.storage.metering.test_commit import PULSE, SECOND
+from tests.storage.metering.test_commit import SECOND, SWITCH_STATE
 
 EVER = NOVEMBER - timedelta(days=400), NOVEMBER + timedelta(days=400)
 
@@ -60,7 +60,7 @@ async def paged(calls: PostgresOwnCalls, since: datetime, until: datetime, limit
 
 async def test_a_call_open_and_over(ledger: PostgresLedger, calls: PostgresOwnCalls) -> None:
     came = call_at(NOVEMBER)
-    await ledger.commit("node1", None, Position("f", 1), PULSE, [came])
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, [came])
     going = OwnCall(
         id=came.id,
         node="node1",
@@ -75,7 +75,7 @@ async def test_a_call_open_and_over(ledger: PostgresLedger, calls: PostgresOwnCa
         evidence=None,
     )
     assert await calls.started(*EVER, 10) == [going]
-    await ledger.commit("node1", Position("f", 1), Position("f", 2), PULSE, [over(came)])
+    await ledger.commit("node1", Position("f", 1), Position("f", 2), SWITCH_STATE, [over(came)])
     [ended] = await calls.started(*EVER, 10)
     assert ended == replace(going, ended_us=came.started_us + 60 * SECOND, evidence="measured")
     assert ended.duration_us == 60 * SECOND - SECOND // 5
@@ -83,7 +83,7 @@ async def test_a_call_open_and_over(ledger: PostgresLedger, calls: PostgresOwnCa
 
 async def test_a_call_that_was_never_answered(ledger: PostgresLedger, calls: PostgresOwnCalls) -> None:
     missed = replace(call_at(NOVEMBER), answered_us=None, outcome=Outcome.UNSERVED)
-    await ledger.commit("node1", None, Position("f", 1), PULSE, [over(missed)])
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, [over(missed)])
     [found] = await calls.started(*EVER, 10)
     assert (found.answered_us, found.duration_us, found.outcome) == (None, 0, "unserved")
 
@@ -92,7 +92,7 @@ async def test_pages_and_spans(ledger: PostgresLedger, calls: PostgresOwnCalls) 
     # Pairs come at the same instant, so that pages break within a tie, and months change.
     came = [call_at(NOVEMBER + timedelta(days=number // 2), number) for number in range(40)]
     changes = [one if number % 3 == 0 else over(one) for number, one in enumerate(came)]
-    await ledger.commit("node1", None, Position("f", 1), PULSE, changes)
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, changes)
     order = [one.id for one in sorted(came, key=lambda one: (one.started_us, one.id))]
     for limit in (1, 3, 100):
         assert [one.id for one in await paged(calls, *EVER, limit)] == order
@@ -106,9 +106,9 @@ async def test_a_reader_sees_a_call_once_while_it_ends(ledger: PostgresLedger, c
         for number in range(60):
             came = call_at(NOVEMBER, number)
             before = Position("f", 2 * number) if number else None
-            await ledger.commit("node1", before, Position("f", 2 * number + 1), PULSE, [came])
+            await ledger.commit("node1", before, Position("f", 2 * number + 1), SWITCH_STATE, [came])
             after = Position("f", 2 * number + 2)
-            await ledger.commit("node1", Position("f", 2 * number + 1), after, PULSE, [over(came)])
+            await ledger.commit("node1", Position("f", 2 * number + 1), after, SWITCH_STATE, [over(came)])
 
     writing = asyncio.create_task(come_and_go())
     most = 0

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering.arrival import Arrival
-from bridge.domain.metering.journal_line import Clock, Entering
+from bridge.domain.metering.journal_line import ClockReading, Entering
 from bridge.domain.metering.records import (
     Call,
     Change,
@@ -26,7 +26,7 @@ from bridge.domain.metering.records import (
     Reason,
     microseconds,
 )
-from bridge.domain.metering.switch_timeline import Hidden, Pulse
+from bridge.domain.metering.switch_timeline import HiddenSpan, SwitchState
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.commit import PostgresLedger
@@ -38,7 +38,7 @@ from bridge.usecases.provisioning import provision
 from tests.storage.conftest import NOVEMBER, stay_of
 
 APP_START = Entering(7, "node1-1.9", "room", "account", "sub-account", "passcode", "guest", "", "PJSIP/t-9", "49301")
-PULSE = Pulse(
+SWITCH_STATE = SwitchState(
     "node1-0.0:1.5",
     ("node1-0.0:0.5",),
     7,
@@ -47,9 +47,9 @@ PULSE = Pulse(
     microseconds(NOVEMBER) + 1,
     5,
     7,
-    Clock(microseconds(NOVEMBER), 12),
-    (Hidden(1, 2, True), Hidden(3, 4, False)),
-    Hidden(5, 5, False),
+    ClockReading(microseconds(NOVEMBER), 12),
+    (HiddenSpan(1, 2, True), HiddenSpan(3, 4, False)),
+    HiddenSpan(5, 5, False),
     "",
     (Arrival("node1-1.7", 9), Arrival("node1-1.9", 8, APP_START)),
     ("node1-1.8",),
@@ -82,7 +82,7 @@ def closed(stay: OpenStay, seconds: int = 61) -> MinuteRecord:
 
 
 async def commit(ledger: PostgresLedger, before: Position | None, after: Position, *changes: Change) -> None:
-    await ledger.commit("node1", before, after, PULSE, changes)
+    await ledger.commit("node1", before, after, SWITCH_STATE, changes)
 
 
 async def add_tariff(
@@ -93,20 +93,30 @@ async def add_tariff(
 
 async def test_a_node_never_seen_resumes_from_nothing(ledger: PostgresLedger) -> None:
     found = await ledger.resume("node1")
-    assert (found.position, found.pulse, found.calls, found.stays, found.ended) == (None, Pulse(), [], [], [])
+    assert (found.position, found.switch_state, found.calls, found.stays, found.ended) == (
+        None,
+        SwitchState(),
+        [],
+        [],
+        [],
+    )
 
 
-async def test_a_pulse_from_before_arrivals_were_kept_whole_is_read(ledger: PostgresLedger, database: Database) -> None:
+async def test_a_switch_state_from_before_arrivals_were_kept_whole_is_read(
+    ledger: PostgresLedger, database: Database
+) -> None:
     await commit(ledger, None, A)
     old = "jsonb_set(pulse, '{entering}', '[[\"node1-1.7\", 9]]')"
     await rows_of_none(database, f"UPDATE journal_positions SET pulse = {old}")
-    assert (await ledger.resume("node1")).pulse.entering == (Arrival("node1-1.7", 9),)
+    assert (await ledger.resume("node1")).switch_state.entering == (Arrival("node1-1.7", 9),)
 
 
 async def test_a_caller_who_is_about_to_join_may_have_any_name(ledger: PostgresLedger) -> None:
-    hostile = replace(PULSE, entering=(Arrival("node1-1.9", 8, replace(APP_START, caller="1\x00", channel="\ud800")),))
+    hostile = replace(
+        SWITCH_STATE, entering=(Arrival("node1-1.9", 8, replace(APP_START, caller="1\x00", channel="\ud800")),)
+    )
     await ledger.commit("node1", None, A, hostile, ())
-    [arrival] = (await ledger.resume("node1")).pulse.entering
+    [arrival] = (await ledger.resume("node1")).switch_state.entering
     assert arrival.fact == replace(APP_START, caller="1\ufffd", channel="?")
 
 
@@ -139,7 +149,7 @@ async def test_the_life_of_a_stay(
     joined = replace(CALL, answered_us=START + SECOND, outcome=Outcome.JOINED)
     await commit(ledger, None, A, CALL, joined, stay)
     found = await ledger.resume("node1")
-    assert (found.position, found.pulse) == (A, PULSE)
+    assert (found.position, found.switch_state) == (A, SWITCH_STATE)
     assert (found.calls, found.stays) == ([joined], [stay])
     over = replace(stay, left_us=stay.identity.joined_us + 61 * SECOND, result="HANGUP")
     await commit(ledger, A, B, over)
@@ -213,7 +223,7 @@ async def test_another_reader_of_the_same_journal_is_found_out(
 
 async def test_nodes_do_not_meet(ledger: PostgresLedger, sub_account: SubAccount) -> None:
     await commit(ledger, None, A, stay_of(sub_account))
-    await ledger.commit("node2", None, B, Pulse(), ())
+    await ledger.commit("node2", None, B, SwitchState(), ())
     assert (await ledger.resume("node2")).stays == []
     assert len((await ledger.resume("node1")).stays) == 1
 
@@ -355,7 +365,7 @@ async def test_many_at_once(
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stays = [stay_of(sub_account, f"node1-1.{number}") for number in range(1500)]
     changes: Sequence[Change] = [*stays, *(closed(stay) for stay in stays[:1000])]
-    await ledger.commit("node1", None, A, PULSE, changes)
+    await ledger.commit("node1", None, A, SWITCH_STATE, changes)
     assert await counts(database) == (0, 500, 0, 1000, 1000)
     [total] = await rows(database, "SELECT sum(amount), sum(billed_seconds) AS seconds FROM charges")
     assert total == {"sum": Decimal("160"), "seconds": 66_000}

@@ -24,7 +24,7 @@ from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.metering.ports import Position, StayFilter
 from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
-from tests.storage.metering.test_commit import PULSE, SECOND, add_tariff, closed, commit
+from tests.storage.metering.test_commit import SECOND, SWITCH_STATE, add_tariff, closed, commit
 from tests.storage.webhooks.webhook_world import subscribe, types, waiting
 
 A, B, C, D = (Position("file-1", offset) for offset in (10, 20, 30, 40))
@@ -211,7 +211,7 @@ async def test_however_the_journal_is_cut_into_commits_the_same_is_told(
     for start, end in itertools.pairwise(bounds):
         after = Position("file-1", end)
         # Some lines are read again, as after a restart.
-        await ledger.commit(node, place, after, PULSE, changes[max(0, start - again) : end])
+        await ledger.commit(node, place, after, SWITCH_STATE, changes[max(0, start - again) : end])
         place = after
     told = await waiting(database, hook)
     lanes: dict[str, list[dict[str, Any]]] = {}

@@ -14,11 +14,11 @@ from bridge.domain.billing.statement import Statement
 from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, Evidence, MinuteRecord, OpenStay, Reason, microseconds
-from bridge.domain.metering.verification import Difference, Kept, Verdict
+from bridge.domain.metering.verification import Difference, LedgerEntry, Verdict
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
-from bridge.storage.metering.audit import PostgresBooks
+from bridge.storage.metering.audit import PostgresLedgerAudit
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.metering.minutes import PostgresMinutes
 from bridge.storage.metering.unassigned import PostgresUnassignedRecords
@@ -30,7 +30,7 @@ from bridge.usecases.metering.ports import Position, StayFilter
 from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
-from tests.storage.metering.test_commit import CALL, PULSE, SECOND, START, add_tariff, closed, counts, rows
+from tests.storage.metering.test_commit import CALL, SECOND, START, SWITCH_STATE, add_tariff, closed, counts, rows
 
 FAR = microseconds(NOVEMBER) * 2
 A, B, C = (Position("file-1", offset) for offset in (10, 20, 30))
@@ -43,8 +43,8 @@ def ledger(database: Database) -> PostgresLedger:
 
 
 @pytest.fixture
-def books(database: Database) -> PostgresBooks:
-    return PostgresBooks(database)
+def books(database: Database) -> PostgresLedgerAudit:
+    return PostgresLedgerAudit(database)
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ async def other(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount
     return await provision.create_sub_account(tenants, secrets, sub_account.account_id, "1002", "Sales")
 
 
-async def kept(books: PostgresBooks) -> list[Kept]:
+async def kept(books: PostgresLedgerAudit) -> list[LedgerEntry]:
     return [*await books.records("node1", 0, FAR, 1000, None)]
 
 
-async def differences(books: PostgresBooks, *journal: MinuteRecord) -> Sequence[Difference]:
+async def differences(books: PostgresLedgerAudit, *journal: MinuteRecord) -> Sequence[Difference]:
     """What differs from a journal that says just this."""
     comparison = verification.Comparison(verification.Span())
     for told in journal:
@@ -69,10 +69,10 @@ async def differences(books: PostgresBooks, *journal: MinuteRecord) -> Sequence[
     for row in await kept(books):
         comparison.ledger(row)
     opening = await books.opening("node1")
-    return comparison.finish((), opening.open, verification.Extent(0, FAR), 0).differences
+    return comparison.finish((), opening.open, verification.JournalCoverage(0, FAR), 0).differences
 
 
-async def mended(books: PostgresBooks, *journal: MinuteRecord) -> None:
+async def mended(books: PostgresLedgerAudit, *journal: MinuteRecord) -> None:
     found = await differences(books, *journal)
     await books.mend("node1", found)
     assert await differences(books, *journal) == []
@@ -100,7 +100,7 @@ async def behind(database: Database, statement: str) -> None:
 
 async def test_a_length_is_corrected_and_the_bill_with_it(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
@@ -108,7 +108,7 @@ async def test_a_length_is_corrected_and_the_bill_with_it(
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stays = [stay_of(sub_account, f"node1-1.{number}") for number in range(3)]
-    await ledger.commit("node1", None, A, PULSE, [closed(stay, 61) for stay in stays])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stay, 61) for stay in stays])
     right = [closed(stays[0], 10), closed(stays[1], 61), closed(stays[2], 600)]
     await mended(books, *right)
     found = await bill(database, tenants, sub_account)
@@ -129,7 +129,7 @@ async def test_a_length_is_corrected_and_the_bill_with_it(
 
 async def test_what_the_journal_does_not_have_is_corrected_to_nothing(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
@@ -137,7 +137,7 @@ async def test_what_the_journal_does_not_have_is_corrected_to_nothing(
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stay = stay_of(sub_account)
-    await ledger.commit("node1", None, A, PULSE, [closed(stay)])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stay)])
     await mended(books)
     found = await bill(database, tenants, sub_account)
     assert (found.lines, found.subtotal, found.unrated) == ((), 0, 0)
@@ -151,7 +151,7 @@ async def test_what_the_journal_does_not_have_is_corrected_to_nothing(
 
 async def test_mending_twice_changes_nothing(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
@@ -159,7 +159,7 @@ async def test_mending_twice_changes_nothing(
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stays = [stay_of(sub_account, f"node1-1.{number}") for number in range(3)]
-    await ledger.commit("node1", None, A, PULSE, [closed(stays[0]), closed(stays[1])])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stays[0]), closed(stays[1])])
     found = await differences(books, closed(stays[0], 9), closed(stays[2]))
     await asyncio.gather(*(books.mend("node1", found) for _ in range(3)))
     everything = [await rows(database, f"SELECT * FROM {table} ORDER BY id") for table in ("minute_records", "charges")]
@@ -172,9 +172,9 @@ async def test_mending_twice_changes_nothing(
 
 
 async def test_a_month_of_its_own_for_what_is_missing(
-    ledger: PostgresLedger, books: PostgresBooks, sub_account: SubAccount, database: Database
+    ledger: PostgresLedger, books: PostgresLedgerAudit, sub_account: SubAccount, database: Database
 ) -> None:
-    await ledger.commit("node1", None, A, PULSE, [])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [])
     over = Call(CALL, START + 70 * SECOND, 16, Evidence.MEASURED)
     found = [Difference(Verdict.MISSING, closed(stay_of(sub_account)), None), Difference(Verdict.MISSING, over, None)]
     await books.mend("node1", found)
@@ -184,18 +184,18 @@ async def test_a_month_of_its_own_for_what_is_missing(
 
 
 async def test_records_are_told_as_the_fold_tells_them(
-    ledger: PostgresLedger, books: PostgresBooks, sub_account: SubAccount
+    ledger: PostgresLedger, books: PostgresLedgerAudit, sub_account: SubAccount
 ) -> None:
     odd = replace(stay_of(sub_account), account_id="nobody", sub_account_id="", caller="\x00\\", project_code="x")
     told = [closed(odd), closed(stay_of(sub_account, "node1-1.2"))]
-    await ledger.commit("node1", None, A, PULSE, told)
+    await ledger.commit("node1", None, A, SWITCH_STATE, told)
     assert await differences(books, *told) == []
 
 
-async def test_pages(ledger: PostgresLedger, books: PostgresBooks, sub_account: SubAccount) -> None:
+async def test_pages(ledger: PostgresLedger, books: PostgresLedgerAudit, sub_account: SubAccount) -> None:
     stays = [stay_of(sub_account, f"node1-1.{n}", NOVEMBER + timedelta(days=n // 2)) for n in range(30)]
-    await ledger.commit("node1", None, A, PULSE, list(map(closed, stays)))
-    seen: list[Kept] = []
+    await ledger.commit("node1", None, A, SWITCH_STATE, list(map(closed, stays)))
+    seen: list[LedgerEntry] = []
     after = None
     while page := await books.records("node1", 0, FAR, 7, after):
         seen += page
@@ -206,10 +206,10 @@ async def test_pages(ledger: PostgresLedger, books: PostgresBooks, sub_account: 
 
 
 async def test_open_rows_are_mended(
-    ledger: PostgresLedger, books: PostgresBooks, sub_account: SubAccount, database: Database
+    ledger: PostgresLedger, books: PostgresLedgerAudit, sub_account: SubAccount, database: Database
 ) -> None:
     over, going = stay_of(sub_account, "node1-1.1"), stay_of(sub_account, "node1-1.2")
-    await ledger.commit("node1", None, A, PULSE, [over])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [over])
     await books.mend("node1", [*await differences(books, closed(over)), Difference(Verdict.MISSING, going, None)])
     assert (await ledger.resume("node1")).stays == [going]
     assert [one.root for one in await kept(books)] == [over.identity.id]
@@ -227,25 +227,25 @@ async def test_a_stay_that_is_opened_by_reading_again_is_not_open_beside_its_rec
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stay, another = stay_of(sub_account), stay_of(sub_account, "node1-1.2")
-    await ledger.commit("node1", None, A, PULSE, [closed(stay)])
-    await ledger.commit("node1", A, B, PULSE, [stay, another])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stay)])
+    await ledger.commit("node1", A, B, SWITCH_STATE, [stay, another])
     assert (await ledger.resume("node1")).stays == [another]
     assert len(await PostgresMinutes(database).stays(StayFilter(), 10)) == 2
 
 
 async def test_what_was_corrected_before_it_was_charged_is_not_charged_when_it_is_read_again(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
     database: Database,
 ) -> None:
     stay = stay_of(sub_account)
-    await ledger.commit("node1", None, A, PULSE, [closed(stay)])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stay)])
     await mended(books, closed(stay, 10))
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
-    await ledger.commit("node1", A, B, PULSE, [closed(stay)])
+    await ledger.commit("node1", A, B, SWITCH_STATE, [closed(stay)])
     assert (await bill(database, tenants, sub_account)).lines[0].billed_seconds == 30
 
 
@@ -271,7 +271,7 @@ async def test_an_estimated_stay_is_billed_as_its_tariff_says(
         return replace(closed(stay, 10), evidence=Evidence.ESTIMATED, error_bound_us=5 * SECOND)
 
     measured = closed(stay_of(sub_account, "node1-1.9", NOVEMBER + timedelta(days=1)), 10)
-    await ledger.commit("node1", None, A, PULSE, [estimated(1, 0), estimated(2, 1), measured])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [estimated(1, 0), estimated(2, 1), measured])
     billed = await rows(database, "SELECT billed_seconds FROM charges ORDER BY joined_at, billed_seconds")
     assert [row["billed_seconds"] for row in billed] == [10, 10, 15]
 
@@ -279,7 +279,7 @@ async def test_an_estimated_stay_is_billed_as_its_tariff_says(
 # --- Owners -------------------------------------------------------------------------------------------------------
 async def test_a_record_without_an_owner_is_seen_assigned_and_charged(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     owners: PostgresUnassignedRecords,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
@@ -291,7 +291,7 @@ async def test_a_record_without_an_owner_is_seen_assigned_and_charged(
     unstamped = replace(stay_of(sub_account, "node1-1.1"), account_id="", sub_account_id="", room="")
     unknown = replace(stay_of(sub_account, "node1-1.2"), sub_account_id=str(uuid4()))
     told = [closed(unstamped), closed(unknown), closed(stay_of(sub_account, "node1-1.3"))]
-    await ledger.commit("node1", None, A, PULSE, told)
+    await ledger.commit("node1", None, A, SWITCH_STATE, told)
     shown = await owners.unassigned(None, None, 10, None)
     assert {one.id for one in shown} == {unstamped.identity.id, unknown.identity.id}
     assert {one.stamped["sub_account_id"] for one in shown} == {"", unknown.sub_account_id}
@@ -323,7 +323,7 @@ async def test_an_owner_is_taken_away_only_on_request(
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     stay = stay_of(sub_account)
-    await ledger.commit("node1", None, A, PULSE, [closed(stay)])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [closed(stay)])
     with pytest.raises(Conflict, match="--reassign"):
         await owners.assign(stay.identity.id, other.account_id, other.id, again=False)
     with pytest.raises(Conflict, match="already"):
@@ -342,7 +342,7 @@ async def test_an_owner_is_taken_away_only_on_request(
 
 async def test_a_falsified_owner_is_corrected(
     ledger: PostgresLedger,
-    books: PostgresBooks,
+    books: PostgresLedgerAudit,
     tenants: PostgresTenants,
     tariffs: PostgresTariffs,
     sub_account: SubAccount,
@@ -351,7 +351,7 @@ async def test_a_falsified_owner_is_corrected(
 ) -> None:
     await add_tariff(tenants, tariffs, sub_account, NOVEMBER)
     told = closed(stay_of(sub_account))
-    await ledger.commit("node1", None, A, PULSE, [told])
+    await ledger.commit("node1", None, A, SWITCH_STATE, [told])
     await behind(database, f"UPDATE minute_records SET sub_account_id = '{other.id}', left_reason = 'nonsense'")
     [one] = await differences(books, told)
     assert {field.name for field in one.fields} == {"sub_account_id", "left_reason"}

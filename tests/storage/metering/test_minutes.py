@@ -24,7 +24,7 @@ from bridge.usecases.metering.ports import Position, StayFilter
 from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import Keys
 from tests.storage.conftest import NOVEMBER, stay_of
-from tests.storage.metering.test_commit import PULSE, SECOND, closed
+from tests.storage.metering.test_commit import SECOND, SWITCH_STATE, closed
 
 EVERYTHING = StayFilter()
 
@@ -62,16 +62,16 @@ async def test_a_stay_keeps_its_id_from_join_to_bill(
 ) -> None:
     await new_tariff(tenants, tariffs, sub_account.account_id, NOVEMBER, Decimal("0.05"))
     stay = stay_of(sub_account)
-    await ledger.commit("node1", None, Position("f", 1), PULSE, [stay])
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, [stay])
     [going] = await minutes.stays(EVERYTHING, 10)
     assert (going.id, going.user_id, going.joined_at) == (stay.identity.id, "1001", NOVEMBER)
     assert (going.left_at, going.duration_us, going.evidence, going.amount) == (None, None, None, None)
     over = replace(stay, left_us=stay.identity.joined_us + 61 * SECOND + 1)
-    await ledger.commit("node1", Position("f", 1), Position("f", 2), PULSE, [over])
+    await ledger.commit("node1", Position("f", 1), Position("f", 2), SWITCH_STATE, [over])
     [ended] = await minutes.stays(EVERYTHING, 10)
     assert (ended.id, ended.duration_us, ended.left_reason) == (going.id, 61 * SECOND + 1, None)
     assert ended.evidence == "measured"
-    await ledger.commit("node1", Position("f", 2), Position("f", 3), PULSE, [closed(stay)])
+    await ledger.commit("node1", Position("f", 2), Position("f", 3), SWITCH_STATE, [closed(stay)])
     [done] = await minutes.stays(EVERYTHING, 10)
     assert (done.id, done.left_reason, done.billed_seconds, done.amount) == (
         going.id,
@@ -92,7 +92,7 @@ async def test_filters_and_pages(
         stay_of(owners[number % 2], f"node1-1.{number}", NOVEMBER + timedelta(days=number // 2)) for number in range(40)
     ]
     changes = [stay if number % 3 == 0 else closed(stay) for number, stay in enumerate(stays)]
-    await ledger.commit("node1", None, Position("f", 1), PULSE, changes)
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, changes)
     order = [stay.identity.id for stay in sorted(stays, key=lambda stay: (stay.identity.joined_us, stay.identity.id))]
     for limit in (1, 3, 100):
         assert [stay.id for stay in await paged(minutes, EVERYTHING, limit)] == order
@@ -121,9 +121,9 @@ async def test_a_reader_sees_a_stay_once_while_it_closes(
         for number in range(60):
             stay = stay_of(sub_account, f"node1-1.{number}")
             before = Position("f", 2 * number) if number else None
-            await ledger.commit("node1", before, Position("f", 2 * number + 1), PULSE, [stay])
+            await ledger.commit("node1", before, Position("f", 2 * number + 1), SWITCH_STATE, [stay])
             after = Position("f", 2 * number + 2)
-            await ledger.commit("node1", Position("f", 2 * number + 1), after, PULSE, [closed(stay)])
+            await ledger.commit("node1", Position("f", 2 * number + 1), after, SWITCH_STATE, [closed(stay)])
 
     writing = asyncio.create_task(open_and_close())
     most = 0
@@ -151,7 +151,7 @@ async def test_the_bill_is_what_sql_says(
         stay_of(owners[number % 2], f"node1-1.{number}", NOVEMBER + timedelta(hours=7 * number)) for number in range(60)
     ]
     changes = [closed(stay, 7 * number + 1) for number, stay in enumerate(stays[:50])] + stays[50:]
-    await ledger.commit("node1", None, Position("f", 1), PULSE, changes)
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, changes)
     bill = await issue_statement(tenants, PostgresBilledStays(database), account_id, "2026-11")
     span = period.month("2026-11", "Europe/Berlin")
     async with database.transaction() as connection:

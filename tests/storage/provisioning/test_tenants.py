@@ -21,7 +21,7 @@ from bridge.usecases.metering.ports import Position
 from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import CodeTaken, Keys, NewCode
 from tests.storage.conftest import NOVEMBER, stay_of
-from tests.storage.metering.test_commit import PULSE, closed
+from tests.storage.metering.test_commit import SWITCH_STATE, closed
 
 
 def code(secrets: Keys, digits: str) -> NewCode:
@@ -161,7 +161,7 @@ async def test_a_tariff_version_never_changes_a_charge(
     database: Database, tenants: PostgresTenants, tariffs: PostgresTariffs, sub_account: SubAccount
 ) -> None:
     ledger, day = PostgresLedger(database), timedelta(days=1)
-    await ledger.commit("node1", None, Position("f", 1), PULSE, [closed(stay_of(sub_account))])
+    await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, [closed(stay_of(sub_account))])
 
     async def add(since_days: int, price: str) -> None:
         await new_tariff(tenants, tariffs, sub_account.account_id, NOVEMBER + since_days * day, Decimal(price))
@@ -195,7 +195,7 @@ async def test_a_tariff_that_comes_while_stays_close_leaves_none_unrated(
         for number in range(60):
             after = Position("f", number)
             stay = stay_of(sub_account, f"node1-1.{number}")
-            await ledger.commit("node1", before, after, PULSE, [closed(stay)])
+            await ledger.commit("node1", before, after, SWITCH_STATE, [closed(stay)])
             before = after
 
     async def keep_adding() -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from bridge.domain.metering.records import Change
-from bridge.domain.metering.switch_timeline import Pulse
+from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.usecases.metering.keep_minutes import Progress, keep_minutes
 from bridge.usecases.metering.ports import Batch, Position, Resumption
 from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, booting
@@ -32,10 +32,10 @@ class Books:
     places: list[tuple[Position | None, Position]] = field(default_factory=list)
 
     async def resume(self, node: str) -> Resumption:
-        return Resumption(self.position, Pulse(), (), ())
+        return Resumption(self.position, SwitchState(), (), ())
 
     async def commit(
-        self, node: str, before: Position | None, after: Position, pulse: Pulse, changes: Sequence[Change]
+        self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
     ) -> None:
         self.places.append((before, after))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bridge.domain.metering.room_comparison import ROUNDS, Recorded
+from bridge.domain.metering.room_comparison import ROUNDS, JournaledChannels
 from bridge.usecases.metering import reconcile_rooms
 
 NOBODY: frozenset[str] = frozenset()
@@ -33,7 +33,7 @@ class Switch:
 
 
 async def compared(
-    switch: Switch, recorded: Recorded | None, silent_s: Callable[[], float | None] = lambda: None
+    switch: Switch, recorded: JournaledChannels | None, silent_s: Callable[[], float | None] = lambda: None
 ) -> list[tuple[str, str]]:
     """What is healed while the switch has answers left."""
     healed: list[tuple[str, str]] = []
@@ -59,7 +59,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_stay_of_nobody_is_ended_when_it_was_seen_last_and_only_once_that_lasts() -> None:
     switch = Switch([{"n-1.1"}, *[NOBODY] * ROUNDS])
-    assert await compared(switch, Recorded({"n-1.1"}, NOBODY, NOBODY)) == [("absent", "n-1.1")]
+    assert await compared(switch, JournaledChannels({"n-1.1"}, NOBODY, NOBODY)) == [("absent", "n-1.1")]
     [(word, about)] = switch.words
     channel, seen = about.split(":")
     assert (word, channel) == ("ABSENT", "n-1.1")
@@ -68,20 +68,20 @@ async def test_a_stay_of_nobody_is_ended_when_it_was_seen_last_and_only_once_tha
 
 async def test_what_differs_for_a_moment_is_an_event_on_its_way() -> None:
     switch = Switch([NOBODY] * (ROUNDS - 1))
-    assert await compared(switch, Recorded({"n-1.1"}, NOBODY, NOBODY)) == []
+    assert await compared(switch, JournaledChannels({"n-1.1"}, NOBODY, NOBODY)) == []
     assert switch.words == []
 
 
 async def test_a_call_that_is_there_no_more_is_ended_and_one_that_is_waits_on() -> None:
     switch = Switch([NOBODY] * ROUNDS, there={"n-1.2"})
-    assert await compared(switch, Recorded(NOBODY, {"n-1.1", "n-1.2"}, NOBODY)) == [("gone", "n-1.1")]
+    assert await compared(switch, JournaledChannels(NOBODY, {"n-1.1", "n-1.2"}, NOBODY)) == [("gone", "n-1.1")]
     assert switch.words == [("ABSENT", "n-1.1:0")]
 
 
 async def test_participants_of_whom_the_journal_knows_nothing_are_journaled_in_words_that_fit_a_line() -> None:
     many = {f"n-1.{number}" for number in range(10)}
     switch = Switch([many] * ROUNDS)
-    healed = await compared(switch, Recorded(NOBODY, NOBODY, NOBODY))
+    healed = await compared(switch, JournaledChannels(NOBODY, NOBODY, NOBODY))
     assert {channel for _, channel in healed} == many
     assert [word for word, _ in switch.words] == ["PRESENT", "PRESENT"]
     assert {channel for _, about in switch.words for channel in about.split(":")[1:]} == many
@@ -89,7 +89,7 @@ async def test_participants_of_whom_the_journal_knows_nothing_are_journaled_in_w
 
 async def test_those_in_doubt_are_told_at_once_if_they_are_there() -> None:
     switch = Switch([{"n-1.1"}])
-    known = Recorded({"n-1.1", "n-1.2"}, NOBODY, {"n-1.1", "n-1.2"})
+    known = JournaledChannels({"n-1.1", "n-1.2"}, NOBODY, {"n-1.1", "n-1.2"})
     assert await compared(switch, known) == []
     [(word, about)] = switch.words
     assert (word, about.split(":")[1:]) == ("PRESENT", ["n-1.1"])
@@ -105,7 +105,7 @@ async def test_those_in_doubt_are_not_left_so_until_the_next_comparison(monkeypa
     monkeypatch.setattr(reconcile_rooms, "LOOK_S", 3600.0)
     monkeypatch.setattr(reconcile_rooms, "DOUBT_S", 0.0)
     switch = Switch([{"n-1.1"}] * 3)
-    await compared(switch, Recorded({"n-1.1"}, NOBODY, {"n-1.1"}))
+    await compared(switch, JournaledChannels({"n-1.1"}, NOBODY, {"n-1.1"}))
     assert [word for word, _ in switch.words] == ["PRESENT"] * 3
 
 
