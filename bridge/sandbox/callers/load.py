@@ -20,12 +20,16 @@ GRACE = 40.0
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of the calls. A success was answered, keyed all its digits, held, and hung up itself."""
+    """What became of the calls. A success was answered, keyed all its digits, held, and hung up itself.
+
+    `complaint` is the end of SIPp's standard error.
+    """
 
     attempts: int
     successes: int
     failures: Mapping[str, int]
     logs: tuple[CallLog, ...]
+    complaint: str = ""
 
 
 async def load(
@@ -37,19 +41,23 @@ async def load(
     target: str = TARGET,
     hold: float = 2.0,
     tone: int | None = None,
+    callers: Sequence[str] = (),
 ) -> LoadReport:
     """Place `calls` calls, `rate` a second; call n keys `codes[n % len(codes)]` at the answer, and stays `hold` s.
 
-    With a `tone` (Hz; 0 is silence) each sends audio all along.
+    With a `tone` (Hz; 0 is silence) each sends audio all along. Call n comes from `callers[n % len(callers)]`; without
+    `callers`, all calls come from one number, and a lockout that one of them causes then delays the others.
     """
     for code in codes:
         callers_media.check_digits("codes", code)
+    for from_number in callers:
+        callers_media.check_digits("callers", from_number)
     if not codes or rate <= 0:
         raise Invalid("codes" if not codes else "rate", "a load needs at least one code, and a rate above 0.")
     caller = Caller(number, quiet=tone is None, tone=tone or 0)
     # Without -l SIPp caps the calls at once at three times rate and its own idea of their length.
     pace = ["-m", str(calls), "-r", str(rate * 10), "-rp", "10000", "-l", str(calls)]
-    async with callers_sipp.run(target, caller.local, caller.fields, caller.formats, *pace) as sipp:
+    async with callers_sipp.run(target, caller.local, caller.fields, caller.formats, *pace, callers=callers) as sipp:
         crowd = _Crowd(sipp, caller, codes, hold)
         try:
             async with asyncio.timeout(calls / rate + hold + GRACE):
@@ -82,7 +90,7 @@ class _Crowd:
         reasons = Counter(self._reason(log) for log in self._logs.values())
         reasons["not placed"] = calls - len(self._logs)
         successes = reasons.pop("", 0)
-        return LoadReport(calls, successes, dict(+reasons), tuple(self._logs.values()))
+        return LoadReport(calls, successes, dict(+reasons), tuple(self._logs.values()), self._sipp.complaint())
 
     def _hear(self, message: Message) -> None:
         call_id = message.header("Call-ID")

@@ -7,8 +7,8 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,20 +100,25 @@ class Sipp:
 
 
 @asynccontextmanager
-async def run(target: str, local: str, fields: Mapping[str, str], formats: str, *options: str) -> AsyncIterator[Sipp]:
+async def run(
+    target: str, local: str, fields: Mapping[str, str], formats: str, *options: str, callers: Sequence[str] = ()
+) -> AsyncIterator[Sipp]:
     """SIPp calling from the address `local`, with `fields` in its messages; no process is left behind.
 
-    `formats` are lines of SDP with PORT for the port. Raises SandboxError when SIPp is missing or refuses to start.
+    `formats` are lines of SDP with PORT for the port. With `callers`, call n has the caller number
+    `callers[(n - 1) % len(callers)]`, and not that of `fields`. Raises SandboxError when SIPp is missing or refuses to
+    start.
     """
     program = shutil.which("sipp")
     if program is None:
         raise SandboxError("SIPp is missing: it places the calls. Install it with `apt-get install sip-tester`.")
-    with ports.claim(4) as claim, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+    media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with ports.claim(4) as claim, media, _scenario(callers) as scenario:
         media.setblocking(False)
         media.bind((local, claim.first))
         sip, control = claim.first + 2, claim.first + 3
         keys = {**fields, "my_media": formats.replace("PORT", str(claim.first))}
-        command = [program, target, "-sf", str(SCENARIO), "-i", local, "-bind_local", "-p", str(sip)]
+        command = [program, target, *scenario, "-i", local, "-bind_local", "-p", str(sip)]
         command += ["-ci", "127.0.0.1", "-cp", str(control), "-nostdin", "-timeout", str(LONGEST_RUN)]
         command += ["-base_cseq", "2", "-trace_msg", "-message_file", "/dev/fd/PIPE", *options]
         for name, value in keys.items():
@@ -121,6 +126,19 @@ async def run(target: str, local: str, fields: Mapping[str, str], formats: str, 
         with tempfile.TemporaryFile() as errors:
             async with _spawned(command, errors) as (handle, trace):
                 yield Sipp(handle, trace, (local, sip), media, errors)
+
+
+@contextmanager
+def _scenario(callers: Sequence[str]) -> Iterator[list[str]]:
+    """SIPp's options for the scenario; with `callers`, each call takes its number from the next line of a file."""
+    if not callers:
+        yield ["-sf", str(SCENARIO)]
+        return
+    with tempfile.TemporaryDirectory(prefix="bridge-sipp-") as folder:
+        scenario, numbers = Path(folder) / "caller.xml", Path(folder) / "callers.csv"
+        scenario.write_text(SCENARIO.read_text("latin-1").replace("[my_from]", "[field0]"), "latin-1")
+        numbers.write_text("\n".join(["SEQUENTIAL", *callers, ""]))
+        yield ["-sf", str(scenario), "-inf", str(numbers)]
 
 
 @asynccontextmanager
