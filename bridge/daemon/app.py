@@ -13,19 +13,19 @@ import structlog
 
 from bridge import telemetry
 from bridge.api import server
-from bridge.asterisk.ami import client
-from bridge.asterisk.ami.live_rooms import Rooms
-from bridge.asterisk.ari import client as ari
+from bridge.asterisk.ami.client import AmiLogin, ami_connection
+from bridge.asterisk.ami.live_rooms import AmiLiveRooms
 from bridge.asterisk.ari import heartbeat
 from bridge.asterisk.ari.calls import Calls, StasisCall
+from bridge.asterisk.ari.client import Ari, AriLogin, ari_connection
 from bridge.asterisk.ari.hangup import ParticipantHangup
 from bridge.asterisk.ari.room_listing import AriSwitch, Occupancy
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon.health import Health, Parts
-from bridge.daemon.lockout import Lockout, Terms
+from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.daemon.meter import Meter
-from bridge.domain.admission.keypad import Patience
+from bridge.domain.admission.keypad import EntryTimeouts
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
 from bridge.domain.metering.meter_health import MeterLimits
@@ -37,7 +37,7 @@ from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.access.audit_log import PostgresAuditLog
 from bridge.storage.access.idempotency import PostgresIdempotencyStore
 from bridge.storage.access.ownership import PostgresOwnership
-from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.storage.admission.attempts import PostgresRefusedEntries
 from bridge.storage.admission.blocks import AuditedBlocks
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
@@ -51,7 +51,7 @@ from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.admission.admit_caller import Door, admit_caller
+from bridge.usecases.admission.admit_caller import AdmissionChecks, admit_caller
 from bridge.usecases.metering.keep_minutes import keep_minutes
 from bridge.usecases.metering.reconcile_rooms import reconcile_rooms
 from bridge.webhooks.deliverer import Deliverer
@@ -110,11 +110,11 @@ class _Daemon:
         self._keys = keys.derive(*chosen.passcode_secrets)
         self._database = Database(chosen.database_url.get_secret_value())
         self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys, chosen.node)
-        self._attempts = PostgresAttempts(self._database)
+        self._attempts = PostgresRefusedEntries(self._database)
         self._lockout = Lockout(
             chosen.node,
             chosen.state_dir,
-            Terms(
+            LockoutSettings(
                 chosen.delay_s,
                 chosen.block_after,
                 chosen.block_s,
@@ -131,7 +131,7 @@ class _Daemon:
         self._calls = Calls(self._greet)
         seats = Seats(self._directory.owner)
         self._occupancy = Occupancy(seats)
-        self._rooms = Rooms(self._occupancy.left)
+        self._rooms = AmiLiveRooms(self._occupancy.left)
         self._participants = ParticipantHangup(chosen.node, seats, PostgresPresentParticipants(self._database))
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
@@ -143,8 +143,10 @@ class _Daemon:
         self._health = Health(
             Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
         )
-        patience = Patience(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
-        self._door = Door(self._directory, self._lockout.guard, seats, patience, self._health.barrier)
+        timeouts = EntryTimeouts(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
+        self._admission_checks = AdmissionChecks(
+            self._directory, self._lockout.guard, seats, timeouts, self._health.barrier
+        )
 
     async def run(self) -> None:
         stop = asyncio.Event()
@@ -179,14 +181,14 @@ class _Daemon:
 
     # --- Admission ------------------------------------------------------------------------------------------------
     async def _serve_ari(self, connection: Connection) -> None:
-        login = ari.Login(self._chosen.ari_url, self._chosen.ari_user, self._chosen.ari_password.get_secret_value())
-        async with ari.connected(login) as session, asyncio.TaskGroup() as tasks:
+        login = AriLogin(self._chosen.ari_url, self._chosen.ari_user, self._chosen.ari_password.get_secret_value())
+        async with ari_connection(login) as session, asyncio.TaskGroup() as tasks:
 
             def ready() -> None:
                 connection.up()
                 self._participants.connected(session)
                 tasks.create_task(self._meter.watch(session), name="meter over ari")
-                tasks.create_task(heartbeat.tend(session), name="heart")
+                tasks.create_task(heartbeat.keep_beating(session), name="heartbeat")
 
             tasks.create_task(self._reconcile(session), name="rooms over ari")
             try:
@@ -195,20 +197,20 @@ class _Daemon:
                 self._occupancy.forget()
                 self._participants.connected(None)
 
-    async def _reconcile(self, session: ari.Ari) -> None:
+    async def _reconcile(self, session: Ari) -> None:
         health, switch = self._health, AriSwitch(session, self._occupancy)
         silent_s = self._meter.silent_s
         await reconcile_rooms(switch, health.recorded, silent_s, health.on_difference, health.on_healing)
 
     async def _greet(self, call: StasisCall) -> bool:
         await self._occupancy.known()
-        return await admit_caller(call, self._door)
+        return await admit_caller(call, self._admission_checks)
 
     # --- The live view --------------------------------------------------------------------------------------------
     async def _serve_ami(self, connection: Connection) -> None:
         host, port = self._chosen.ami_address.rsplit(":", 1)
-        login = client.Login(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
-        async with client.connected(login) as session, asyncio.TaskGroup() as tasks:
+        login = AmiLogin(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
+        async with ami_connection(login) as session, asyncio.TaskGroup() as tasks:
             connection.up()
             tasks.create_task(session.watch())
             await self._rooms.follow(session)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from bridge import telemetry
-from bridge.asterisk.ami.live_rooms import Rooms
+from bridge.asterisk.ami.live_rooms import AmiLiveRooms
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon.lockout import Lockout
@@ -38,7 +38,7 @@ class Parts:
     directory: LocalDirectory
     journal: JournalFile
     meter: Meter
-    rooms: Rooms
+    rooms: AmiLiveRooms
     lockout: Lockout
 
 

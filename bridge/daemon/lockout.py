@@ -13,7 +13,7 @@ import structlog
 
 from bridge import telemetry
 from bridge.domain.admission.refusal import Refusal
-from bridge.domain.admission.throttle import INSTALLATION, Key, Kind, Policy
+from bridge.domain.admission.throttle import INSTALLATION, ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import Unavailable
 from bridge.domain.webhooks import event as webhook
@@ -21,8 +21,8 @@ from bridge.domain.webhooks.event import Event
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.usecases.admission import keep_throttles
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.admission.keep_throttles import Told
-from bridge.usecases.admission.ports import Attempts
+from bridge.usecases.admission.keep_throttles import LockoutReports
+from bridge.usecases.admission.ports import RefusedEntries
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ Tell = Callable[[Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LockoutSettings:
     """The settings of lockout, by their names there."""
 
     delay_s: float
@@ -47,19 +47,21 @@ class Terms:
     attempts_keep_days: int
 
 
-def policies(terms: Terms) -> Mapping[Kind, Policy]:
+def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
     """What failures cost, by what they are counted by.
 
     Failures that come steadily at a rate settle at a level of rate × half-life / ln 2.
     """
 
-    def shared(per_minute: float, alarms: bool) -> Policy:
+    def shared(per_minute: float, alarms: bool) -> ThrottlePolicy:
         level = per_minute / 60 * SHARED_HALF_LIFE_S / math.log(2)
         longest = LONGEST_SHARED_DELAY * terms.delay_s
-        return Policy(SHARED_HALF_LIFE_S, level, level / 2, terms.delay_s, longest, alarm_at=level if alarms else None)
+        return ThrottlePolicy(
+            SHARED_HALF_LIFE_S, level, level / 2, terms.delay_s, longest, alarm_at=level if alarms else None
+        )
 
     return {
-        Kind.CALLER: Policy(
+        ThrottleKind.CALLER: ThrottlePolicy(
             CALLER_HALF_LIFE_S,
             CALLER_FREE,
             1.0,
@@ -69,9 +71,9 @@ def policies(terms: Terms) -> Mapping[Kind, Policy]:
             block_at=terms.block_after - 0.5,
             block_s=terms.block_s,
         ),
-        Kind.TRUNK: shared(terms.guessing_per_minute / 4, alarms=False),
-        Kind.ACCESS_NUMBER: shared(terms.guessing_per_minute / 2, alarms=True),
-        Kind.INSTALLATION: shared(terms.guessing_per_minute, alarms=True),
+        ThrottleKind.TRUNK: shared(terms.guessing_per_minute / 4, alarms=False),
+        ThrottleKind.ACCESS_NUMBER: shared(terms.guessing_per_minute / 2, alarms=True),
+        ThrottleKind.INSTALLATION: shared(terms.guessing_per_minute, alarms=True),
     }
 
 
@@ -83,8 +85,8 @@ class Lockout:
         self,
         node: str,
         state_dir: Path,
-        terms: Terms,
-        attempts: Attempts,
+        terms: LockoutSettings,
+        attempts: RefusedEntries,
         knows: Callable[[str], bool],
         tell: Tell,
     ) -> None:
@@ -103,11 +105,13 @@ class Lockout:
             self._on_stored(None)
         except Unavailable as error:
             self._on_stored(str(error))
-        log.info("lockout_remembered", throttles=len(self.guard.throttles), regulars=len(self.guard.regulars))
+        log.info(
+            "lockout_remembered", throttles=len(self.guard.throttles), recent_callers=len(self.guard.recent_callers)
+        )
 
     async def run(self) -> None:
         """Store what changes, bring refused entries to Postgres, raise the alarm, for ever."""
-        told = Told(self._tell_guessing, self._on_stored, _drop)
+        told = LockoutReports(self._tell_guessing, self._on_stored, _drop)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep_throttles.keep_throttles(self.guard, self._file, told))
@@ -126,7 +130,7 @@ class Lockout:
             return True, f"guessing is under way: {where}; see GET /v1/blocks and GET /v1/admission-attempts"
         return True, "nobody guesses"
 
-    def _tell_guessing(self, key: Key, begun: bool, level: float) -> None:
+    def _tell_guessing(self, key: ThrottleKey, begun: bool, level: float) -> None:
         where = _name(key)
         if begun:
             log.warning(
@@ -160,7 +164,7 @@ class Lockout:
         telemetry.LOCKOUT_STORED.set(trouble is None)
 
 
-def _name(key: Key) -> str:
+def _name(key: ThrottleKey) -> str:
     return "the whole installation" if key == INSTALLATION else f"access number {key.value}"
 
 

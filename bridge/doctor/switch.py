@@ -7,7 +7,7 @@ from typing import Any, Final
 from bridge.asterisk import config
 from bridge.asterisk.ami import client
 from bridge.asterisk.ari import query
-from bridge.asterisk.ari.client import APPLICATION, AriRefused, Login
+from bridge.asterisk.ari.client import APPLICATION, AriLogin, AriRefused
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, well
 from bridge.settings import DaemonSettings, NodeSettings
@@ -26,7 +26,7 @@ def over_ari(configured: Configured) -> Check | None:
     chosen = configured.switch
 
     async def work() -> AsyncIterator[Result]:
-        login = Login(chosen.ari_url, chosen.ari_user, chosen.ari_password.get_secret_value())
+        login = AriLogin(chosen.ari_url, chosen.ari_user, chosen.ari_password.get_secret_value())
         info = await query.asked(login, "asterisk/info")
         try:
             version, name = str(info["system"]["version"]), str(info["config"]["name"])
@@ -51,8 +51,8 @@ def over_ami(configured: Configured) -> Check | None:
 
     async def work() -> AsyncIterator[Result]:
         host, port = chosen.ami_address.rsplit(":", 1)
-        login = client.Login(host, int(port), chosen.ami_user, chosen.ami_password.get_secret_value())
-        async with client.connected(login):
+        login = client.AmiLogin(host, int(port), chosen.ami_user, chosen.ami_password.get_secret_value())
+        async with client.ami_connection(login):
             yield well("ami", f"answers at {chosen.ami_address}")
 
     return Check("ami", work, MEND_AMI)

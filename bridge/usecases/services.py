@@ -10,10 +10,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from bridge.domain.access.principal import Principal
-from bridge.domain.admission.entry import RoomOwner
+from bridge.domain.admission.grant import RoomOwner
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.usecases.access.ports import ApiKeys, AuditLog, IdempotencyStore, Ownership
-from bridge.usecases.admission.ports import Attempts, Blocks
+from bridge.usecases.admission.ports import Blocks, RefusedEntries
 from bridge.usecases.billing.ports import BilledStays, Tariffs
 from bridge.usecases.conference.ports import LiveRooms, ParticipantControl
 from bridge.usecases.metering.ports import Minutes
@@ -53,7 +53,7 @@ class Services:
     freshness: Freshness
     rooms: LiveRooms
     participants: ParticipantControl
-    attempts: Attempts
+    attempts: RefusedEntries
     blocks: Blocks
     api_keys: ApiKeys
     ownership: Ownership

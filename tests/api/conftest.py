@@ -15,8 +15,8 @@ from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.http.wire import rfc3339
 from bridge.api.openapi import document
-from bridge.domain.admission.entry import RoomOwner
-from bridge.domain.admission.throttle import Kind, Policy
+from bridge.domain.admission.grant import RoomOwner
+from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
 from bridge.domain.metering.switch_timeline import SwitchState
@@ -27,7 +27,7 @@ from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.access.audit_log import PostgresAuditLog
 from bridge.storage.access.idempotency import PostgresIdempotencyStore
 from bridge.storage.access.ownership import PostgresOwnership
-from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.storage.admission.attempts import PostgresRefusedEntries
 from bridge.storage.admission.blocks import AuditedBlocks
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
@@ -220,8 +220,8 @@ class Lockout:
     """Nobody has guessed yet."""
 
     def __init__(self) -> None:
-        own, shared = Policy(1800, 3, 1, 1.0, 16.0, 9.5, 300), Policy(120, 20, 10, 1.0, 8.0)
-        throttles = Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own})
+        own, shared = ThrottlePolicy(1800, 3, 1, 1.0, 16.0, 9.5, 300), ThrottlePolicy(120, 20, 10, 1.0, 8.0)
+        throttles = Throttles({**dict.fromkeys(ThrottleKind, shared), ThrottleKind.CALLER: own})
         self.guard = Guard("node1", throttles, lambda _: False)
 
 
@@ -242,7 +242,7 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "freshness": directory,
         "rooms": rooms,
         "participants": Callers(),
-        "attempts": PostgresAttempts(database),
+        "attempts": PostgresRefusedEntries(database),
         "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
         "ownership": PostgresOwnership(database),

@@ -26,7 +26,7 @@ from uuid import UUID
 import psutil
 from sqlalchemy import text
 
-from bridge.domain.admission.entry import DialledNumber, Entry
+from bridge.domain.admission.grant import DialledNumber, Grant
 from bridge.domain.provisioning.passcode import digest
 from bridge.sandbox import postgres
 from bridge.storage import keys
@@ -143,7 +143,7 @@ def lookups(directory: LocalDirectory, codes: int) -> dict[str, float]:
                 began = now()
                 found = directory.find(digits, NUMBER)
                 took.append((now() - began) / 1000)
-                if isinstance(found, Entry) is (what == "miss"):
+                if isinstance(found, Grant) is (what == "miss"):
                     raise SystemExit(f"code {digits} was a {'miss' if what == 'hit' else 'hit'}")
             figures |= {
                 f"lookup_{what}_p50{clock}_us": quantile(took, 0.5),
@@ -197,7 +197,7 @@ async def visible(directory: LocalDirectory, other: Database, codes: int, change
     for state, admitted in zip(states, (False, True), strict=True):
         await execute(other, statement.format(state), id=passcode_id)
         began = time.monotonic()
-        while isinstance(directory.find(digits, NUMBER), Entry) is not admitted:
+        while isinstance(directory.find(digits, NUMBER), Grant) is not admitted:
             await asyncio.sleep(0)
         took.append(1000 * (time.monotonic() - began))
     return max(took)
@@ -216,7 +216,7 @@ async def restarting(url: str, folder: Path, codes: int, spawned: float) -> dict
         directory = LocalDirectory(database, folder, KEYS, "bench")
         found = directory.find(digits_of(codes // 2), NUMBER)
         opened, whole = time.monotonic() - began, time.time() - spawned
-        if not isinstance(found, Entry):
+        if not isinstance(found, Grant):
             raise SystemExit("the directory of the first process does not know its codes")
         figures = {"restart_to_first_lookup_s": whole, "open_to_first_lookup_s": opened}
         figures["opened_resident_mb"] = resident_mb() - before

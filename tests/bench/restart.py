@@ -23,6 +23,7 @@ import aiohttp
 from sqlalchemy import text
 
 from bridge.asterisk.ari import prompts
+from bridge.domain.admission.prompt import Prompt
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import caller, media
 from bridge.sandbox.callers.caller import Caller
@@ -30,7 +31,6 @@ from bridge.sandbox.host import processes, system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
-from bridge.usecases.admission.admit_caller import Prompt
 from tests.bench.measuring import Usage, quantile, until_ready
 
 CODES = 1_000_000

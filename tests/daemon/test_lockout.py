@@ -9,27 +9,27 @@ import pytest
 
 from bridge import telemetry
 from bridge.daemon import lockout
-from bridge.daemon.lockout import Lockout, Terms
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.domain.admission.throttle import INSTALLATION, Kind, Throttle
+from bridge.daemon.lockout import Lockout, LockoutSettings
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKind
 from bridge.domain.errors import Unavailable
 from bridge.domain.webhooks.event import Event
 from bridge.domain.webhooks.event import Kind as EventKind
 from bridge.usecases.admission import keep_throttles
 
-TERMS = Terms(delay_s=1.0, block_after=10, block_s=300.0, guessing_per_minute=30.0, attempts_keep_days=90)
+TERMS = LockoutSettings(delay_s=1.0, block_after=10, block_s=300.0, guessing_per_minute=30.0, attempts_keep_days=90)
 NOW = 1.7e9
 
 
 class Attempts:
-    async def add(self, attempts: Sequence[Attempt]) -> None: ...
-    async def page(self, *_: object) -> Sequence[Attempt]:
+    async def add(self, attempts: Sequence[RefusedEntry]) -> None: ...
+    async def page(self, *_: object) -> Sequence[RefusedEntry]:
         return []
 
     async def prune(self, before: datetime) -> None: ...
 
 
-def level_of(per_minute: float, minutes: float, kind: Kind) -> float:
+def level_of(per_minute: float, minutes: float, kind: ThrottleKind) -> float:
     """Where failures that come at a steady rate bring a level."""
     throttle, policy, now = Throttle(), lockout.policies(TERMS)[kind], NOW
     while now < NOW + 60 * minutes:
@@ -38,15 +38,15 @@ def level_of(per_minute: float, minutes: float, kind: Kind) -> float:
     return throttle.level_at(now, policy)
 
 
-@pytest.mark.parametrize(("kind", "per_minute"), [(Kind.INSTALLATION, 30), (Kind.ACCESS_NUMBER, 15)])
-def test_the_alarm_is_at_the_rate_that_the_setting_says(kind: Kind, per_minute: float) -> None:
+@pytest.mark.parametrize(("kind", "per_minute"), [(ThrottleKind.INSTALLATION, 30), (ThrottleKind.ACCESS_NUMBER, 15)])
+def test_the_alarm_is_at_the_rate_that_the_setting_says(kind: ThrottleKind, per_minute: float) -> None:
     alarm_at = lockout.policies(TERMS)[kind].alarm_at
     assert alarm_at is not None
     assert level_of(0.9 * per_minute, 60, kind) < alarm_at < level_of(1.1 * per_minute, 60, kind)
 
 
 def test_a_tenth_wrong_entry_blocks_even_if_they_come_slowly_from_call_to_call() -> None:
-    policy, throttle = lockout.policies(TERMS)[Kind.CALLER], Throttle()
+    policy, throttle = lockout.policies(TERMS)[ThrottleKind.CALLER], Throttle()
     for number in range(10):
         throttle = throttle.failed(NOW + 10 * number, policy)
     assert throttle.blocked(NOW + 100)

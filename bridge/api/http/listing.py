@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from bridge.api.http import paging
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Item, Page, rfc3339
-from bridge.usecases.provisioning import turns
+from bridge.usecases.provisioning import pacing
 from bridge.usecases.provisioning.ports import Place
 
 
@@ -48,5 +48,5 @@ async def page(
 
 async def made(answer: type[Told], of: Callable[[Found], Told], found: Sequence[Found]) -> BaseModel:
     """The answer to a bulk request; others in the event loop get their turns meanwhile."""
-    items = [of(one) async for one in turns.taking(found)]
+    items = [of(one) async for one in pacing.with_pauses(found)]
     return Made[answer].model_construct(items=items)  # type: ignore[valid-type]

@@ -11,8 +11,8 @@ from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Time, rfc3339
 from bridge.domain.access.principal import Scope
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.usecases.admission.ports import AttemptFilter
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.usecases.admission.ports import RefusedEntryFilter
 
 
 class AttemptAnswer(Answer):
@@ -32,7 +32,7 @@ class AttemptAnswer(Answer):
     passcode_id: UUID | None
 
     @classmethod
-    def of(cls, attempt: Attempt) -> "AttemptAnswer":
+    def of(cls, attempt: RefusedEntry) -> "AttemptAnswer":
         return cls.model_validate(attempt, from_attributes=True)
 
 
@@ -47,7 +47,7 @@ class AttemptsQuery(Paged):
 
 async def read_page(request: ApiRequest) -> BaseModel:
     query: AttemptsQuery = request.query
-    wanted = AttemptFilter(
+    wanted = RefusedEntryFilter(
         # An account's key sees what concerns the account, and may name no other.
         request.principal.account_id or query.account_id,
         query.caller,

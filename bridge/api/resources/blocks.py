@@ -11,8 +11,8 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Time
-from bridge.domain.admission.throttle import Kind
-from bridge.domain.admission.throttles import Standing
+from bridge.domain.admission.throttle import ThrottleKind
+from bridge.domain.admission.throttles import ActiveThrottle
 
 
 class BlockAnswer(Answer):
@@ -20,14 +20,14 @@ class BlockAnswer(Answer):
     for the whole installation), their level, and what it means now: entries wait, or are not judged at all."""
 
     id: UUID
-    kind: Kind
+    kind: ThrottleKind
     value: str
     level: float = Field(ge=0, description="wrong entries so far, each fading with time")
     delay_s: float = Field(ge=0)
     blocked_until: Time | None
 
     @classmethod
-    def of(cls, one: Standing) -> "BlockAnswer":
+    def of(cls, one: ActiveThrottle) -> "BlockAnswer":
         until = None if one.blocked_until is None else datetime.fromtimestamp(one.blocked_until, UTC)
         return cls(
             id=one.key.id,
@@ -40,7 +40,7 @@ class BlockAnswer(Answer):
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
-    page, cursor = paging.slice_of(request.services.blocks.standing(), request.query, lambda one: str(one.key.id))
+    page, cursor = paging.slice_of(request.services.blocks.active(), request.query, lambda one: str(one.key.id))
     return Page[BlockAnswer](items=[BlockAnswer.of(one) for one in page], next_cursor=cursor)
 
 

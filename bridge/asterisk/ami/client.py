@@ -39,7 +39,7 @@ class AmiFailed(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class AmiLogin:
     """Where AMI is and who we are there."""
 
     host: str
@@ -115,7 +115,7 @@ def _headers(message: Any) -> Mapping[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def connected(login: Login) -> AsyncIterator[Ami]:
+async def ami_connection(login: AmiLogin) -> AsyncIterator[Ami]:
     """A connection that is logged in. Raises AmiRefused or AmiUnreachable."""
     events: asyncio.Queue[ami_events.Event | None] = asyncio.Queue()
     where = f"{login.host}:{login.port}"
@@ -131,7 +131,7 @@ async def connected(login: Login) -> AsyncIterator[Ami]:
     ami = Ami(manager, events)
     try:
         try:
-            await ami.action("Login", Username=login.user, Secret=login.password)
+            await ami.action("AmiLogin", Username=login.user, Secret=login.password)
         except AmiFailed:
             raise AmiRefused(
                 f"AMI at {where} refuses the user {login.user!r}: check BRIDGE_AMI_USER and BRIDGE_AMI_PASSWORD "

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class ParticipantJoined:
     """Someone joined a room (or was found in it). `at` is the switch's clock."""
 
     room: str
@@ -19,7 +19,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class ParticipantLeft:
     """Someone left a room."""
 
     room: str
@@ -27,14 +27,14 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Emptied:
+class RoomEnded:
     """A room's conference ended."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Muted:
+class ParticipantMuted:
     """Someone was muted or unmuted."""
 
     room: str
@@ -43,7 +43,7 @@ class Muted:
 
 
 @dataclass(frozen=True, slots=True)
-class Talking:
+class ParticipantTalking:
     """Someone began or ceased to talk."""
 
     room: str
@@ -51,7 +51,7 @@ class Talking:
     on: bool
 
 
-Event = Joined | Left | Emptied | Muted | Talking
+Event = ParticipantJoined | ParticipantLeft | RoomEnded | ParticipantMuted | ParticipantTalking
 
 
 def parse(fields: Mapping[str, str]) -> Event | None:
@@ -59,7 +59,7 @@ def parse(fields: Mapping[str, str]) -> Event | None:
     room, uniqueid = fields.get("conference", ""), fields.get("uniqueid", "")
     match fields.get("event"):
         case "ConfbridgeJoin" | "ConfbridgeList":
-            return Joined(
+            return ParticipantJoined(
                 room,
                 uniqueid,
                 fields.get("channel", ""),
@@ -69,15 +69,15 @@ def parse(fields: Mapping[str, str]) -> Event | None:
                 _time(fields),
             )
         case "ConfbridgeLeave":
-            return Left(room, uniqueid)
+            return ParticipantLeft(room, uniqueid)
         case "ConfbridgeEnd":
-            return Emptied(room)
+            return RoomEnded(room)
         case "ConfbridgeMute":
-            return Muted(room, uniqueid, True)
+            return ParticipantMuted(room, uniqueid, True)
         case "ConfbridgeUnmute":
-            return Muted(room, uniqueid, False)
+            return ParticipantMuted(room, uniqueid, False)
         case "ConfbridgeTalking":
-            return Talking(room, uniqueid, fields.get("talkingstatus") == "on")
+            return ParticipantTalking(room, uniqueid, fields.get("talkingstatus") == "on")
         case _:
             return None
 

@@ -16,7 +16,7 @@ class _Room:
     participants: dict[str, LiveParticipant]
 
 
-class Rooms:
+class AmiLiveRooms:
     """Who is in which room now. Empty and `known=False` while AMI is away. `on_left` is told of each who leaves."""
 
     def __init__(self, on_left: Callable[[str], None] = lambda _: None) -> None:
@@ -52,19 +52,19 @@ class Rooms:
     def apply(self, event: Event) -> None:
         """Take in one event. Those of unknown participants change nothing."""
         match event:
-            case events.Joined():
+            case events.ParticipantJoined():
                 if event.uniqueid:
                     room = self._rooms.setdefault(event.room, _Room(event.at, {}))
                     room.participants.setdefault(event.uniqueid, _participant(event))
-            case events.Left(name, uniqueid):
+            case events.ParticipantLeft(name, uniqueid):
                 self._on_left(uniqueid)
                 if name in self._rooms:
                     self._rooms[name].participants.pop(uniqueid, None)
-            case events.Emptied(name):
+            case events.RoomEnded(name):
                 self._rooms.pop(name, None)
-            case events.Muted(name, uniqueid, on):
+            case events.ParticipantMuted(name, uniqueid, on):
                 self._change(name, uniqueid, lambda person: replace(person, muted=on))
-            case events.Talking(name, uniqueid, on):
+            case events.ParticipantTalking(name, uniqueid, on):
                 self._change(name, uniqueid, lambda person: replace(person, talking=on))
 
     def _change(self, name: str, uniqueid: str, change: Callable[[LiveParticipant], LiveParticipant]) -> None:
@@ -87,11 +87,11 @@ class Rooms:
                 continue
             for person in people:
                 event = events.parse(person)
-                if isinstance(event, events.Joined):
+                if isinstance(event, events.ParticipantJoined):
                     answered = person.get("answeredtime", "")
                     since = timedelta(seconds=int(answered) if answered.isdecimal() else 0)
                     self.apply(replace(event, at=event.at - since))
 
 
-def _participant(event: events.Joined) -> LiveParticipant:
+def _participant(event: events.ParticipantJoined) -> LiveParticipant:
     return LiveParticipant(event.uniqueid, event.caller, event.role, event.at, event.muted, talking=False)

@@ -13,12 +13,13 @@ from bridge import telemetry
 from bridge.asterisk.ari import events, prompts
 from bridge.asterisk.ari.client import APPLICATION, REQUEST_TIMEOUT_S, Ari, AriFailed, AriUnreachable
 from bridge.asterisk.ari.events import Channel, Event
-from bridge.asterisk.ari.liveness import Echo
+from bridge.asterisk.ari.liveness import LivenessCheck
 from bridge.domain import phone
-from bridge.domain.admission.entry import Entry
+from bridge.domain.admission.grant import Grant
+from bridge.domain.admission.prompt import Prompt
 from bridge.domain.errors import BridgeError
 from bridge.domain.provisioning.passcode import Role
-from bridge.usecases.admission.admit_caller import CallerGone, Prompt
+from bridge.usecases.admission.ports import CallerGone
 
 log = structlog.get_logger()
 
@@ -120,7 +121,7 @@ class StasisCall:
     async def count_try(self, tries: int) -> None:
         await self._post("variable", variable="BRIDGE_TRIES", value=str(tries))
 
-    async def join(self, entry: Entry) -> None:
+    async def join(self, entry: Grant) -> None:
         await self._post("variable", variable="BRIDGE_TICKET", value=entry.ticket)
         extension = "listen" if entry.role is Role.LISTENER else "join"
         await self._finish(await self._post("continue", context="bridge-room", extension=extension, priority="1"))
@@ -172,7 +173,7 @@ class Calls:
     def __init__(self, greet: Greet) -> None:
         self._greet = greet
         self._open: dict[str, StasisCall] = {}
-        self._echo = Echo()
+        self._echo = LivenessCheck()
 
     @property
     def open(self) -> int:
@@ -210,7 +211,7 @@ class Calls:
                     raise AriUnreachable("another connection to ARI took the calls over; taking them back")
                 case events.ChannelUserevent():
                     self._echo.heard()
-                case events.Other(kind):
+                case events.UnusedEvent(kind):
                     log.debug("ari_event_unused", type=kind)
 
     async def _adopt_orphans(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:

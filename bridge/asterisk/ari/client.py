@@ -49,7 +49,7 @@ class AriFailed(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class AriLogin:
     """Where ARI is and who we are there. The password goes into a header, never into a URL."""
 
     url: str
@@ -164,7 +164,7 @@ def _retrieve(answer: asyncio.Future[Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(login: Login) -> AsyncIterator[Ari]:
+async def ari_connection(login: AriLogin) -> AsyncIterator[Ari]:
     """An open websocket for APPLICATION. Taking over an application that another connection holds is Asterisk's rule:
     callers must make sure that no second daemon runs.
 

@@ -83,7 +83,7 @@ class ChannelUserevent:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class UnusedEvent:
     """An event we asked not to get, or that a newer Asterisk invented."""
 
     type: str
@@ -97,7 +97,7 @@ Event = (
     | PlaybackFinished
     | ApplicationReplaced
     | ChannelUserevent
-    | Other
+    | UnusedEvent
 )
 
 
@@ -122,9 +122,9 @@ def parse(frame: dict[str, Any]) -> Event:
             case "ChannelUserevent":
                 return ChannelUserevent(frame["eventname"])
             case _:
-                return Other(kind)
+                return UnusedEvent(kind)
     except (KeyError, TypeError, AttributeError):
-        return Other(kind)
+        return UnusedEvent(kind)
 
 
 def channel(data: dict[str, Any]) -> Channel:

@@ -19,7 +19,7 @@ STOPPED_AFTER: Final = 4
 RESTS_AT: Final = "Local/boot@heart"
 
 
-async def tend(ari: Ari) -> None:
+async def keep_beating(ari: Ari) -> None:
     """Tell the heart of the clock, which it repeats with each beat, and revive it when it stands still. For as long as
     the connection lives. Raises AriUnreachable."""
     beat, still = "", 0
@@ -40,7 +40,7 @@ async def tend(ari: Ari) -> None:
         await asyncio.sleep(TELL_S)
 
 
-async def say(ari: Ari, word: str, about: str) -> None:
+async def journal_word(ari: Ari, word: str, about: str) -> None:
     """Have Asterisk write a word of ours into the journal. Raises AriFailed, AriUnreachable."""
     await _originate(ari, "word", {"BRIDGE_WORD": word, "BRIDGE_ABOUT": about})
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from bridge.asterisk.ari.client import APPLICATION, Ari, AriFailed, AriUnreachable
 
-ECHO_S: Final = 1.0
-PATIENCE_S: Final = 5.0
-NAME: Final = "BridgeEcho"
+INTERVAL_S: Final = 1.0
+ECHO_TIMEOUT_S: Final = 5.0
+EVENT_NAME: Final = "BridgeEcho"
 
 
-class Echo:
+class LivenessCheck:
     """One connection's own event, and whether it came back."""
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class Echo:
         while True:
             self._heard.clear()
             try:
-                await ari.request("POST", f"events/user/{NAME}", {"application": APPLICATION})
-                async with asyncio.timeout(PATIENCE_S):
+                await ari.request("POST", f"events/user/{EVENT_NAME}", {"application": APPLICATION})
+                async with asyncio.timeout(ECHO_TIMEOUT_S):
                     await self._heard.wait()
             except (AriFailed, TimeoutError) as error:
                 raise AriUnreachable("ARI answers, but offers no calls on this connection; connecting anew") from error
-            await asyncio.sleep(ECHO_S)
+            await asyncio.sleep(INTERVAL_S)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.usecases.admission.admit_caller import Prompt
+from bridge.domain.admission.prompt import Prompt
 
 LANGUAGE: Final = "en"
 """What channels speak, unless told otherwise; where a language lacks a sound, Asterisk plays it in this one."""

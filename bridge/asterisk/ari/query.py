@@ -5,13 +5,13 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from bridge.asterisk.ari.client import AriRefused, AriUnreachable, Login
+from bridge.asterisk.ari.client import AriLogin, AriRefused, AriUnreachable
 
 QUERY_S: Final = 3.0
 NOT_FOUND: Final = 404
 
 
-async def asked(login: Login, path: str) -> Any:
+async def asked(login: AriLogin, path: str) -> Any:
     """The decoded answer to GET `path`, None when there is no such thing. Raises AriRefused, AriUnreachable."""
     timeout = aiohttp.ClientTimeout(total=QUERY_S)
     try:

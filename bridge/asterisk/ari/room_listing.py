@@ -99,7 +99,7 @@ class AriSwitch:
 
     async def journal(self, word: str, about: str) -> None:
         try:
-            await heartbeat.say(self._ari, word, about)
+            await heartbeat.journal_word(self._ari, word, about)
         except AriFailed:
             return  # the difference lasts, and is told as long as it does
 

@@ -18,7 +18,7 @@ WHOLE: Final = SPARSE_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class EntryTimeouts:
     """How long a caller may take, in seconds, and how often."""
 
     first_digit_s: float
@@ -28,31 +28,31 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Keying:
+class EntryOpen:
     """The entry goes on."""
 
     digits: str
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EntryEnded:
     """The caller says that the entry is whole."""
 
     digits: str
 
 
-def press(digits: str, key: str) -> Keying | Ended:
+def press(digits: str, key: str) -> EntryOpen | EntryEnded:
     """The entry `digits` after one more key. A `#` before any digit (of a habit, or an earlier code) means nothing."""
     if key == "#" and digits:
-        return Ended(digits)
+        return EntryEnded(digits)
     if key == "*":
-        return Ended(digits) if len(digits) >= WHOLE else Keying("")
+        return EntryEnded(digits) if len(digits) >= WHOLE else EntryOpen("")
     if key in DIGITS and len(digits) < MAX_KEYED:
-        return Keying(digits + key)
-    return Keying(digits)
+        return EntryOpen(digits + key)
+    return EntryOpen(digits)
 
 
-def silence_allowed(digits: str, longest: int, patience: Patience) -> float:
+def silence_allowed(digits: str, longest: int, patience: EntryTimeouts) -> float:
     """Seconds to wait for the next key before the entry counts as whole.
 
     Once no live code can be that long, half the usual time tells that the caller has finished.

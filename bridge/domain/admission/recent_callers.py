@@ -5,11 +5,11 @@ from typing import Final
 
 from bridge.domain.admission.throttle import DAY_S
 
-REGULAR_S: Final = 30 * DAY_S
+RECENT_S: Final = 30 * DAY_S
 MOST: Final = 100_000
 
 
-class Regulars:
+class RecentCallers:
     """Numbers (digits) and when each was last let in, in seconds since 1970; the latest last. At most `most` of them.
 
     `changed` has what is to be stored anew: None for one that is to be forgotten.
@@ -39,11 +39,11 @@ class Regulars:
     def has(self, number: str, now: float) -> bool:
         """Whether that number was let in within REGULAR_S."""
         at = self._admitted.get(number)
-        return at is not None and now - at < REGULAR_S
+        return at is not None and now - at < RECENT_S
 
     def fade(self, now: float) -> None:
         """Forget those who have not been let in for long."""
-        for number in [number for number, at in self._admitted.items() if now - at >= REGULAR_S]:
+        for number in [number for number, at in self._admitted.items() if now - at >= RECENT_S]:
             self._forget(number)
 
     def _forget(self, number: str) -> None:

@@ -33,7 +33,7 @@ GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED}
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class RefusedEntry:
     """One refused entry. Of whom it is, is known only where the code was right and something else was not."""
 
     id: UUID

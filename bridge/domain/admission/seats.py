@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.domain.admission.entry import Entry, RoomOwner
+from bridge.domain.admission.grant import Grant, RoomOwner
 from bridge.domain.admission.refusal import Refusal
 
 SETTLED_S: Final = 5.0
@@ -44,7 +44,7 @@ class Seats:
     def __len__(self) -> int:
         return len(self._seats)
 
-    def take(self, uniqueid: str, entry: Entry, now: float) -> Refusal | None:
+    def take(self, uniqueid: str, entry: Grant, now: float) -> Refusal | None:
         """Count a caller in, or say which limit is reached."""
         self.give_back(uniqueid)
         for taken, most, full in (

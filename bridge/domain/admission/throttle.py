@@ -17,7 +17,7 @@ NOTHING: Final = 0.05
 """A level below this is as good as none."""
 
 
-class Kind(StrEnum):
+class ThrottleKind(StrEnum):
     """What failures are counted by."""
 
     CALLER = "caller"
@@ -29,10 +29,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ThrottleKey:
     """Whose failures: a caller's number, a trunk's address, an access number; nothing for the whole installation."""
 
-    kind: Kind
+    kind: ThrottleKind
     value: str = ""
 
     @property
@@ -41,11 +41,11 @@ class Key:
         return uuid5(_KEYS, f"{self.kind}|{self.value}")
 
 
-INSTALLATION: Final = Key(Kind.INSTALLATION)
+INSTALLATION: Final = ThrottleKey(ThrottleKind.INSTALLATION)
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ThrottlePolicy:
     """What a level costs. Above `free`, an entry is judged late: by `first_s` at one `step` above it, and twice as much
     with each further step, `longest_s` at most.
 
@@ -72,11 +72,11 @@ class Throttle:
     blocked_until: float = 0.0
     blocks: int = 0
 
-    def level_at(self, now: float, policy: Policy) -> float:
+    def level_at(self, now: float, policy: ThrottlePolicy) -> float:
         """What is left of the level. A clock that was set back lets nothing fade."""
         return self.level * math.exp2(-max(0.0, now - self.at) / policy.half_life_s)
 
-    def delay_s(self, now: float, policy: Policy) -> float:
+    def delay_s(self, now: float, policy: ThrottlePolicy) -> float:
         """How long an entry waits before it is judged, right or wrong."""
         over = self.level_at(now, policy) - policy.free
         if over <= 0:
@@ -87,7 +87,7 @@ class Throttle:
         """Whether nothing is judged at all. No clock that was set back makes a block longer than a day."""
         return now < self.blocked_until <= now + DAY_S
 
-    def failed(self, now: float, policy: Policy, blocks: bool = True) -> "Throttle":
+    def failed(self, now: float, policy: ThrottlePolicy, blocks: bool = True) -> "Throttle":
         """After one more failure. `blocks` is False for those who are never blocked."""
         counted = replace(self, level=self.level_at(now, policy) + 1, at=now)
         if not blocks or policy.block_at is None or counted.level < policy.block_at or self.blocked(now):
@@ -96,6 +96,6 @@ class Throttle:
         length = min(DAY_S, policy.block_s * math.exp2(min(64, repeats)))
         return replace(counted, blocked_until=now + length, blocks=repeats + 1)
 
-    def over(self, now: float, policy: Policy) -> bool:
+    def over(self, now: float, policy: ThrottlePolicy) -> bool:
         """Whether nothing of it is worth keeping."""
         return self.level_at(now, policy) < NOTHING and now >= self.blocked_until + FORGIVEN_S * (self.blocks > 0)

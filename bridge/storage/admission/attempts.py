@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import delete, literal, select, tuple_
 from sqlalchemy.engine import RowMapping
 
-from bridge.domain.admission.refusal import Attempt, Refusal
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import admission_attempts
-from bridge.usecases.admission.ports import AttemptFilter
+from bridge.usecases.admission.ports import RefusedEntryFilter
 
 DELETED_AT_ONCE: Final = 10_000
 _TOLD: Final = (
@@ -21,20 +21,20 @@ _TOLD: Final = (
 )
 
 
-class PostgresAttempts:
+class PostgresRefusedEntries:
     """Implements ports.Attempts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, attempts: Sequence[Attempt]) -> None:
+    async def add(self, attempts: Sequence[RefusedEntry]) -> None:
         rows = [{**{name: getattr(one, name) for name in _TOLD}, "reason": one.reason.value} for one in attempts]
         async with self._database.transaction() as connection:
             await bulk.add(connection, admission_attempts, rows)
 
     async def page(
-        self, wanted: AttemptFilter, limit: int, after: tuple[datetime, UUID] | None = None
-    ) -> Sequence[Attempt]:
+        self, wanted: RefusedEntryFilter, limit: int, after: tuple[datetime, UUID] | None = None
+    ) -> Sequence[RefusedEntry]:
         at = admission_attempts.c
         reason = wanted.reason.value if wanted.reason else None
         exact = (
@@ -64,5 +64,5 @@ class PostgresAttempts:
                 return
 
 
-def _attempt(row: RowMapping) -> Attempt:
-    return Attempt(**{**{name: row[name] for name in _TOLD}, "reason": Refusal(row["reason"])})
+def _attempt(row: RowMapping) -> RefusedEntry:
+    return RefusedEntry(**{**{name: row[name] for name in _TOLD}, "reason": Refusal(row["reason"])})

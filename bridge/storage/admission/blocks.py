@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bridge.domain.access.principal import Owner
-from bridge.domain.admission.throttles import Standing
+from bridge.domain.admission.throttles import ActiveThrottle
 from bridge.storage.access import audit_log
 from bridge.storage.postgres.database import Database
 from bridge.usecases.admission.guard_entry import Guard
@@ -17,8 +17,8 @@ class AuditedBlocks:
         self._guard = guard
         self._database = database
 
-    def standing(self) -> Sequence[Standing]:
-        return self._guard.standing()
+    def active(self) -> Sequence[ActiveThrottle]:
+        return self._guard.active()
 
     async def lift(self, block_id: UUID) -> None:
         async with self._database.transaction() as connection:

@@ -18,8 +18,8 @@ import lmdb
 import orjson
 import structlog
 
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.domain.admission.throttle import Key, Kind, Throttle
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.throttle import Throttle, ThrottleKey, ThrottleKind
 from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import microseconds
 from bridge.usecases.admission.ports import Remembered
@@ -52,16 +52,16 @@ class ThrottleFile:
 
     async def save(
         self,
-        throttles: Mapping[Key, Throttle | None],
-        regulars: Mapping[str, float | None],
-        attempts: Sequence[Attempt],
+        throttles: Mapping[ThrottleKey, Throttle | None],
+        recent_callers: Mapping[str, float | None],
+        attempts: Sequence[RefusedEntry],
     ) -> int:
-        return await self._on_worker(self._save, throttles, regulars, attempts)
+        return await self._on_worker(self._save, throttles, recent_callers, attempts)
 
-    async def queued(self, limit: int) -> Sequence[Attempt]:
+    async def queued(self, limit: int) -> Sequence[RefusedEntry]:
         return await self._on_worker(self._read_queue, limit)
 
-    async def dequeue(self, attempts: Sequence[Attempt]) -> None:
+    async def dequeue(self, attempts: Sequence[RefusedEntry]) -> None:
         await self._on_worker(self._dequeue, [_place(attempt) for attempt in attempts])
 
     async def close(self) -> None:
@@ -87,17 +87,17 @@ class ThrottleFile:
                 _key(name): Throttle(*_THROTTLE.unpack(value))
                 for name, value in reading.cursor(env.open_db(b"throttles", reading, create=False))
             }
-            regulars = {
+            recent_callers = {
                 bytes(number).decode(): _REGULAR.unpack(value)[0]
                 for number, value in reading.cursor(env.open_db(b"regulars", reading, create=False))
             }
-        return Remembered(throttles, regulars)
+        return Remembered(throttles, recent_callers)
 
     def _save(
         self,
-        throttles: Mapping[Key, Throttle | None],
-        regulars: Mapping[str, float | None],
-        attempts: Sequence[Attempt],
+        throttles: Mapping[ThrottleKey, Throttle | None],
+        recent_callers: Mapping[str, float | None],
+        attempts: Sequence[RefusedEntry],
     ) -> int:
         env = self._open()
         with env.begin(write=True) as writing:
@@ -105,7 +105,7 @@ class ThrottleFile:
             for key, throttle in throttles.items():
                 _put(writing, store, _name(key), None if throttle is None else _packed(throttle))
             store = env.open_db(b"regulars", writing)
-            for number, at in regulars.items():
+            for number, at in recent_callers.items():
                 _put(writing, store, number.encode(), None if at is None else _REGULAR.pack(at))
             queue = env.open_db(b"attempts", writing)
             for attempt in attempts:
@@ -117,7 +117,7 @@ class ThrottleFile:
                 cursor.delete()
         return dropped
 
-    def _read_queue(self, limit: int) -> Sequence[Attempt]:
+    def _read_queue(self, limit: int) -> Sequence[RefusedEntry]:
         env = self._open()
         with env.begin() as reading:
             cursor = reading.cursor(env.open_db(b"attempts", reading, create=False))
@@ -177,29 +177,29 @@ def _put(writing: lmdb.Transaction, store: "lmdb._Database", name: bytes, value:
         writing.put(name, value, db=store)
 
 
-def _name(key: Key) -> bytes:
+def _name(key: ThrottleKey) -> bytes:
     return f"{key.kind}|{key.value}".encode()
 
 
-def _key(name: bytes) -> Key:
+def _key(name: bytes) -> ThrottleKey:
     kind, _, value = bytes(name).decode().partition("|")
-    return Key(Kind(kind), value)
+    return ThrottleKey(ThrottleKind(kind), value)
 
 
 def _packed(throttle: Throttle) -> bytes:
     return _THROTTLE.pack(throttle.level, throttle.at, throttle.blocked_until, throttle.blocks)
 
 
-def _place(attempt: Attempt) -> bytes:
+def _place(attempt: RefusedEntry) -> bytes:
     """Attempts lie in order of their times."""
     return _ORDER.pack(microseconds(attempt.created_at)) + attempt.id.bytes
 
 
-def _told(attempt: Attempt) -> bytes:
+def _told(attempt: RefusedEntry) -> bytes:
     return orjson.dumps(asdict(attempt))
 
 
-def _attempt(value: bytes) -> Attempt:
+def _attempt(value: bytes) -> RefusedEntry:
     told = orjson.loads(value)
     ids = {name: UUID(told[name]) if told[name] else None for name in _IDS}
     rest = {
@@ -207,4 +207,4 @@ def _attempt(value: bytes) -> Attempt:
         "created_at": datetime.fromisoformat(told["created_at"]),
         "reason": Refusal(told["reason"]),
     }
-    return Attempt(**{**told, **rest, **ids})
+    return RefusedEntry(**{**told, **rest, **ids})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.domain import phone
-from bridge.domain.admission.entry import Barred, DialledNumber, Entry, RoomOwner
+from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
 from bridge.domain.errors import Unavailable
 from bridge.domain.provisioning import passcode
 from bridge.domain.provisioning.tenants import Space
@@ -43,10 +43,10 @@ class LocalDirectory(FollowingDirectory):
         rows = self._file.number(dialled)
         return rows and directory_rows.number_of(dialled, *rows)
 
-    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+    def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         return self._answer(self._file.code(self._digests(digits, number)), number)
 
-    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+    async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         if self.fresh:
             return None
         try:
@@ -61,7 +61,7 @@ class LocalDirectory(FollowingDirectory):
     def longest(self, number: DialledNumber) -> int:
         return self._file.longest(_space(number) or directory_rows.SHARED)
 
-    def pin_matches(self, entry: Entry, digits: str) -> bool:
+    def pin_matches(self, entry: Grant, digits: str) -> bool:
         passcode_id = directory_rows.id_of(entry.passcode_id)
         if entry.pin is None or passcode_id is None:
             return False
@@ -69,7 +69,7 @@ class LocalDirectory(FollowingDirectory):
             [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._keys]
         )
 
-    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+    def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
         entries = [
             entry
             for row, room, account in self._file.callers(_caller(caller)) or ()
@@ -85,7 +85,7 @@ class LocalDirectory(FollowingDirectory):
         room = self._file.room(key) if key else None
         return directory_rows.owner(room) if room else None
 
-    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+    async def take_use(self, entry: Grant, uniqueid: str) -> bool:
         passcode_id = directory_rows.id_of(entry.passcode_id)
         if entry.uses_left is None or passcode_id is None:
             return True
@@ -106,7 +106,7 @@ class LocalDirectory(FollowingDirectory):
         space = _space(number)
         return [passcode.digest(digits, key, space) for key in self._keys]
 
-    def _answer(self, found: Found | None, number: DialledNumber) -> Entry | Barred | None:
+    def _answer(self, found: Found | None, number: DialledNumber) -> Grant | Barred | None:
         if found is None:
             return None
         here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from bridge.domain.admission.entry import Bar, Barred, DialledNumber, Entry, Limits, RoomOwner
+from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Space
 
@@ -59,7 +59,7 @@ LENGTH: Final = "int2send(max(length))"
 _ROLES: Final[Mapping[bytes, Role]] = {role.value[:1].encode(): role for role in Role}
 _ALL_ACTIVE: Final = b"aaa"
 _CLOSED: Final = b"c"[0]
-_UNLIMITED: Final = Limits()
+_UNLIMITED: Final = ParticipantLimits()
 
 
 class Found(NamedTuple):
@@ -77,7 +77,7 @@ class Found(NamedTuple):
         return self.code[:ID_BYTES]
 
 
-def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Entry | Barred | None:
+def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Grant | Barred | None:
     """Whom a code admits on a number, or why nobody now. `taken_here` are uses that the row does not count yet;
     `now_us` tells µs since 1970.
 
@@ -92,7 +92,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callabl
     bounded = len(code) > PLAIN_CODE_BYTES
     begin, end, limited = _BOUNDS.unpack_from(code, PLAIN_CODE_BYTES) if bounded else (0, 0, False)
     left = (uses_left(uses, taken_here) if uses else 0) if limited else None
-    entry = Entry(
+    entry = Grant(
         text_of(passcode_id),
         _text_of_account(account_id),
         text_of(sub_account_id),
@@ -118,7 +118,7 @@ def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callabl
     return entry
 
 
-def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -> Entry | None:
+def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -> Grant | None:
     """Whom a part of a known caller's row admits as host, without a code, if its room's owners let it."""
     known_id, knower_id, room_id = _CALLER.unpack(caller)
     sub_account_id, account_id, room_state, sub_account_state, trusts, in_room, of_sub_account = _ROOM.unpack(room)
@@ -129,7 +129,7 @@ def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -
     if not (reached and trusts and active and knower_id == sub_account_id):
         return None
     limits = _limits(in_room, of_sub_account, of_account)
-    return Entry(text_of(known_id), payer, text_of(sub_account_id), text_of(room_id), Role.HOST, limits)
+    return Grant(text_of(known_id), payer, text_of(sub_account_id), text_of(room_id), Role.HOST, limits)
 
 
 def callers(row: bytes) -> list[tuple[bytes, bytes]]:
@@ -182,7 +182,7 @@ def text_of(id_bytes: bytes) -> str:
 _text_of_account = lru_cache(4096)(text_of)
 
 
-def _limits(in_room: int, of_sub_account: int, of_account: int) -> Limits:
+def _limits(in_room: int, of_sub_account: int, of_account: int) -> ParticipantLimits:
     if in_room or of_sub_account or of_account:
-        return Limits(in_room or None, of_sub_account or None, of_account or None)
+        return ParticipantLimits(in_room or None, of_sub_account or None, of_account or None)
     return _UNLIMITED

@@ -9,17 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from bridge.domain.admission import keypad
-from bridge.domain.admission.entry import Barred, DialledNumber, Entry
-from bridge.domain.admission.keypad import Ended, Keying, Patience
+from bridge.domain.admission.grant import Barred, DialledNumber, Grant
+from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
+from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
-from bridge.domain.admission.throttles import Source
-from bridge.domain.errors import BridgeError
+from bridge.domain.admission.throttles import CallSource
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.admission.ports import Directory
+from bridge.usecases.admission.ports import Caller, CallerGone, Directory
 
 Barrier = Callable[[], Awaitable[str | None]]
 """Why this node must not admit anyone now, if so. Asked at the greeting, and once more at the door of the room."""
@@ -28,86 +28,14 @@ TELLING_S: Final = 3.0
 """Who waits so long for an answer is asked to."""
 
 
-class CallerGone(BridgeError):
-    """The caller hung up."""
-
-
-class Prompt(StrEnum):
-    """What a caller is told."""
-
-    GREETING = "greeting"
-    PASSCODE = "passcode"
-    PASSCODE_AGAIN = "passcode_again"
-    PIN = "pin"
-    WAIT = "wait"
-    WRONG = "wrong"
-    NOTHING_KEYED = "nothing_keyed"
-    REFUSED = "refused"
-    ROOM_FULL = "room_full"
-    LINES_FULL = "lines_full"
-    NOT_IN_SERVICE = "not_in_service"
-    NOT_READY = "not_ready"
-
-
-class Caller(Protocol):
-    """A call that was offered to us. Every method raises CallerGone once the caller has hung up."""
-
-    @property
-    def id(self) -> str:
-        """The channel's uniqueid."""
-
-    @property
-    def caller(self) -> str:
-        """The caller's number as the trunk sent it, in `[0-9+]`, perhaps forged; empty when it is withheld."""
-
-    @property
-    def trunk(self) -> str:
-        """The address that the call came from."""
-
-    @property
-    def number(self) -> str:
-        """The access number that was dialled, digits only."""
-
-    @property
-    def tries(self) -> int:
-        """Wrong entries so far, those before a restart of the daemon included."""
-
-    @property
-    def greeted(self) -> bool:
-        """Whether an earlier daemon had begun the dialogue."""
-
-    async def answer(self) -> None: ...
-
-    async def speak(self, language: str, greeting: str) -> None:
-        """From now on, and in the room, in that language; `greeting` is a sound in place of the usual greeting."""
-
-    async def say(self, *prompts: Prompt) -> None:
-        """Begin to play prompts; keys stop them. Returns at once."""
-
-    async def say_whole(self, *prompts: Prompt) -> None:
-        """Play prompts to their end."""
-
-    async def key(self, silence_s: float) -> str | None:
-        """The next key, or None after `silence_s` without one, counted from the end of the prompt."""
-
-    async def count_try(self, tries: int) -> None:
-        """Remember on the call itself how many entries were wrong."""
-
-    async def join(self, entry: Entry) -> None:
-        """Hand the caller to the room. Our part ends."""
-
-    async def refuse(self, cause: int = 21) -> None:
-        """Mark the call as refused and hang up, for a cause of Q.850."""
-
-
 @dataclass(frozen=True, slots=True)
-class Door:
+class AdmissionChecks:
     """What stands between callers and rooms."""
 
     directory: Directory
     guard: Guard
     seats: Seats
-    patience: Patience
+    patience: EntryTimeouts
     barrier: Barrier
 
 
@@ -129,7 +57,7 @@ _FINAL: Final[Mapping[_Failure, tuple[Prompt, int]]] = {
 """What allows no further try: what is said, and the cause (21: rejected, 17: busy)."""
 
 
-async def admit_caller(caller: Caller, door: Door) -> bool:
+async def admit_caller(caller: Caller, door: AdmissionChecks) -> bool:
     """The whole dialogue. True if the caller was admitted, False if refused. Raises CallerGone."""
     await caller.answer()
     if await door.barrier() is not None:
@@ -145,9 +73,9 @@ async def admit_caller(caller: Caller, door: Door) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Dialogue:
     caller: Caller
-    door: Door
+    door: AdmissionChecks
     number: DialledNumber
-    source: Source
+    source: CallSource
 
     async def hold(self) -> bool:
         """From the greeting on. True if the caller was admitted, False if refused."""
@@ -185,45 +113,45 @@ class _Dialogue:
     async def _try(self, first: str) -> _Failure | None:
         """One try, with `first` as the first key if there is one. None once the caller is on the way into the room."""
         digits, found = await self._passcode(first)
-        if isinstance(found, Entry) and found.pin is not None:
+        if isinstance(found, Grant) and found.pin is not None:
             found = await self._pin(found)
-        if isinstance(found, Entry) and digits:
+        if isinstance(found, Grant) and digits:
             found = self._still(digits)
-        return await self._enter(found) if isinstance(found, Entry) else found
+        return await self._enter(found) if isinstance(found, Grant) else found
 
-    def _still(self, digits: str) -> Entry | Refusal:
+    def _still(self, digits: str) -> Grant | Refusal:
         """What a code lets in that was right before its caller waited, or keyed the PIN."""
         found = self.door.directory.find(digits, self.number)
-        if isinstance(found, Entry):
+        if isinstance(found, Grant):
             return found
         refusal = Refusal.WRONG if found is None else Refusal(found.bar.value)
         self._note(refusal, None if found is None else found.entry)
         return refusal
 
-    async def _passcode(self, first: str) -> tuple[str, Entry | _Failure]:
+    async def _passcode(self, first: str) -> tuple[str, Grant | _Failure]:
         """The digits as far as the directory knows them, and whom they let in."""
         directory, number = self.door.directory, self.number
-        found: Entry | Barred | None = None
+        found: Grant | Barred | None = None
 
         def complete(digits: str) -> bool:
             nonlocal found
             found = directory.find(digits, number) or found
-            return isinstance(found, Entry)
+            return isinstance(found, Grant)
 
         digits = await self._keyed(directory.longest(number), complete, first)
         if not digits:
             return "", _NotNow.NOTHING_KEYED
-        if not isinstance(found, Entry):
+        if not isinstance(found, Grant):
             found, digits = await directory.confirm(digits, number) or found, ""
         match found:
-            case Entry() as entry:
+            case Grant() as entry:
                 return digits, await self._judged(None) or entry
             case Barred(entry, bar):
                 return "", await self._judged(Refusal(bar.value), entry) or entry
             case None:
                 return "", await self._judged(Refusal.WRONG) or Refusal.WRONG
 
-    async def _pin(self, entry: Entry) -> Entry | _Failure:
+    async def _pin(self, entry: Grant) -> Grant | _Failure:
         """The second of two steps."""
         right = False
 
@@ -251,9 +179,9 @@ class _Dialogue:
                     if overall.when() is None:
                         overall.reschedule(asyncio.get_running_loop().time() + patience.entry_s)
                     match keypad.press(digits, key):
-                        case Ended():
+                        case EntryEnded():
                             break
-                        case Keying(digits):
+                        case EntryOpen(digits):
                             if digits and complete(digits):
                                 break
         except TimeoutError:
@@ -265,7 +193,7 @@ class _Dialogue:
             raise
         return digits
 
-    async def _judged(self, refusal: Refusal | None, entry: Entry | None = None) -> Refusal | None:
+    async def _judged(self, refusal: Refusal | None, entry: Grant | None = None) -> Refusal | None:
         """Why an entry is refused after all, if so. It waits as long as failures so far make wait, right or wrong."""
         guard = self.door.guard
         if guard.blocked(self.source):
@@ -280,7 +208,7 @@ class _Dialogue:
             await asyncio.sleep(delay_s)
         return refusal
 
-    async def _enter(self, entry: Entry) -> _Failure | None:
+    async def _enter(self, entry: Grant) -> _Failure | None:
         """Into the room, as far as limits allow: a seat is taken before anything is waited for."""
         caller, door = self.caller, self.door
         full = door.seats.take(caller.id, entry, time.monotonic())
@@ -302,7 +230,7 @@ class _Dialogue:
         door.guard.admitted(self.source)
         return None
 
-    def _note(self, reason: Refusal, entry: Entry | None = None) -> None:
+    def _note(self, reason: Refusal, entry: Grant | None = None) -> None:
         self.door.guard.refused(self.source, self.caller.id, reason, entry)
 
 

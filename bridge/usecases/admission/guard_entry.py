@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 import structlog
 
 from bridge.domain import phone
-from bridge.domain.admission.entry import Entry
-from bridge.domain.admission.recent_callers import Regulars
-from bridge.domain.admission.refusal import GUESSES, Attempt, Refusal
-from bridge.domain.admission.throttle import Key
-from bridge.domain.admission.throttles import Source, Standing, Throttles
+from bridge.domain.admission.grant import Grant
+from bridge.domain.admission.recent_callers import RecentCallers
+from bridge.domain.admission.refusal import GUESSES, Refusal, RefusedEntry
+from bridge.domain.admission.throttle import ThrottleKey
+from bridge.domain.admission.throttles import ActiveThrottle, CallSource, Throttles
 from bridge.domain.errors import NotFound
 
 log = structlog.get_logger()
@@ -36,8 +36,8 @@ class Guard:
     ) -> None:
         """`knows` tells whether a sub-account knows a caller's number; `clock` is in seconds since 1970."""
         self.throttles = throttles
-        self.regulars = Regulars()
-        self.unstored: deque[Attempt] = deque()
+        self.recent_callers = RecentCallers()
+        self.unstored: deque[RefusedEntry] = deque()
         self.dropped = 0
         self._node = node
         self._knows = knows
@@ -48,27 +48,27 @@ class Guard:
     def now(self) -> float:
         return self._clock()
 
-    def source(self, caller: str, trunk: str, access_number: str) -> Source:
+    def source(self, caller: str, trunk: str, access_number: str) -> CallSource:
         """Where a call comes from; a number of no digits but zeros counts as withheld."""
         number = phone.dialled(caller)
         if not phone.tail(number, phone.MAX_DIGITS):
-            return Source("", trunk, access_number)
-        known = self.regulars.has(number, self.now) or self._knows(number)
-        return Source(number, trunk, access_number, known)
+            return CallSource("", trunk, access_number)
+        known = self.recent_callers.has(number, self.now) or self._knows(number)
+        return CallSource(number, trunk, access_number, known)
 
-    def blocked(self, source: Source) -> bool:
+    def blocked(self, source: CallSource) -> bool:
         return self.throttles.blocked(source, self.now)
 
-    def delay_s(self, source: Source) -> float:
+    def delay_s(self, source: CallSource) -> float:
         return self.throttles.delay_s(source, self.now)
 
-    def refused(self, source: Source, uniqueid: str, reason: Refusal, entry: Entry | None = None) -> None:
+    def refused(self, source: CallSource, uniqueid: str, reason: Refusal, entry: Grant | None = None) -> None:
         """An entry was refused. `entry` is whose code was right."""
         now = self.now
         if reason in GUESSES:
             self.throttles.fail(source, now)
         self.unstored.append(
-            Attempt(
+            RefusedEntry(
                 uuid4(),
                 datetime.fromtimestamp(now, UTC),
                 self._node,
@@ -86,22 +86,22 @@ class Guard:
         self._on_refusal(reason)
         log.info("entry_refused", reason=reason.value, access_number=source.access_number)
 
-    def admitted(self, source: Source) -> None:
+    def admitted(self, source: CallSource) -> None:
         """Somebody from there was let in."""
-        self.regulars.admitted(source.caller, self.now)
+        self.recent_callers.admitted(source.caller, self.now)
 
     # --- ports.Blocks, but for the audit ----------------------------------------------------------------------------
-    def standing(self) -> list[Standing]:
-        return self.throttles.standing(self.now)
+    def active(self) -> list[ActiveThrottle]:
+        return self.throttles.active(self.now)
 
-    def lift(self, block_id: UUID) -> Key:
+    def lift(self, block_id: UUID) -> ThrottleKey:
         """Forget all failures of a key. Raises NotFound."""
-        for standing in self.standing():
-            if standing.key.id == block_id:
-                self.throttles.lift(standing.key)
-                return standing.key
+        for throttle in self.active():
+            if throttle.key.id == block_id:
+                self.throttles.lift(throttle.key)
+                return throttle.key
         raise NotFound("there is no such block, or it has ended")
 
 
-def _ids(entry: Entry) -> Iterable[UUID]:
+def _ids(entry: Grant) -> Iterable[UUID]:
     return UUID(entry.account_id), UUID(entry.sub_account_id), UUID(entry.passcode_id)

@@ -10,10 +10,10 @@ from typing import Final
 
 import structlog
 
-from bridge.domain.admission.throttle import Key
+from bridge.domain.admission.throttle import ThrottleKey
 from bridge.domain.errors import Unavailable
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.admission.ports import Attempts, ThrottleStore
+from bridge.usecases.admission.ports import RefusedEntries, ThrottleStore
 
 log = structlog.get_logger()
 
@@ -24,12 +24,12 @@ AWAY_S: Final = 5.0
 TIDY_S: Final = 60.0
 PRUNE_S: Final = 3600.0
 
-OnGuessing = Callable[[Key, bool, float], None]
+OnGuessing = Callable[[ThrottleKey, bool, float], None]
 """Told where guessing has begun (True) or ended, and at which level of failures."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LockoutReports:
     """Whom this tells what. `stored` is told why it could not be stored, None when it was; `dropped` how many attempts
     were lost since there was no room for them."""
 
@@ -42,11 +42,11 @@ async def remember(guard: Guard, store: ThrottleStore) -> None:
     """Take in what was stored before a restart. Raises Unavailable."""
     remembered = await store.load()
     guard.throttles.restore(remembered.throttles)
-    guard.regulars.restore(remembered.regulars)
-    guard.regulars.fade(guard.now)
+    guard.recent_callers.restore(remembered.recent_callers)
+    guard.recent_callers.fade(guard.now)
 
 
-async def keep_throttles(guard: Guard, store: ThrottleStore, told: Told) -> None:
+async def keep_throttles(guard: Guard, store: ThrottleStore, told: LockoutReports) -> None:
     """Store what changed, and raise the alarm, every SAVE_S, for ever."""
     tidied = time.monotonic()
     while True:
@@ -55,11 +55,11 @@ async def keep_throttles(guard: Guard, store: ThrottleStore, told: Told) -> None
         if time.monotonic() - tidied > TIDY_S:
             tidied = time.monotonic()
             guard.throttles.fade(guard.now)
-            guard.regulars.fade(guard.now)
+            guard.recent_callers.fade(guard.now)
         await asyncio.sleep(SAVE_S)
 
 
-async def drain_attempts(store: ThrottleStore, attempts: Attempts, keep: timedelta) -> None:
+async def drain_attempts(store: ThrottleStore, attempts: RefusedEntries, keep: timedelta) -> None:
     """Bring queued attempts to Postgres, and delete those that are older than `keep` there, for ever."""
     pruned: float | None = None
     while True:
@@ -77,18 +77,18 @@ async def drain_attempts(store: ThrottleStore, attempts: Attempts, keep: timedel
         await asyncio.sleep(pause)
 
 
-async def save(guard: Guard, store: ThrottleStore, told: Told) -> None:
+async def save(guard: Guard, store: ThrottleStore, told: LockoutReports) -> None:
     """Store what changed now. What can't be stored is tried again the next time."""
     throttles, guard.throttles.changed = guard.throttles.changed, {}
-    regulars, guard.regulars.changed = guard.regulars.changed, {}
+    recent_callers, guard.recent_callers.changed = guard.recent_callers.changed, {}
     attempts = list(guard.unstored)
-    if not (throttles or regulars or attempts):
+    if not (throttles or recent_callers or attempts):
         return
     try:
-        dropped = await store.save(throttles, regulars, attempts)
+        dropped = await store.save(throttles, recent_callers, attempts)
     except Unavailable as error:
         guard.throttles.changed = throttles | guard.throttles.changed
-        guard.regulars.changed = regulars | guard.regulars.changed
+        guard.recent_callers.changed = recent_callers | guard.recent_callers.changed
         told.stored(str(error))
         return
     stored = {attempt.id for attempt in attempts}

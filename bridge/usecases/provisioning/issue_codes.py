@@ -10,7 +10,7 @@ from bridge.domain.errors import Conflict, Invalid, InvalidRows
 from bridge.domain.provisioning import passcode, weak_codes
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import ANY_TIME, PasscodeTerms
-from bridge.usecases.provisioning import turns
+from bridge.usecases.provisioning import pacing
 from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, Keys, NewCode, NewPin
 
 Stored = TypeVar("Stored")
@@ -39,7 +39,7 @@ async def made(keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode], known
     digits = await _digits(space, wanted)
     lengths = sorted(space.lengths | {len(each) for each in digits})
     told, bad, codes = tuple(known), [], []
-    async for place, (one, each) in turns.taking(enumerate(zip(wanted, digits, strict=True))):
+    async for place, (one, each) in pacing.with_pauses(enumerate(zip(wanted, digits, strict=True))):
         try:
             codes.append(_code(keys, space, one, each, lengths, told))
         except Invalid as error:
@@ -86,7 +86,7 @@ async def _digits(space: CodeSpace, wanted: Sequence[WantedCode]) -> list[str]:
     length = passcode.new_length(before, max(space.longest, longest), space.own)
     return [
         chosen[place] if place in chosen else passcode.generated(length, secrets.randbelow)
-        async for place in turns.taking(range(len(wanted)))
+        async for place in pacing.with_pauses(range(len(wanted)))
     ]
 
 

@@ -16,7 +16,7 @@ from bridge.domain.provisioning.tenants import (
     SubAccount,
     SubAccountKind,
 )
-from bridge.usecases.provisioning import issue_codes, turns
+from bridge.usecases.provisioning import issue_codes, pacing
 from bridge.usecases.provisioning.ports import NOTHING, Changes, CodeSpace, Keys, NewCode, NewSubAccount, Tenants
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, add_passcode, reveal
 
@@ -70,7 +70,7 @@ async def create_sub_accounts(
     bad: list[tuple[int, str, str]] = []
     rows: list[dict[str, Any]] = []
     places: dict[str, int] = {}
-    async for place, one in turns.taking(enumerate(wanted)):
+    async for place, one in pacing.with_pauses(enumerate(wanted)):
         try:
             given = validation.checked({**_PLAIN, **one})
         except Invalid as error:

@@ -11,7 +11,7 @@ from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
 from bridge.domain.provisioning import validation
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import ANY_TIME, Passcode, PasscodeTerms
-from bridge.usecases.provisioning import issue_codes, turns
+from bridge.usecases.provisioning import issue_codes, pacing
 from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import Changes, CodeTaken, Keys, Passcodes
 
@@ -117,7 +117,7 @@ async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
     if not 1 <= len(wanted) <= BULK_MOST:
         raise Invalid("items", f"1 to {BULK_MOST} at a time")
     bad, good = [], []
-    async for place, one in turns.taking(enumerate(wanted)):
+    async for place, one in pacing.with_pauses(enumerate(wanted)):
         at = one.terms
         given = {"label": at.label, "valid_from": at.valid_from, "valid_until": at.valid_until, "max_uses": at.max_uses}
         try:

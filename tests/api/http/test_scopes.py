@@ -19,7 +19,7 @@ from bridge.api import table
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import document
 from bridge.domain.access.principal import Scope
-from bridge.domain.admission.entry import RoomOwner
+from bridge.domain.admission.grant import RoomOwner
 from bridge.sandbox.postgres import Postgres
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import accounts

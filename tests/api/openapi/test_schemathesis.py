@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from bridge.api import server as rest
-from bridge.domain.admission.entry import RoomOwner
+from bridge.domain.admission.grant import RoomOwner
 from bridge.usecases.access.ports import OWNED
 from bridge.usecases.conference.ports import LiveConference
 from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bridge.domain.access import api_key
-from bridge.domain.admission.entry import RoomOwner
+from bridge.domain.admission.grant import RoomOwner
 from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.postgres.tables import accounts, api_keys, sub_accounts
 from bridge.usecases.conference.ports import LiveConference

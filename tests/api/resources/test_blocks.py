@@ -7,34 +7,36 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.domain.admission.throttle import Key, Kind
-from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.throttle import ThrottleKey, ThrottleKind
+from bridge.storage.admission.attempts import PostgresRefusedEntries
 from tests.api.conftest import NOBODY, Api, Lockout, World
 
 AT = datetime(2026, 11, 25, 10, tzinfo=UTC)
 
 
-def attempt(number: int, reason: Refusal = Refusal.WRONG, account_id: str | None = None) -> Attempt:
+def attempt(number: int, reason: Refusal = Refusal.WRONG, account_id: str | None = None) -> RefusedEntry:
     owner = UUID(account_id) if account_id else None
     at = AT + timedelta(seconds=number)
-    return Attempt(
+    return RefusedEntry(
         uuid4(), at, "node1", f"c-{number}", "4930123456", "18005550100", "192.0.2.7", reason, owner, owner, owner
     )
 
 
 @pytest.fixture
-async def kept(world: World, account: Any) -> list[Attempt]:
+async def kept(world: World, account: Any) -> list[RefusedEntry]:
     made = [
         *(attempt(number) for number in range(3)),
         attempt(3, Refusal.EXPIRED, account["id"]),
         replace(attempt(4, Refusal.ROOM_FULL, str(uuid4())), caller=""),
     ]
-    await PostgresAttempts(world.database).add(made)
+    await PostgresRefusedEntries(world.database).add(made)
     return made
 
 
-async def test_refused_entries_are_listed_in_pages_and_by_filters(api: Api, kept: list[Attempt], account: Any) -> None:
+async def test_refused_entries_are_listed_in_pages_and_by_filters(
+    api: Api, kept: list[RefusedEntry], account: Any
+) -> None:
     page = await api.get("/v1/admission-attempts", limit=2)
     rest = await api.get("/v1/admission-attempts", limit=10, cursor=page["next_cursor"])
     assert [item["id"] for item in [*page["items"], *rest["items"]]] == [str(one.id) for one in kept]
@@ -49,7 +51,7 @@ async def test_refused_entries_are_listed_in_pages_and_by_filters(api: Api, kept
         assert len((await api.get("/v1/admission-attempts", **query))["items"]) == count, query
 
 
-async def test_an_accounts_key_sees_its_own_alone(api: Api, kept: list[Attempt], account: Any) -> None:
+async def test_an_accounts_key_sees_its_own_alone(api: Api, kept: list[RefusedEntry], account: Any) -> None:
     made = await api.post("/v1/api-keys", {"name": "k", "scope": "account", "account_id": account["id"]})
     theirs = api.with_key(made["key"])
     for query in ({}, {"account_id": account["id"]}):
@@ -82,5 +84,5 @@ async def test_blocks_are_listed_and_lifted(api: Api, lockout: Lockout) -> None:
 
 
 async def test_a_block_that_is_not_there_cannot_be_lifted(api: Api) -> None:
-    for block_id in (NOBODY, str(Key(Kind.CALLER, "4930123456").id)):
+    for block_id in (NOBODY, str(ThrottleKey(ThrottleKind.CALLER, "4930123456").id)):
         assert (await api("DELETE", f"/v1/blocks/{block_id}")).status == 404

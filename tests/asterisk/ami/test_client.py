@@ -6,8 +6,8 @@ import pytest
 
 from bridge.asterisk.ami import client
 from bridge.asterisk.ami import events as ami_events
-from bridge.asterisk.ami.client import AmiFailed, AmiRefused, AmiUnreachable, Login
-from bridge.asterisk.ami.live_rooms import Rooms
+from bridge.asterisk.ami.client import AmiFailed, AmiLogin, AmiRefused, AmiUnreachable
+from bridge.asterisk.ami.live_rooms import AmiLiveRooms
 
 JOIN = (
     "Event: ConfbridgeJoin\r\nTimestamp: 1795438312.441120\r\nConference: r-1\r\nUniqueid: n-1.2\r\nAdmin: Yes\r\n"
@@ -36,13 +36,13 @@ class FakeAmi:
             action = dict(line.split(": ", 1) for line in block.decode().strip().split("\r\n"))
             self.actions.append(action)
             writer.write(self._answer(action).encode())
-            if action["Action"] == "Login":
+            if action["Action"] == "AmiLogin":
                 for event in self.events:
                     writer.write(event)
 
     def _answer(self, action: dict[str, str]) -> str:
         ids = f"ActionID: {action['ActionID']}\r\n"
-        if action["Action"] == "Login":
+        if action["Action"] == "AmiLogin":
             if action["Secret"] != "right":
                 return f"Response: Error\r\n{ids}Message: Authentication failed\r\n\r\n"
             return f"Response: Success\r\n{ids}Message: Authentication accepted\r\n\r\n"
@@ -53,11 +53,11 @@ class FakeAmi:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[tuple[FakeAmi, Login]]:
+async def running() -> AsyncIterator[tuple[FakeAmi, AmiLogin]]:
     fake = FakeAmi()
     server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
     try:
-        yield fake, Login("127.0.0.1", server.sockets[0].getsockname()[1], "bridge", "right")
+        yield fake, AmiLogin("127.0.0.1", server.sockets[0].getsockname()[1], "bridge", "right")
     finally:
         server.close()
         for writer in fake.writers:
@@ -65,54 +65,54 @@ async def running() -> AsyncIterator[tuple[FakeAmi, Login]]:
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[tuple[FakeAmi, Login]]:
+async def wire() -> AsyncIterator[tuple[FakeAmi, AmiLogin]]:
     async with running() as pair:
         yield pair
 
 
-async def test_a_wrong_password_is_told_by_name(wire: tuple[FakeAmi, Login]) -> None:
+async def test_a_wrong_password_is_told_by_name(wire: tuple[FakeAmi, AmiLogin]) -> None:
     _, login = wire
     with pytest.raises(AmiRefused, match="BRIDGE_AMI_PASSWORD"):
-        async with client.connected(Login(login.host, login.port, "bridge", "wrong")):
+        async with client.ami_connection(AmiLogin(login.host, login.port, "bridge", "wrong")):
             pass
 
 
 async def test_nobody_there_is_told_with_the_address() -> None:
     with pytest.raises(AmiUnreachable, match="127.0.0.1:9"):
-        async with client.connected(Login("127.0.0.1", 9, "bridge", "right")):
+        async with client.ami_connection(AmiLogin("127.0.0.1", 9, "bridge", "right")):
             pass
 
 
-async def test_an_error_is_asterisks_own_word(wire: tuple[FakeAmi, Login]) -> None:
+async def test_an_error_is_asterisks_own_word(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
     fake.answers["ConfbridgeKick"] = "Response: Error\r\nMessage: No Conference by that name found.\r\n"
-    async with client.connected(login) as session:
+    async with client.ami_connection(login) as session:
         with pytest.raises(AmiFailed, match="No Conference by that name found"):
             await session.action("ConfbridgeKick", Conference="r-1", Channel="all")
 
 
-async def test_a_silent_peer_is_noticed(wire: tuple[FakeAmi, Login], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_peer_is_noticed(wire: tuple[FakeAmi, AmiLogin], monkeypatch: pytest.MonkeyPatch) -> None:
     fake, login = wire
     monkeypatch.setattr(client, "TIMEOUT_S", 0.1)
     monkeypatch.setattr(client, "PING_S", 0.01)
-    async with client.connected(login) as session:
+    async with client.ami_connection(login) as session:
         fake.mute = True
         with pytest.raises(AmiUnreachable, match="Ping"):
             await session.watch()
 
 
 @pytest.mark.parametrize("value", ["a\r\nAction: Originate", "a\nb", "a\x00"])
-async def test_no_value_makes_another_header(wire: tuple[FakeAmi, Login], value: str) -> None:
+async def test_no_value_makes_another_header(wire: tuple[FakeAmi, AmiLogin], value: str) -> None:
     fake, login = wire
-    async with client.connected(login) as session:
+    async with client.ami_connection(login) as session:
         with pytest.raises(ValueError, match="control characters"):
             await session.action("ConfbridgeKick", Conference=value)
-        assert [action["Action"] for action in fake.actions] == ["Login"]
+        assert [action["Action"] for action in fake.actions] == ["AmiLogin"]
 
 
-async def test_a_lost_connection_ends_the_events_and_nothing_reconnects(wire: tuple[FakeAmi, Login]) -> None:
+async def test_a_lost_connection_ends_the_events_and_nothing_reconnects(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
-    async with client.connected(login) as session:
+    async with client.ami_connection(login) as session:
         fake.writers[0].close()
         with pytest.raises(AmiUnreachable):
             async for _ in session.events():
@@ -120,18 +120,18 @@ async def test_a_lost_connection_ends_the_events_and_nothing_reconnects(wire: tu
     assert len(fake.writers) == 1
 
 
-async def test_events_come_in_order_even_split_over_segments(wire: tuple[FakeAmi, Login]) -> None:
+async def test_events_come_in_order_even_split_over_segments(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
     raw = JOIN.encode() + b"Event: ConfbridgeTalking\r\nConference: r-1\r\nUniqueid: n-1.2\r\nTalkingStatus: on\r\n\r\n"
     fake.events = [raw[:50], raw[50:51], raw[51:]]
-    async with client.connected(login) as session, asyncio.timeout(5):
+    async with client.ami_connection(login) as session, asyncio.timeout(5):
         events = session.events()
         first, second = await anext(events), await anext(events)
-    assert isinstance(first, ami_events.Joined)
-    assert isinstance(second, ami_events.Talking)
+    assert isinstance(first, ami_events.ParticipantJoined)
+    assert isinstance(second, ami_events.ParticipantTalking)
 
 
-async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi, Login]) -> None:
+async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
     fake.answers["ConfbridgeListRooms"] = (
         "Response: Success\r\nEventList: start\r\n\r\nEvent: ConfbridgeListRooms\r\nConference: r-0\r\n\r\n"
@@ -143,8 +143,8 @@ async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi
         "Event: ConfbridgeListComplete\r\nEventList: Complete\r\n"
     )
     fake.events = [JOIN.encode()]
-    rooms = Rooms()
-    async with client.connected(login) as session:
+    rooms = AmiLiveRooms()
+    async with client.ami_connection(login) as session:
         following = asyncio.create_task(rooms.follow(session))
         async with asyncio.timeout(5):
             while rooms.participants < 2:
@@ -161,24 +161,24 @@ async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi
 def test_a_role_is_what_the_dialplan_says_and_else_what_confbridge_makes_of_it() -> None:
     told = {"event": "ConfbridgeJoin", "conference": "r-1", "uniqueid": "n-1.1", "admin": "No"}
     listener = ami_events.parse({**told, "chanvariable": "BRIDGE_ROLE=listener"})
-    assert isinstance(listener, ami_events.Joined)
+    assert isinstance(listener, ami_events.ParticipantJoined)
     assert listener.role == "listener"
     strange = ami_events.parse({**told, "chanvariable": "BRIDGE_ROLE=", "admin": "Yes"})
-    assert isinstance(strange, ami_events.Joined)
+    assert isinstance(strange, ami_events.ParticipantJoined)
     assert strange.role == "host"
 
 
 def test_who_leaves_is_told() -> None:
     left: list[str] = []
-    Rooms(left.append).apply(ami_events.Left("r-1", "n-1.1"))
+    AmiLiveRooms(left.append).apply(ami_events.ParticipantLeft("r-1", "n-1.1"))
     assert left == ["n-1.1"]
 
 
-async def test_no_conferences_is_an_error_to_ami_and_none_to_us(wire: tuple[FakeAmi, Login]) -> None:
+async def test_no_conferences_is_an_error_to_ami_and_none_to_us(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
     fake.answers["ConfbridgeListRooms"] = "Response: Error\r\nMessage: No active conferences.\r\n"
-    rooms = Rooms()
-    async with client.connected(login) as session:
+    rooms = AmiLiveRooms()
+    async with client.ami_connection(login) as session:
         following = asyncio.create_task(rooms.follow(session))
         async with asyncio.timeout(5):
             while not rooms.known:

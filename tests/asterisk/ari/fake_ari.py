@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.asterisk.ari.client import Login
+from bridge.asterisk.ari.client import AriLogin
 
 USER, PASSWORD = "bridge", "correct-horse"
 
@@ -76,7 +76,7 @@ class FakeAri:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[tuple[FakeAri, Login]]:
+async def running() -> AsyncIterator[tuple[FakeAri, AriLogin]]:
     fake = FakeAri()
     app = web.Application()
     app.router.add_get("/ari/events", fake.serve)
@@ -85,7 +85,7 @@ async def running() -> AsyncIterator[tuple[FakeAri, Login]]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        yield fake, Login(f"http://127.0.0.1:{port}", USER, PASSWORD)
+        yield fake, AriLogin(f"http://127.0.0.1:{port}", USER, PASSWORD)
     finally:
         for socket in fake.sockets:
             await socket.close()

@@ -6,17 +6,18 @@ import pytest
 
 from bridge.asterisk.ari import calls, client, events, liveness
 from bridge.asterisk.ari.calls import Calls, StasisCall
-from bridge.asterisk.ari.client import Ari, AriFailed, AriRefused, AriUnreachable, Login
-from bridge.domain.admission.entry import Entry
+from bridge.asterisk.ari.client import Ari, AriFailed, AriLogin, AriRefused, AriUnreachable
+from bridge.domain.admission.grant import Grant
+from bridge.domain.admission.prompt import Prompt
 from bridge.domain.provisioning.passcode import Role
-from bridge.usecases.admission.admit_caller import CallerGone, Prompt
+from bridge.usecases.admission.ports import CallerGone
 from tests.asterisk.ari.fake_ari import FakeAri, channel, running
 
-ENTRY = Entry("p", "a", "s", "r", Role.HOST)
+ENTRY = Grant("p", "a", "s", "r", Role.HOST)
 
 
 @pytest.fixture
-async def wire() -> AsyncIterator[tuple[FakeAri, Login]]:
+async def wire() -> AsyncIterator[tuple[FakeAri, AriLogin]]:
     async with running() as pair:
         yield pair
 
@@ -26,22 +27,22 @@ async def reading(session: Ari) -> None:
         pass
 
 
-async def test_a_wrong_password_is_told_by_name(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_wrong_password_is_told_by_name(wire: tuple[FakeAri, AriLogin]) -> None:
     with pytest.raises(AriRefused, match="BRIDGE_ARI_PASSWORD"):
-        async with client.connected(replace(wire[1], password="wrong")):
+        async with client.ari_connection(replace(wire[1], password="wrong")):
             pass
 
 
 async def test_nobody_there_is_told_with_the_address() -> None:
     with pytest.raises(AriUnreachable, match="http://127.0.0.1:9"):
-        async with client.connected(Login("http://127.0.0.1:9", "bridge", "x")):
+        async with client.ari_connection(AriLogin("http://127.0.0.1:9", "bridge", "x")):
             pass
 
 
-async def test_answers_find_their_requests(wire: tuple[FakeAri, Login]) -> None:
+async def test_answers_find_their_requests(wire: tuple[FakeAri, AriLogin]) -> None:
     fake, login = wire
     fake.answers = {"one": (200, {"n": 1}), "gone": (404, None)}
-    async with client.connected(login) as session:
+    async with client.ari_connection(login) as session:
         task = asyncio.create_task(reading(session))
         assert await session.request("GET", "one") == {"n": 1}
         assert await session.request("GET", "two") is None
@@ -51,10 +52,10 @@ async def test_answers_find_their_requests(wire: tuple[FakeAri, Login]) -> None:
         task.cancel()
 
 
-async def test_a_lost_connection_ends_what_waits(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_lost_connection_ends_what_waits(wire: tuple[FakeAri, AriLogin]) -> None:
     fake, login = wire
     fake.silent = True
-    async with client.connected(login) as session:
+    async with client.ari_connection(login) as session:
         task = asyncio.create_task(reading(session))
         asking = asyncio.create_task(session.request("GET", "one"))
         await fake.until("GET", "one")
@@ -65,24 +66,26 @@ async def test_a_lost_connection_ends_what_waits(wire: tuple[FakeAri, Login]) ->
             await task
 
 
-async def test_silence_is_not_taken_for_an_answer(wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_is_not_taken_for_an_answer(
+    wire: tuple[FakeAri, AriLogin], monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake, login = wire
     fake.silent = True
     monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 0.05)
-    async with client.connected(login) as session:
+    async with client.ari_connection(login) as session:
         with pytest.raises(AriUnreachable, match="did not answer"):
             await session.request("GET", "one")
 
 
 @pytest.mark.parametrize("frame", [{}, {"type": 7}, {"type": "StasisStart"}, {"type": "StasisStart", "channel": None}])
 def test_events_that_make_no_sense_survive(frame: dict[str, object]) -> None:
-    assert isinstance(events.parse(frame), events.Other)
+    assert isinstance(events.parse(frame), events.UnusedEvent)
 
 
 class Serving:
     """Calls over a fake ARI, with a dialogue of the test's own."""
 
-    def __init__(self, wire: tuple[FakeAri, Login]) -> None:
+    def __init__(self, wire: tuple[FakeAri, AriLogin]) -> None:
         self.fake, self._login = wire
         self.offered: asyncio.Queue[StasisCall] = asyncio.Queue()
         self.release = asyncio.Event()
@@ -101,7 +104,7 @@ class Serving:
         return self
 
     async def _serve(self, ready: asyncio.Event) -> None:
-        async with client.connected(self._login) as session:
+        async with client.ari_connection(self._login) as session:
             await self.calls.serve(session, ready.set)
 
     async def __aexit__(self, *_: object) -> None:
@@ -115,12 +118,12 @@ async def _let_in(call: StasisCall) -> bool:
 
 
 async def test_a_connection_that_answers_but_brings_no_events_is_given_up(
-    wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch
+    wire: tuple[FakeAri, AriLogin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(liveness, "ECHO_S", 0.0)
-    monkeypatch.setattr(liveness, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(liveness, "INTERVAL_S", 0.0)
+    monkeypatch.setattr(liveness, "ECHO_TIMEOUT_S", 0.2)
     fake, login = wire
-    async with client.connected(login) as session:
+    async with client.ari_connection(login) as session:
         serving = asyncio.create_task(Calls(_let_in).serve(session, lambda: None))
         # As long as they come back, they go on.
         for _ in range(3):
@@ -135,13 +138,13 @@ async def test_a_connection_that_answers_but_brings_no_events_is_given_up(
     assert "offers no calls" in str(error)
 
 
-async def test_the_event_filter_is_set_on_every_connection(wire: tuple[FakeAri, Login]) -> None:
+async def test_the_event_filter_is_set_on_every_connection(wire: tuple[FakeAri, AriLogin]) -> None:
     for count in (1, 2):
         async with Serving(wire) as serving:
             await serving.fake.until("PUT", "applications/bridge/eventFilter", count)
 
 
-async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeAri, AriLogin]) -> None:
     async with Serving(wire) as serving:
         fake = serving.fake
         await fake.event("StasisStart", channel=channel("c1"))
@@ -162,7 +165,9 @@ async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeA
         assert (await fake.until("POST", "channels/c1/variable"))["value"] == "a:s:p:host:r"
 
 
-async def test_a_language_is_the_channels_too_and_is_asked_for_with_every_prompt(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_language_is_the_channels_too_and_is_asked_for_with_every_prompt(
+    wire: tuple[FakeAri, AriLogin],
+) -> None:
     async with Serving(wire) as serving:
         fake = serving.fake
         await fake.event("StasisStart", channel=channel("c1"))
@@ -174,7 +179,7 @@ async def test_a_language_is_the_channels_too_and_is_asked_for_with_every_prompt
         assert asked == {"media": "sound:bienvenue,sound:conf-getpin", "lang": "fr"}
 
 
-async def test_the_usual_language_costs_no_command(wire: tuple[FakeAri, Login]) -> None:
+async def test_the_usual_language_costs_no_command(wire: tuple[FakeAri, AriLogin]) -> None:
     async with Serving(wire) as serving:
         fake = serving.fake
         await fake.event("StasisStart", channel=channel("c1"))
@@ -185,7 +190,7 @@ async def test_the_usual_language_costs_no_command(wire: tuple[FakeAri, Login]) 
         assert "channels/c1/variable" not in [uri for _, uri, _ in fake.requests]
 
 
-async def test_a_listener_is_led_into_the_room_by_another_door(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_listener_is_led_into_the_room_by_another_door(wire: tuple[FakeAri, AriLogin]) -> None:
     async with Serving(wire) as serving:
         await serving.fake.event("StasisStart", channel=channel("c1"))
         call = await serving.offered.get()
@@ -193,7 +198,7 @@ async def test_a_listener_is_led_into_the_room_by_another_door(wire: tuple[FakeA
         assert (await serving.fake.until("POST", "channels/c1/continue"))["extension"] == "listen"
 
 
-async def test_a_refusal_has_its_cause(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_refusal_has_its_cause(wire: tuple[FakeAri, AriLogin]) -> None:
     async with Serving(wire) as serving:
         await serving.fake.event("StasisStart", channel=channel("c1"))
         call = await serving.offered.get()
@@ -211,7 +216,7 @@ def test_a_trunk_is_known_by_the_address_it_calls_from(told: str | None, trunk: 
 
 
 async def test_silence_counts_from_the_end_of_the_prompt(
-    wire: tuple[FakeAri, Login], monkeypatch: pytest.MonkeyPatch
+    wire: tuple[FakeAri, AriLogin], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Serving(wire) as serving:
         await serving.fake.event("StasisStart", channel=channel("c1"))
@@ -228,7 +233,7 @@ async def test_silence_counts_from_the_end_of_the_prompt(
 
 
 @pytest.mark.parametrize("event", ["StasisEnd", "ChannelDestroyed"])
-async def test_hanging_up_is_an_exception(wire: tuple[FakeAri, Login], event: str) -> None:
+async def test_hanging_up_is_an_exception(wire: tuple[FakeAri, AriLogin], event: str) -> None:
     async with Serving(wire) as serving:
         await serving.fake.event("StasisStart", channel=channel("c1"))
         call = await serving.offered.get()
@@ -238,7 +243,7 @@ async def test_hanging_up_is_an_exception(wire: tuple[FakeAri, Login], event: st
 
 
 @pytest.mark.parametrize("status", [404, 409, 412])
-async def test_a_caller_who_left_before_joining_is_gone(wire: tuple[FakeAri, Login], status: int) -> None:
+async def test_a_caller_who_left_before_joining_is_gone(wire: tuple[FakeAri, AriLogin], status: int) -> None:
     async with Serving(wire) as serving:
         serving.fake.answers["channels/c1/continue"] = (status, None)
         await serving.fake.event("StasisStart", channel=channel("c1"))
@@ -247,7 +252,7 @@ async def test_a_caller_who_left_before_joining_is_gone(wire: tuple[FakeAri, Log
             await call.join(ENTRY)
 
 
-async def test_orphans_are_greeted_again_with_their_tries(wire: tuple[FakeAri, Login]) -> None:
+async def test_orphans_are_greeted_again_with_their_tries(wire: tuple[FakeAri, AriLogin]) -> None:
     wire[0].answers["applications/bridge"] = (200, {"channel_ids": ["c7", "c8"]})
     wire[0].answers["channels/c7"] = (200, channel("c7", state="Up", tries="2"))
     wire[0].answers["channels/c8"] = (404, None)
@@ -259,7 +264,7 @@ async def test_orphans_are_greeted_again_with_their_tries(wire: tuple[FakeAri, L
 
 @pytest.mark.parametrize(("playing", "following"), [("c7-a", "c7-b"), ("c7-b", "c7-a")])
 async def test_what_an_orphan_was_being_told_is_stopped_before_anything_else(
-    wire: tuple[FakeAri, Login], playing: str, following: str
+    wire: tuple[FakeAri, AriLogin], playing: str, following: str
 ) -> None:
     fake = wire[0]
     fake.answers["applications/bridge"] = (200, {"channel_ids": ["c7"]})
@@ -278,7 +283,7 @@ async def test_what_an_orphan_was_being_told_is_stopped_before_anything_else(
         await fake.until("DELETE", f"playbacks/{following}", 2)
 
 
-async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, AriLogin]) -> None:
     offered: asyncio.Queue[str] = asyncio.Queue()
 
     async def greet(call: StasisCall) -> bool:
@@ -296,7 +301,7 @@ async def test_a_bug_in_one_call_ends_that_call_alone(wire: tuple[FakeAri, Login
         assert [await offered.get(), await offered.get()] == ["bad", "good"]
 
 
-async def test_a_bug_in_a_call_whose_caller_has_gone_ends_nothing_else(wire: tuple[FakeAri, Login]) -> None:
+async def test_a_bug_in_a_call_whose_caller_has_gone_ends_nothing_else(wire: tuple[FakeAri, AriLogin]) -> None:
     async def greet(call: StasisCall) -> bool:
         raise ZeroDivisionError
 
@@ -309,7 +314,7 @@ async def test_a_bug_in_a_call_whose_caller_has_gone_ends_nothing_else(wire: tup
             await serving.fake.until("DELETE", f"channels/{name}")
 
 
-async def test_an_orphan_that_left_while_it_was_adopted_is_let_go(wire: tuple[FakeAri, Login]) -> None:
+async def test_an_orphan_that_left_while_it_was_adopted_is_let_go(wire: tuple[FakeAri, AriLogin]) -> None:
     wire[0].answers["applications/bridge"] = (200, {"channel_ids": ["c7"]})
     wire[0].answers["channels/c7"] = (200, channel("c7", state="Up"))
     wire[0].answers["channels/c7/variable"] = (409, None)
@@ -320,11 +325,11 @@ async def test_an_orphan_that_left_while_it_was_adopted_is_let_go(wire: tuple[Fa
             await call.key(5)
 
 
-async def test_ari_that_fails_at_the_start_is_tried_again_not_fatal(wire: tuple[FakeAri, Login]) -> None:
+async def test_ari_that_fails_at_the_start_is_tried_again_not_fatal(wire: tuple[FakeAri, AriLogin]) -> None:
     fake, login = wire
     fake.answers["applications/bridge/eventFilter"] = (500, None)
     with pytest.raises(ExceptionGroup) as failed:
-        async with client.connected(login) as session:
+        async with client.ari_connection(login) as session:
             await Calls(lambda _: asyncio.sleep(0, True)).serve(session, lambda: None)
     assert failed.group_contains(AriUnreachable)
 
@@ -333,4 +338,4 @@ async def test_ari_that_fails_at_the_start_is_tried_again_not_fatal(wire: tuple[
     ("status", "what"), [(401, "BRIDGE_ARI_PASSWORD"), (503, "still starting"), (404, "is not Asterisk's ARI")]
 )
 def test_what_a_refusal_at_the_door_means(status: int, what: str) -> None:
-    assert what in str(client.Login("http://127.0.0.1:1", "bridge", "secretsecret").refused(status))
+    assert what in str(client.AriLogin("http://127.0.0.1:1", "bridge", "secretsecret").refused(status))

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from bridge.asterisk.ari import client
-from bridge.asterisk.ari.client import Ari, AriUnreachable, Login
+from bridge.asterisk.ari.client import Ari, AriLogin, AriUnreachable
 from bridge.asterisk.ari.hangup import ParticipantHangup
-from bridge.domain.admission.entry import Entry
+from bridge.domain.admission.grant import Grant
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import Unavailable
 from bridge.domain.provisioning.passcode import Role
@@ -33,7 +33,7 @@ class Ledger:
 def seats(*callers: str) -> Seats:
     taken = Seats(lambda _: None)
     for caller in callers:
-        taken.take(caller, Entry(str(PASSCODE), str(uuid4()), str(uuid4()), str(ROOM), Role.GUEST), 0)
+        taken.take(caller, Grant(str(PASSCODE), str(uuid4()), str(uuid4()), str(ROOM), Role.GUEST), 0)
     return taken
 
 
@@ -44,8 +44,8 @@ async def fake() -> AsyncIterator[tuple[FakeAri, Ari]]:
 
 
 class connected:
-    def __init__(self, login: Login) -> None:
-        self._connecting = client.connected(login)
+    def __init__(self, login: AriLogin) -> None:
+        self._connecting = client.ari_connection(login)
 
     async def __aenter__(self) -> Ari:
         session = await self._connecting.__aenter__()

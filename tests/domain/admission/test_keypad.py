@@ -2,39 +2,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.admission import keypad
-from bridge.domain.admission.keypad import Ended, Keying, Patience
+from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
 
-PATIENCE = Patience(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
+PATIENCE = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 
 
-def entry(keys: str) -> Keying | Ended:
-    state: Keying | Ended = Keying("")
+def entry(keys: str) -> EntryOpen | EntryEnded:
+    state: EntryOpen | EntryEnded = EntryOpen("")
     for key in keys:
-        if isinstance(state, Ended):
+        if isinstance(state, EntryEnded):
             return state
         state = keypad.press(state.digits, key)
     return state
 
 
 def test_hash_ends_an_entry() -> None:
-    assert entry("123#") == Ended("123")
+    assert entry("123#") == EntryEnded("123")
 
 
 def test_hash_before_any_digit_means_nothing() -> None:
-    assert entry("##12") == Keying("12")
+    assert entry("##12") == EntryOpen("12")
 
 
 def test_star_clears() -> None:
-    assert entry("12*34") == Keying("34")
+    assert entry("12*34") == EntryOpen("34")
 
 
 def test_a_guess_cannot_be_taken_back_unjudged() -> None:
-    assert entry("12345*") == Keying("")
-    assert entry("123456*7") == Ended("123456")
+    assert entry("12345*") == EntryOpen("")
+    assert entry("123456*7") == EntryEnded("123456")
 
 
 def test_letters_of_the_fourth_column_are_ignored() -> None:
-    assert entry("1A2BCD") == Keying("12")
+    assert entry("1A2BCD") == EntryOpen("12")
 
 
 @given(st.text("0123456789*#ABCD", max_size=600))

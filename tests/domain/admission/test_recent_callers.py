@@ -3,44 +3,44 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.admission.recent_callers import REGULAR_S, Regulars
+from bridge.domain.admission.recent_callers import RECENT_S, RecentCallers
 from bridge.domain.admission.throttle import DAY_S
 
 NOW = 1.7e9
 
 
 def test_who_was_let_in_is_a_regular_for_thirty_days() -> None:
-    regulars = Regulars()
-    regulars.admitted("4930123456", NOW)
-    assert regulars.has("4930123456", NOW + REGULAR_S - 1)
-    assert not regulars.has("4930123456", NOW + REGULAR_S)
-    assert not regulars.has("4930999999", NOW)
-    regulars.fade(NOW + REGULAR_S)
-    assert len(regulars) == 0
+    recent_callers = RecentCallers()
+    recent_callers.admitted("4930123456", NOW)
+    assert recent_callers.has("4930123456", NOW + RECENT_S - 1)
+    assert not recent_callers.has("4930123456", NOW + RECENT_S)
+    assert not recent_callers.has("4930999999", NOW)
+    recent_callers.fade(NOW + RECENT_S)
+    assert len(recent_callers) == 0
 
 
 def test_once_a_day_is_worth_a_note() -> None:
-    regulars = Regulars()
+    recent_callers = RecentCallers()
     for hour in range(30):
-        regulars.admitted("4930123456", NOW + hour * 3600)
-    assert regulars.changed == {"4930123456": NOW + DAY_S}
+        recent_callers.admitted("4930123456", NOW + hour * 3600)
+    assert recent_callers.changed == {"4930123456": NOW + DAY_S}
 
 
 def test_a_withheld_number_is_nobodys() -> None:
-    regulars = Regulars()
-    regulars.admitted("", NOW)
-    assert not regulars.has("", NOW)
+    recent_callers = RecentCallers()
+    recent_callers.admitted("", NOW)
+    assert not recent_callers.has("", NOW)
 
 
 @given(st.lists(st.integers(0, 40)))
 def test_the_latest_are_kept_and_stored(callers: list[int]) -> None:
-    regulars, stored = Regulars(most=10), {}
+    recent_callers, stored = RecentCallers(most=10), {}
     for at, caller in enumerate(callers):
-        regulars.admitted(str(caller), NOW + at * DAY_S)
-    stored = {number: at for number, at in regulars.changed.items() if at is not None}
+        recent_callers.admitted(str(caller), NOW + at * DAY_S)
+    stored = {number: at for number, at in recent_callers.changed.items() if at is not None}
     latest = list(dict.fromkeys(map(str, reversed(callers))))[:10]
     assert set(stored) == set(latest)
-    again = Regulars(most=10)
+    again = RecentCallers(most=10)
     again.restore(stored)
     end = NOW + len(callers) * DAY_S
-    assert [again.has(number, end) for number in latest] == [regulars.has(number, end) for number in latest]
+    assert [again.has(number, end) for number in latest] == [recent_callers.has(number, end) for number in latest]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.admission.entry import Entry, Limits, RoomOwner
+from bridge.domain.admission.grant import Grant, ParticipantLimits, RoomOwner
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import SETTLED_S, Seats
 from bridge.domain.provisioning.passcode import Role
@@ -11,37 +11,37 @@ from bridge.domain.provisioning.passcode import Role
 OWNERS = {"r-1": RoomOwner("a-1", "s-1"), "r-2": RoomOwner("a-1", "s-1"), "r-3": RoomOwner("a-1", "s-2")}
 
 
-ANY = Limits()
+ANY = ParticipantLimits()
 
 
-def entry(room: str, limits: Limits = ANY) -> Entry:
+def entry(room: str, limits: ParticipantLimits = ANY) -> Grant:
     owner = OWNERS[room]
-    return Entry(f"p-{room}", owner.account_id, owner.sub_account_id, room, Role.GUEST, limits)
+    return Grant(f"p-{room}", owner.account_id, owner.sub_account_id, room, Role.GUEST, limits)
 
 
 def test_each_limit_is_over_all_that_belongs_to_it() -> None:
     seats = Seats(OWNERS.get)
-    assert seats.take("c-1", entry("r-1", Limits(room=1)), 0) is None
-    assert seats.take("c-2", entry("r-1", Limits(room=1)), 0) is Refusal.ROOM_FULL
-    assert seats.take("c-2", entry("r-2", Limits(sub_account=1)), 0) is Refusal.SUB_ACCOUNT_FULL
-    assert seats.take("c-2", entry("r-2", Limits(sub_account=2)), 0) is None
-    assert seats.take("c-3", entry("r-3", Limits(sub_account=1, account=2)), 0) is Refusal.ACCOUNT_FULL
+    assert seats.take("c-1", entry("r-1", ParticipantLimits(room=1)), 0) is None
+    assert seats.take("c-2", entry("r-1", ParticipantLimits(room=1)), 0) is Refusal.ROOM_FULL
+    assert seats.take("c-2", entry("r-2", ParticipantLimits(sub_account=1)), 0) is Refusal.SUB_ACCOUNT_FULL
+    assert seats.take("c-2", entry("r-2", ParticipantLimits(sub_account=2)), 0) is None
+    assert seats.take("c-3", entry("r-3", ParticipantLimits(sub_account=1, account=2)), 0) is Refusal.ACCOUNT_FULL
     seats.left("c-1", 1)
-    assert seats.take("c-3", entry("r-3", Limits(sub_account=1, account=2)), 1) is None
+    assert seats.take("c-3", entry("r-3", ParticipantLimits(sub_account=1, account=2)), 1) is None
 
 
 def test_the_same_call_has_one_seat() -> None:
     seats = Seats(OWNERS.get)
     for _ in range(3):
-        assert seats.take("c-1", entry("r-1", Limits(room=1)), 0) is None
+        assert seats.take("c-1", entry("r-1", ParticipantLimits(room=1)), 0) is None
 
 
 def test_those_found_in_a_room_count_for_its_owner() -> None:
     seats = Seats(OWNERS.get)
     seats.listed({"r-1": frozenset({"c-1", "c-2"}), "strange": frozenset({"c-9"})}, 10)
-    assert seats.take("c-3", entry("r-1", Limits(room=2)), 10) is Refusal.ROOM_FULL
-    assert seats.take("c-3", entry("r-3", Limits(account=2)), 10) is Refusal.ACCOUNT_FULL
-    assert seats.take("c-3", entry("r-3", Limits(account=3)), 10) is None
+    assert seats.take("c-3", entry("r-1", ParticipantLimits(room=2)), 10) is Refusal.ROOM_FULL
+    assert seats.take("c-3", entry("r-3", ParticipantLimits(account=2)), 10) is Refusal.ACCOUNT_FULL
+    assert seats.take("c-3", entry("r-3", ParticipantLimits(account=3)), 10) is None
 
 
 def test_an_owner_who_is_known_later_counts_then() -> None:
@@ -50,7 +50,7 @@ def test_an_owner_who_is_known_later_counts_then() -> None:
     seats.listed({"r-1": frozenset({"c-1"})}, 10)
     owners.update(OWNERS)
     seats.listed({"r-1": frozenset({"c-1"})}, 15)
-    assert seats.take("c-2", entry("r-2", Limits(account=1)), 15) is Refusal.ACCOUNT_FULL
+    assert seats.take("c-2", entry("r-2", ParticipantLimits(account=1)), 15) is Refusal.ACCOUNT_FULL
 
 
 def test_a_listing_does_not_free_those_who_are_on_the_way() -> None:
@@ -89,7 +89,7 @@ steps = st.lists(
 
 @given(steps)
 def test_counts_are_those_of_the_seats_and_limits_are_never_passed(taken: list[tuple[str, int, str]]) -> None:
-    seats, limits = Seats(OWNERS.get), Limits(room=2, sub_account=3, account=4)
+    seats, limits = Seats(OWNERS.get), ParticipantLimits(room=2, sub_account=3, account=4)
     inside: dict[str, str] = {}
     for now, (what, number, room) in enumerate(taken):
         caller = f"c-{number}-{now if what == 'take' else ''}"

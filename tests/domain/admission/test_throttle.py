@@ -5,18 +5,23 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.admission.throttle import DAY_S, FORGIVEN_S, Key, Kind, Policy, Throttle
-from bridge.domain.admission.throttles import Source, Throttles
+from bridge.domain.admission.throttle import DAY_S, FORGIVEN_S, Throttle, ThrottleKey, ThrottleKind, ThrottlePolicy
+from bridge.domain.admission.throttles import CallSource, Throttles
 
 NOW = 1.7e9
-OWN = Policy(1800, 3, 1, 1.0, 16.0, block_at=9.5, block_s=300)
-SHARED = Policy(120, 20, 10, 1.0, 8.0, alarm_at=20)
-POLICIES = {Kind.CALLER: OWN, Kind.TRUNK: SHARED, Kind.ACCESS_NUMBER: SHARED, Kind.INSTALLATION: SHARED}
-GUESSER = Source("4930123456", "192.0.2.7", "18005550100")
+OWN = ThrottlePolicy(1800, 3, 1, 1.0, 16.0, block_at=9.5, block_s=300)
+SHARED = ThrottlePolicy(120, 20, 10, 1.0, 8.0, alarm_at=20)
+POLICIES = {
+    ThrottleKind.CALLER: OWN,
+    ThrottleKind.TRUNK: SHARED,
+    ThrottleKind.ACCESS_NUMBER: SHARED,
+    ThrottleKind.INSTALLATION: SHARED,
+}
+GUESSER = CallSource("4930123456", "192.0.2.7", "18005550100")
 gaps = st.lists(st.floats(0, 10 * DAY_S), max_size=60)
 
 
-def after(failures: int, policy: Policy = OWN, gap_s: float = 0.0, now: float = NOW) -> Throttle:
+def after(failures: int, policy: ThrottlePolicy = OWN, gap_s: float = 0.0, now: float = NOW) -> Throttle:
     throttle = Throttle()
     for number in range(failures):
         throttle = throttle.failed(now + number * gap_s, policy)
@@ -70,8 +75,10 @@ def test_whatever_happens_a_delay_has_its_cap_and_time_only_lowers_it(waits: lis
     assert not throttle.blocked(now + DAY_S)
 
 
-@given(st.integers(0, 10_000), st.sampled_from([Kind.TRUNK, Kind.ACCESS_NUMBER, Kind.INSTALLATION]))
-def test_what_many_share_slows_and_never_blocks(failures: int, kind: Kind) -> None:
+@given(
+    st.integers(0, 10_000), st.sampled_from([ThrottleKind.TRUNK, ThrottleKind.ACCESS_NUMBER, ThrottleKind.INSTALLATION])
+)
+def test_what_many_share_slows_and_never_blocks(failures: int, kind: ThrottleKind) -> None:
     throttle = Throttle(failures, NOW).failed(NOW, POLICIES[kind])
     assert not throttle.blocked(NOW)
     assert throttle.delay_s(NOW, POLICIES[kind]) <= 8
@@ -83,16 +90,18 @@ def test_a_guesser_is_blocked_and_slows_strangers_but_not_known_callers() -> Non
     for _ in range(60):
         throttles.fail(GUESSER, NOW)
     assert throttles.blocked(GUESSER, NOW)
-    stranger = Source("4940999", "192.0.2.8", "18005550100")
-    known = Source("4940999", "192.0.2.8", "18005550100", known=True)
+    stranger = CallSource("4940999", "192.0.2.8", "18005550100")
+    known = CallSource("4940999", "192.0.2.8", "18005550100", known=True)
     assert throttles.delay_s(stranger, NOW) == 8
     assert throttles.delay_s(known, NOW) == 0
     assert not throttles.blocked(stranger, NOW)
 
 
 def test_whoever_withholds_the_number_shares_a_throttle_with_the_same_trunk_alone() -> None:
-    throttles = Throttles({**POLICIES, Kind.ACCESS_NUMBER: OWN, Kind.INSTALLATION: Policy(120, 1e9, 1, 1, 1)})
-    here, there = Source("", "192.0.2.7", "1"), Source("", "192.0.2.8", "2")
+    throttles = Throttles(
+        {**POLICIES, ThrottleKind.ACCESS_NUMBER: OWN, ThrottleKind.INSTALLATION: ThrottlePolicy(120, 1e9, 1, 1, 1)}
+    )
+    here, there = CallSource("", "192.0.2.7", "1"), CallSource("", "192.0.2.8", "2")
     for _ in range(50):
         throttles.fail(here, NOW)
     assert throttles.delay_s(here, NOW) > 0
@@ -102,7 +111,7 @@ def test_whoever_withholds_the_number_shares_a_throttle_with_the_same_trunk_alon
 
 def test_failures_under_a_known_number_delay_it_without_blocking_and_count_for_the_alarm() -> None:
     throttles = Throttles(POLICIES)
-    known = Source("4930123456", "192.0.2.7", "18005550100", known=True)
+    known = CallSource("4930123456", "192.0.2.7", "18005550100", known=True)
     for _ in range(25):
         throttles.fail(known, NOW)
     assert not throttles.blocked(known, NOW)
@@ -113,7 +122,7 @@ def test_failures_under_a_known_number_delay_it_without_blocking_and_count_for_t
 def test_guessing_is_told_once_and_ends_at_half_the_level() -> None:
     throttles = Throttles(POLICIES)
     for number in range(25):
-        throttles.fail(Source(str(number + 1), "192.0.2.7", "18005550100"), NOW)
+        throttles.fail(CallSource(str(number + 1), "192.0.2.7", "18005550100"), NOW)
     assert throttles.alarms(NOW) == (set(GUESSER.shared), set())
     throttles.fail(GUESSER, NOW)
     assert throttles.alarms(NOW) == (set(), set())
@@ -127,12 +136,12 @@ def test_what_stands_in_the_way_is_listed_and_can_be_lifted() -> None:
     throttles = Throttles(POLICIES)
     for _ in range(10):
         throttles.fail(GUESSER, NOW)
-    [standing] = throttles.standing(NOW)
-    assert (standing.key, standing.blocked_until) == (Key(Kind.CALLER, "4930123456"), NOW + 300)
-    throttles.lift(standing.key)
-    assert throttles.standing(NOW) == []
+    [throttle] = throttles.active(NOW)
+    assert (throttle.key, throttle.blocked_until) == (ThrottleKey(ThrottleKind.CALLER, "4930123456"), NOW + 300)
+    throttles.lift(throttle.key)
+    assert throttles.active(NOW) == []
     assert not throttles.blocked(GUESSER, NOW)
-    assert throttles.changed[standing.key] is None
+    assert throttles.changed[throttle.key] is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.floats(0, 60)), max_size=400))
@@ -142,16 +151,16 @@ def test_however_many_numbers_are_forged_no_more_are_kept_than_there_is_room_for
     throttles, now, stored = Throttles(POLICIES, most=50), NOW, {}
     for number, wait in calls:
         now += wait
-        throttles.fail(Source(f"49{number}", "192.0.2.7", "18005550100"), now)
+        throttles.fail(CallSource(f"49{number}", "192.0.2.7", "18005550100"), now)
         assert len(throttles) <= 50
     stored = {key: one for key, one in throttles.changed.items() if one is not None}
     # What is stored is what is known.
     again = Throttles(POLICIES, most=50)
     again.restore(stored)
     assert len(again) == len(throttles)
-    assert again.standing(now) == throttles.standing(now)
+    assert again.active(now) == throttles.active(now)
     if calls:
-        assert throttles.level(Key(Kind.INSTALLATION), now) >= 1
+        assert throttles.level(ThrottleKey(ThrottleKind.INSTALLATION), now) >= 1
 
 
 def test_a_guesser_is_not_forgotten_for_a_crowd_of_forged_numbers() -> None:
@@ -159,7 +168,7 @@ def test_a_guesser_is_not_forgotten_for_a_crowd_of_forged_numbers() -> None:
     for _ in range(10):
         throttles.fail(GUESSER, NOW)
     for number in range(10_000):
-        throttles.fail(Source(f"1{number}", "192.0.2.7", "18005550100"), NOW + number / 1000)
+        throttles.fail(CallSource(f"1{number}", "192.0.2.7", "18005550100"), NOW + number / 1000)
     assert throttles.blocked(GUESSER, NOW + 10)
 
 
@@ -176,5 +185,5 @@ def test_what_has_faded_is_forgotten() -> None:
 
 
 def test_names_of_keys_are_their_own() -> None:
-    keys = [Key(kind, value) for kind in Kind for value in ("", "1", "2")]
+    keys = [ThrottleKey(kind, value) for kind in ThrottleKind for value in ("", "1", "2")]
     assert len({key.id for key in keys}) == len(keys)

@@ -17,7 +17,7 @@ import pytest
 
 from bridge.asterisk.ari import client, events
 from bridge.asterisk.ari.client import AriUnreachable
-from bridge.asterisk.ari.liveness import NAME, PATIENCE_S, Echo
+from bridge.asterisk.ari.liveness import ECHO_TIMEOUT_S, EVENT_NAME, LivenessCheck
 from bridge.sandbox.callers import caller, media
 from bridge.sandbox.callers.caller import Caller, Key
 from bridge.sandbox.company import Company
@@ -224,8 +224,8 @@ async def test_calls_that_another_connection_took_over_are_taken_back(
 ) -> None:
     """As when a link that was silent hands on late what the daemon had given up."""
     member, settings = firm.members[0], sandbox.environment
-    login = client.Login(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
-    async with client.connected(login) as thief:
+    login = client.AriLogin(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
+    async with client.ari_connection(login) as thief:
         # Until the daemon has taken the calls back, which is told here.
         async with asyncio.timeout(10):
             async for event in thief.events():
@@ -240,15 +240,15 @@ async def test_calls_that_another_connection_took_over_are_taken_back(
 async def test_a_connection_that_answers_but_offers_no_calls_is_noticed(sandbox: Sandbox) -> None:
     """The daemon takes its application back from the thief, whose connection stays open."""
     settings = sandbox.environment
-    login = client.Login(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
-    echo = Echo()
-    async with client.connected(login) as thief, asyncio.timeout(30):
+    login = client.AriLogin(settings["BRIDGE_ARI_URL"], "bridge", settings["BRIDGE_ARI_PASSWORD"])
+    echo = LivenessCheck()
+    async with client.ari_connection(login) as thief, asyncio.timeout(30):
 
         async def hear() -> None:
             replaced = False
             async for event in thief.events():
                 replaced = replaced or isinstance(event, events.ApplicationReplaced)
-                if isinstance(event, events.ChannelUserevent) and event.name == NAME:
+                if isinstance(event, events.ChannelUserevent) and event.name == EVENT_NAME:
                     assert not replaced
                     echo.heard()
 
@@ -259,7 +259,7 @@ async def test_a_connection_that_answers_but_offers_no_calls_is_noticed(sandbox:
         hearing.cancel()
     # The daemon hears its own, or it would lose the connection time and again.
     await until(lambda: asyncio.to_thread(sandbox.ready), bool)
-    well_until = asyncio.get_running_loop().time() + 2 * PATIENCE_S
+    well_until = asyncio.get_running_loop().time() + 2 * ECHO_TIMEOUT_S
     while asyncio.get_running_loop().time() < well_until:
         assert await asyncio.to_thread(sandbox.ready)
         await asyncio.sleep(0.2)

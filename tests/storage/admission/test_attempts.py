@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from bridge.domain.access.principal import Owner
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.domain.admission.throttle import Key, Kind, Policy
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.throttle import ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import NotFound, Unavailable
 from bridge.domain.provisioning.tenants import SubAccount
-from bridge.storage.admission.attempts import PostgresAttempts
+from bridge.storage.admission.attempts import PostgresRefusedEntries
 from bridge.storage.admission.blocks import AuditedBlocks
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.storage.metering.present_participants import PostgresPresentParticipants
@@ -24,16 +24,16 @@ from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables import audit_log, open_stays
 from bridge.usecases.admission import guard_entry, keep_throttles
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.admission.keep_throttles import Told
-from bridge.usecases.admission.ports import AttemptFilter
+from bridge.usecases.admission.keep_throttles import LockoutReports
+from bridge.usecases.admission.ports import RefusedEntryFilter
 from tests.storage.admission.test_throttle_file import AT, attempt
 from tests.storage.conftest import stay_of
 
-ALL = AttemptFilter()
+ALL = RefusedEntryFilter()
 
 
 async def test_an_attempt_that_arrives_twice_is_one(database: Database) -> None:
-    attempts, one = PostgresAttempts(database), attempt(0, Refusal.EXPIRED, uuid4())
+    attempts, one = PostgresRefusedEntries(database), attempt(0, Refusal.EXPIRED, uuid4())
     await attempts.add([one, attempt(1)])
     await attempts.add([one])
     await attempts.add([])
@@ -42,25 +42,25 @@ async def test_an_attempt_that_arrives_twice_is_one(database: Database) -> None:
 
 
 async def test_filters_and_pages(database: Database) -> None:
-    attempts, owner = PostgresAttempts(database), uuid4()
+    attempts, owner = PostgresRefusedEntries(database), uuid4()
     kept = [attempt(number, Refusal.EXPIRED if number % 2 else Refusal.WRONG, owner) for number in range(6)]
     await attempts.add(kept)
-    assert await attempts.page(AttemptFilter(account_id=uuid4()), 10) == []
-    assert len(await attempts.page(AttemptFilter(account_id=owner, reason=Refusal.WRONG), 10)) == 3
-    since = AttemptFilter(since=AT + timedelta(seconds=2), until=AT + timedelta(seconds=4))
+    assert await attempts.page(RefusedEntryFilter(account_id=uuid4()), 10) == []
+    assert len(await attempts.page(RefusedEntryFilter(account_id=owner, reason=Refusal.WRONG), 10)) == 3
+    since = RefusedEntryFilter(since=AT + timedelta(seconds=2), until=AT + timedelta(seconds=4))
     assert await attempts.page(since, 10) == kept[2:4]
-    assert await attempts.page(AttemptFilter(caller="1"), 10) == []
-    assert await attempts.page(AttemptFilter(access_number="18005550100"), 3, (AT, kept[0].id)) == kept[1:4]
+    assert await attempts.page(RefusedEntryFilter(caller="1"), 10) == []
+    assert await attempts.page(RefusedEntryFilter(access_number="18005550100"), 3, (AT, kept[0].id)) == kept[1:4]
 
 
 async def test_old_ones_are_deleted(database: Database) -> None:
-    attempts, kept = PostgresAttempts(database), [attempt(number) for number in range(5)]
+    attempts, kept = PostgresRefusedEntries(database), [attempt(number) for number in range(5)]
     await attempts.add(kept)
     await attempts.prune(AT + timedelta(seconds=3))
     assert await attempts.page(ALL, 10) == kept[3:]
 
 
-class Away(PostgresAttempts):
+class Away(PostgresRefusedEntries):
     """Postgres that is away at first, and that dies once right after it has stored what it was given."""
 
     def __init__(self, database: Database) -> None:
@@ -78,12 +78,12 @@ class Away(PostgresAttempts):
 
 
 def guard(knows: Callable[[str], bool] = lambda _: False) -> Guard:
-    own, shared = Policy(1800, 3, 1, 1, 16, 9.5, 300), Policy(1800, 3, 1, 1, 16, alarm_at=5)
-    return Guard("node1", Throttles({**dict.fromkeys(Kind, shared), Kind.CALLER: own}), knows)
+    own, shared = ThrottlePolicy(1800, 3, 1, 1, 16, 9.5, 300), ThrottlePolicy(1800, 3, 1, 1, 16, alarm_at=5)
+    return Guard("node1", Throttles({**dict.fromkeys(ThrottleKind, shared), ThrottleKind.CALLER: own}), knows)
 
 
-def told(heard: list[str | None] | None = None) -> Told:
-    return Told(lambda *_: None, (heard if heard is not None else []).append, lambda _: None)
+def told(heard: list[str | None] | None = None) -> LockoutReports:
+    return LockoutReports(lambda *_: None, (heard if heard is not None else []).append, lambda _: None)
 
 
 async def test_attempts_wait_for_postgres_over_a_restart_and_arrive_once(
@@ -137,25 +137,25 @@ async def test_what_waits_in_memory_has_its_bound_and_what_is_dropped_is_counted
     for number in range(5):
         keeping.refused(keeping.source("4930", "192.0.2.7", "1"), f"c-{number}", Refusal.WRONG)
     store = ThrottleFile(tmp_path)
-    await keep_throttles.save(keeping, store, Told(lambda *_: None, lambda _: None, dropped.append))
+    await keep_throttles.save(keeping, store, LockoutReports(lambda *_: None, lambda _: None, dropped.append))
     assert [one.uniqueid for one in await store.queued(10)] == ["c-2", "c-3", "c-4"]
     assert dropped == [2]
     await store.close()
 
 
 async def test_guessing_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:
-    now, heard = time.time(), list[tuple[Key, bool]]()
+    now, heard = time.time(), list[tuple[ThrottleKey, bool]]()
     keeping = guard()
     keeping._clock = lambda: now
 
-    def on_guessing(key: Key, begun: bool, level: float) -> None:
+    def on_guessing(key: ThrottleKey, begun: bool, level: float) -> None:
         heard.append((key, begun))
 
     store = ThrottleFile(tmp_path)
     source = keeping.source("4930", "192.0.2.7", "1")
     for _ in range(8):
         keeping.refused(source, "c-1", Refusal.WRONG)
-    telling = Told(on_guessing, lambda _: None, lambda _: None)
+    telling = LockoutReports(on_guessing, lambda _: None, lambda _: None)
     running = asyncio.create_task(keep_throttles.keep_throttles(keeping, store, telling))
     try:
         async with asyncio.timeout(10):
@@ -177,15 +177,15 @@ async def test_a_block_is_lifted_and_the_audit_says_so(database: Database) -> No
     source = keeping.source("4930", "192.0.2.7", "1")
     for _ in range(12):
         keeping.refused(source, "c-1", Refusal.WRONG)
-    standing = next(one for one in blocks.standing() if one.key == source.own)
-    await blocks.lift(standing.key.id)
+    throttle = next(one for one in blocks.active() if one.key == source.own)
+    await blocks.lift(throttle.key.id)
     assert not keeping.blocked(source)
     with pytest.raises(NotFound):
-        await blocks.lift(standing.key.id)
+        await blocks.lift(throttle.key.id)
     async with database.transaction() as connection:
         rows = (await connection.execute(select(audit_log))).all()
     assert [(row.action, row.subject_id, row.detail) for row in rows] == [
-        ("block.lifted", standing.key.id, {"kind": "caller", "value": "4930"})
+        ("block.lifted", throttle.key.id, {"kind": "caller", "value": "4930"})
     ]
     assert Owner() == Owner(rows[0].account_id, rows[0].sub_account_id)
 
@@ -242,4 +242,4 @@ async def test_who_is_inside_by_what_they_came_in(database: Database, sub_accoun
 
 
 def test_an_attempt_has_no_place_for_digits() -> None:
-    assert not {"digits", "pin", "code"} & set(Attempt.__slots__)
+    assert not {"digits", "pin", "code"} & set(RefusedEntry.__slots__)

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.domain.admission.refusal import Attempt, Refusal
-from bridge.domain.admission.throttle import INSTALLATION, Key, Kind, Throttle
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKey, ThrottleKind
 from bridge.domain.errors import Unavailable
 from bridge.storage.admission import throttle_file
 from bridge.storage.admission.throttle_file import ThrottleFile
 
-CALLER = Key(Kind.CALLER, "4930123456")
-TRUNK = Key(Kind.TRUNK, "2001:db8::7")
+CALLER = ThrottleKey(ThrottleKind.CALLER, "4930123456")
+TRUNK = ThrottleKey(ThrottleKind.TRUNK, "2001:db8::7")
 THROTTLE = Throttle(3.25, 1.7e9, 1.7e9 + 300, 2)
 AT = datetime(2026, 11, 25, 10, 0, 0, 123456, tzinfo=UTC)
 
 
-def attempt(number: int = 0, reason: Refusal = Refusal.WRONG, owner: UUID | None = None) -> Attempt:
+def attempt(number: int = 0, reason: Refusal = Refusal.WRONG, owner: UUID | None = None) -> RefusedEntry:
     at = AT + timedelta(seconds=number)
-    return Attempt(
+    return RefusedEntry(
         uuid4(), at, "node1", "node1-1.1", "4930123456", "18005550100", "192.0.2.7", reason, owner, owner, owner
     )
 
@@ -46,7 +46,7 @@ async def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
     again = ThrottleFile(tmp_path)
     remembered = await again.load()
     assert remembered.throttles == {CALLER: replace(THROTTLE, blocks=3), INSTALLATION: THROTTLE}
-    assert remembered.regulars == {"4930": 1.7e9}
+    assert remembered.recent_callers == {"4930": 1.7e9}
     first, second = await again.queued(10)
     assert (first.reason, second) == (Refusal.WRONG, owned)
     await again.dequeue([first])
@@ -56,7 +56,7 @@ async def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
 
 async def test_a_file_that_was_never_there_knows_nothing(store: ThrottleFile) -> None:
     remembered = await store.load()
-    assert (remembered.throttles, remembered.regulars) == ({}, {})
+    assert (remembered.throttles, remembered.recent_callers) == ({}, {})
     assert await store.queued(10) == []
 
 
@@ -100,11 +100,11 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @given(
-    st.sampled_from(list(Kind)),
+    st.sampled_from(list(ThrottleKind)),
     st.text("0123456789abcdef.:", max_size=45),
     st.tuples(st.floats(0, 1e9), st.floats(0, 4e9), st.floats(0, 4e9), st.integers(0, 1 << 31)),
 )
-def test_a_throttle_is_what_it_was(kind: Kind, value: str, numbers: tuple[float, float, float, int]) -> None:
-    key, throttle = Key(kind, value), Throttle(*numbers)
+def test_a_throttle_is_what_it_was(kind: ThrottleKind, value: str, numbers: tuple[float, float, float, int]) -> None:
+    key, throttle = ThrottleKey(kind, value), Throttle(*numbers)
     assert throttle_file._key(throttle_file._name(key)) == key
     assert Throttle(*throttle_file._THROTTLE.unpack(throttle_file._packed(throttle))) == throttle

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bridge.domain.admission.entry import Barred, DialledNumber, Entry
+from bridge.domain.admission.grant import Barred, DialledNumber, Grant
 from bridge.domain.provisioning.tenants import Space, SubAccount
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.storage.postgres.database import Database
@@ -70,10 +70,10 @@ async def execute(database: Database, statement: str, **values: Any) -> None:
 
 
 def admits(directory: LocalDirectory, digits: str, number: DialledNumber = SHARED) -> bool:
-    return isinstance(directory.find(digits, number), Entry)
+    return isinstance(directory.find(digits, number), Grant)
 
 
-def barred(found: Entry | Barred | None) -> str | None:
+def barred(found: Grant | Barred | None) -> str | None:
     return found.bar.value if isinstance(found, Barred) else None
 
 
@@ -87,7 +87,7 @@ def digits_of(owner: SubAccount, which: int = 0) -> str:
     return digits
 
 
-def entry_of(owner: SubAccount, which: int = 0) -> Entry:
+def entry_of(owner: SubAccount, which: int = 0) -> Grant:
     room = owner.rooms[0]
     passcode = room.passcodes[which]
-    return Entry(str(passcode.id), str(owner.account_id), str(owner.id), str(room.id), passcode.role)
+    return Grant(str(passcode.id), str(owner.account_id), str(owner.id), str(room.id), passcode.role)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.domain.admission.entry import Bar, Barred, DialledNumber, Entry, Limits, RoomOwner
+from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
 from bridge.domain.provisioning.passcode import Role, digest, pin_digest
 from bridge.domain.provisioning.tenants import Space, SubAccount
 from bridge.storage import keys
@@ -67,7 +67,7 @@ class Owner:
     """An account with one sub-account of one room."""
 
     states: tuple[str, str, str]
-    limits: Limits
+    limits: ParticipantLimits
     space: Space
     trusts: bool
     codes: tuple[Code, ...]
@@ -94,7 +94,7 @@ state = st.sampled_from(["active", "active", *STATES])
 owners = st.builds(
     Owner,
     states=st.tuples(st.sampled_from(["active", "active", "closed"]), state, state),
-    limits=st.builds(Limits, small, small, small),
+    limits=st.builds(ParticipantLimits, small, small, small),
     space=st.sampled_from(Space),
     trusts=st.booleans(),
     codes=st.lists(codes, max_size=4).map(tuple),
@@ -112,8 +112,8 @@ class World:
 
     def __init__(self, owners: Sequence[Owner]) -> None:
         self.owners = [(owner, uuid4(), uuid4(), uuid4()) for owner in owners]
-        self.codes: list[tuple[Owner, Code, Entry]] = []
-        self.callers: list[tuple[Owner, Caller, Entry]] = []
+        self.codes: list[tuple[Owner, Code, Grant]] = []
+        self.callers: list[tuple[Owner, Caller, Grant]] = []
         taken = set()
         for owner, account, sub_account, room in self.owners:
             ids = (str(account), str(sub_account), str(room))
@@ -123,20 +123,20 @@ class World:
                     taken |= {(space, code.digits)} if code.live else set()
                     self.codes.append((owner, code, self._entry(owner, code, ids)))
             for caller in owner.callers:
-                self.callers.append((owner, caller, Entry(str(uuid4()), *ids, Role.HOST, owner.limits)))
+                self.callers.append((owner, caller, Grant(str(uuid4()), *ids, Role.HOST, owner.limits)))
 
     @staticmethod
-    def _entry(owner: Owner, code: Code, ids: tuple[str, str, str]) -> Entry:
+    def _entry(owner: Owner, code: Code, ids: tuple[str, str, str]) -> Grant:
         passcode_id = uuid4()
         pin = code.pin and pin_digest(code.pin, RING.lookups[code.key], passcode_id.bytes)
         left = None if code.max_uses is None else max(0, code.max_uses - code.uses)
-        return Entry(str(passcode_id), *ids, code.role, owner.limits, pin, left)
+        return Grant(str(passcode_id), *ids, code.role, owner.limits, pin, left)
 
     def numbers(self) -> list[DialledNumber]:
         own = [DialledNumber(f"180{n}", str(each[1]), each[0].space) for n, each in enumerate(self.owners)]
         return [SHARED, *own]
 
-    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+    def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         for owner, code, entry in self.codes:
             if not code.live or code.digits != digits or owner.space is not number.space:
                 continue
@@ -147,7 +147,7 @@ class World:
         return None
 
     @staticmethod
-    def _bar(owner: Owner, code: Code, entry: Entry, number: DialledNumber) -> Bar | None:
+    def _bar(owner: Owner, code: Code, entry: Grant, number: DialledNumber) -> Bar | None:
         bars = [
             (Bar.CLOSED, "closed" in owner.states),
             (Bar.SUSPENDED, "suspended" in owner.states),
@@ -158,7 +158,7 @@ class World:
         ]
         return next((bar for bar, holds in bars if holds), None)
 
-    def trusted(self, number: str, dialled: DialledNumber) -> Entry | None:
+    def trusted(self, number: str, dialled: DialledNumber) -> Grant | None:
         found = [
             entry
             for owner, caller, entry in self.callers

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from bridge.domain.admission.entry import Barred, Limits
+from bridge.domain.admission.grant import Barred, ParticipantLimits
 from bridge.domain.provisioning.passcode import Role, digest
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.sandbox import postgres
@@ -134,7 +134,7 @@ async def test_limits_follow(database: Database, state_dir: Path, secrets: Keys,
         await execute(database, "UPDATE rooms SET max_participants = 10")
         await execute(database, "UPDATE sub_accounts SET max_callers = 20")
         await execute(database, "UPDATE accounts SET max_callers = 30")
-        limited = replace(entry_of(sub_account), limits=Limits(10, 20, 30))
+        limited = replace(entry_of(sub_account), limits=ParticipantLimits(10, 20, 30))
         assert await until(lambda: directory.find(digits, SHARED) == limited) < 1.0
 
 

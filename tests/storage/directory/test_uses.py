@@ -7,7 +7,7 @@ import lmdb
 import pytest
 from sqlalchemy import text
 
-from bridge.domain.admission.entry import Entry
+from bridge.domain.admission.grant import Grant
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.storage.directory.uses import KEPT_US, Use, UsesFile
@@ -34,9 +34,9 @@ async def digits(database: Database, sub_account: SubAccount) -> str:
     return digits_of(sub_account)
 
 
-def found(directory: LocalDirectory, digits: str) -> Entry:
+def found(directory: LocalDirectory, digits: str) -> Grant:
     entry = directory.find(digits, SHARED)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, Grant)
     return entry
 
 
@@ -180,7 +180,7 @@ async def test_a_code_that_only_postgres_knows_yet_is_used_once_as_well(
     await execute(database, "UPDATE passcodes SET uses = 2 WHERE role = 'host'")
     async with alone(database, state_dir, secrets) as directory:
         entry = await directory.confirm(digits, SHARED)
-        assert isinstance(entry, Entry)
+        assert isinstance(entry, Grant)
         assert entry.uses_left == 1
         taken = await asyncio.gather(*(directory.take_use(entry, call) for call in ("1.1", "1.2", "1.1")))
         assert taken == [True, False, True]

@@ -7,31 +7,33 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bridge.domain.admission.entry import Bar, Barred, DialledNumber, Entry, Limits
-from bridge.domain.admission.keypad import Patience
+from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits
+from bridge.domain.admission.keypad import EntryTimeouts
+from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
-from bridge.domain.admission.throttle import Kind, Policy
+from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.provisioning.passcode import Role
-from bridge.usecases.admission.admit_caller import Barrier, CallerGone, Door, Prompt, admit_caller
+from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
 from bridge.usecases.admission.guard_entry import Guard
+from bridge.usecases.admission.ports import CallerGone
 
 SILENCE = None
 GONE = "gone"
 NUMBER = "18005550100"
-PATIENCE = Patience(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
+PATIENCE = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 ACCOUNT, SUB_ACCOUNT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 
 
-def entry(last: int, role: Role = Role.HOST, **about: object) -> Entry:
-    return Entry(f"00000000-0000-0000-0000-{last:012}", ACCOUNT, SUB_ACCOUNT, "r-1", role, **about)  # type: ignore[arg-type]
+def entry(last: int, role: Role = Role.HOST, **about: object) -> Grant:
+    return Grant(f"00000000-0000-0000-0000-{last:012}", ACCOUNT, SUB_ACCOUNT, "r-1", role, **about)  # type: ignore[arg-type]
 
 
 HOST, GUEST = entry(1), entry(2, Role.GUEST)
 TWO_STEP = entry(3, pin=b"246810")
 LAST_USE = entry(4, uses_left=1)
-CODES: dict[str, Entry | Barred] = {
+CODES: dict[str, Grant | Barred] = {
     "7413827": HOST,
     "8520741": GUEST,
     "5550123": TWO_STEP,
@@ -43,29 +45,29 @@ EXPIRED = next(digits for digits, one in CODES.items() if isinstance(one, Barred
 
 @dataclass
 class FakeDirectory:
-    codes: dict[str, Entry | Barred] = field(default_factory=lambda: dict(CODES))
-    in_postgres: dict[str, Entry | Barred] = field(default_factory=dict)
+    codes: dict[str, Grant | Barred] = field(default_factory=lambda: dict(CODES))
+    in_postgres: dict[str, Grant | Barred] = field(default_factory=dict)
     numbers: dict[str, DialledNumber] = field(default_factory=lambda: {NUMBER: DialledNumber(NUMBER)})
-    trusting: dict[str, Entry] = field(default_factory=dict)
+    trusting: dict[str, Grant] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     used: list[str] = field(default_factory=list)
 
     def number(self, dialled: str) -> DialledNumber | None:
         return self.numbers.get(dialled)
 
-    def find(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+    def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         return self.codes.get(digits)
 
-    async def confirm(self, digits: str, number: DialledNumber) -> Entry | Barred | None:
+    async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         return self.in_postgres.get(digits)
 
     def longest(self, number: DialledNumber) -> int:
         return max(map(len, self.codes), default=0)
 
-    def pin_matches(self, entry: Entry, digits: str) -> bool:
+    def pin_matches(self, entry: Grant, digits: str) -> bool:
         return entry.pin == digits.encode()
 
-    def trusted(self, caller: str, number: DialledNumber) -> Entry | None:
+    def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
         return self.trusting.get(caller)
 
     def knows(self, caller: str) -> bool:
@@ -74,7 +76,7 @@ class FakeDirectory:
     def owner(self, room_id: str) -> None:
         return None
 
-    async def take_use(self, entry: Entry, uniqueid: str) -> bool:
+    async def take_use(self, entry: Grant, uniqueid: str) -> bool:
         if entry.uses_left is None:
             return True
         self.used.append(uniqueid)
@@ -121,7 +123,7 @@ class FakeCaller:
     async def count_try(self, tries: int) -> None:
         self.story.append(tries)
 
-    async def join(self, entry: Entry) -> None:
+    async def join(self, entry: Grant) -> None:
         self.story.append(entry)
 
     async def refuse(self, cause: int = 21) -> None:
@@ -136,24 +138,27 @@ def keying(*keys: str | None, **about: object) -> FakeCaller:
     return FakeCaller(deque(script), **about)  # type: ignore[arg-type]
 
 
-def policies(delay_s: float = 0.0, block_at: float | None = 9.5) -> dict[Kind, Policy]:
-    own = Policy(1800, 3, 1, delay_s, 16 * delay_s, block_at, 300)
-    shared = Policy(120, 1000, 500, delay_s, delay_s)
-    return {Kind.CALLER: own, **dict.fromkeys((Kind.TRUNK, Kind.ACCESS_NUMBER, Kind.INSTALLATION), shared)}
+def policies(delay_s: float = 0.0, block_at: float | None = 9.5) -> dict[ThrottleKind, ThrottlePolicy]:
+    own = ThrottlePolicy(1800, 3, 1, delay_s, 16 * delay_s, block_at, 300)
+    shared = ThrottlePolicy(120, 1000, 500, delay_s, delay_s)
+    return {
+        ThrottleKind.CALLER: own,
+        **dict.fromkeys((ThrottleKind.TRUNK, ThrottleKind.ACCESS_NUMBER, ThrottleKind.INSTALLATION), shared),
+    }
 
 
 def door(
     found: FakeDirectory | None = None,
-    patience: Patience = PATIENCE,
+    patience: EntryTimeouts = PATIENCE,
     asking: Barrier | None = None,
     throttles: Throttles | None = None,
-) -> Door:
+) -> AdmissionChecks:
     directory = found or FakeDirectory()
     guard = Guard("node1", Throttles(policies()) if throttles is None else throttles, directory.knows)
-    return Door(directory, guard, Seats(directory.owner), patience, asking or barrier())
+    return AdmissionChecks(directory, guard, Seats(directory.owner), patience, asking or barrier())
 
 
-async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: Patience = PATIENCE) -> bool:
+async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: EntryTimeouts = PATIENCE) -> bool:
     return await admit_caller(caller, door(found, patience))
 
 
@@ -167,7 +172,7 @@ def barrier(*answers: str | None) -> Barrier:
     return ask
 
 
-def reasons(asked: Door) -> list[Refusal]:
+def reasons(asked: AdmissionChecks) -> list[Refusal]:
     return [attempt.reason for attempt in asked.guard.unstored]
 
 
@@ -208,7 +213,7 @@ async def test_three_tries_then_a_spoken_refusal(keys: tuple[str | None, ...]) -
     assert not await dial(caller)
     assert [item for item in caller.story if isinstance(item, int)] == [1, 2, 3]
     assert caller.story[-2:] == [Prompt.REFUSED, "refused"]
-    assert not any(isinstance(item, Entry) for item in caller.story)
+    assert not any(isinstance(item, Grant) for item in caller.story)
 
 
 async def test_silence_and_wrong_digits_are_told_apart() -> None:
@@ -237,7 +242,7 @@ async def test_hanging_up_at_any_point_ends_the_dialogue(at: int) -> None:
     caller = keying(*"99#741382"[:at], GONE)
     with pytest.raises(CallerGone):
         await dial(caller)
-    assert not any(isinstance(item, Entry) for item in caller.story)
+    assert not any(isinstance(item, Grant) for item in caller.story)
 
 
 async def test_an_unknown_number_is_told_so() -> None:
@@ -284,7 +289,7 @@ async def test_a_code_that_postgres_has_let_in_again_is_confirmed() -> None:
 
 async def test_an_entry_has_an_end_in_all() -> None:
     caller = keying("74")
-    patience = Patience(first_digit_s=10, inter_digit_s=4, entry_s=0.05, tries=1)
+    patience = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=0.05, tries=1)
     async with asyncio.timeout(5):
         assert not await dial(caller, patience=patience)
 
@@ -444,13 +449,13 @@ async def test_those_who_withhold_their_number_are_never_blocked() -> None:
 @pytest.mark.parametrize(
     ("limits", "prompt", "reason"),
     [
-        (Limits(room=2), Prompt.ROOM_FULL, Refusal.ROOM_FULL),
-        (Limits(sub_account=2), Prompt.LINES_FULL, Refusal.SUB_ACCOUNT_FULL),
-        (Limits(account=2), Prompt.LINES_FULL, Refusal.ACCOUNT_FULL),
+        (ParticipantLimits(room=2), Prompt.ROOM_FULL, Refusal.ROOM_FULL),
+        (ParticipantLimits(sub_account=2), Prompt.LINES_FULL, Refusal.SUB_ACCOUNT_FULL),
+        (ParticipantLimits(account=2), Prompt.LINES_FULL, Refusal.ACCOUNT_FULL),
     ],
     ids=["room", "sub-account", "account"],
 )
-async def test_a_full_room_is_told_hosts_too(limits: Limits, prompt: Prompt, reason: Refusal) -> None:
+async def test_a_full_room_is_told_hosts_too(limits: ParticipantLimits, prompt: Prompt, reason: Refusal) -> None:
     asked = door(FakeDirectory({"7413827": replace(HOST, limits=limits)}))
     callers = [keying("7413827", id=f"c-{number}") for number in range(3)]
     assert [await admit_caller(caller, asked) for caller in callers] == [True, True, False]
@@ -463,7 +468,7 @@ async def test_a_full_room_is_told_hosts_too(limits: Limits, prompt: Prompt, rea
 
 
 async def test_exactly_as_many_as_a_limit_allows_get_in_at_the_same_instant() -> None:
-    asked = door(FakeDirectory({"7413827": replace(HOST, limits=Limits(room=5))}))
+    asked = door(FakeDirectory({"7413827": replace(HOST, limits=ParticipantLimits(room=5))}))
     callers = [keying("7413827", id=f"c-{number}") for number in range(20)]
     assert sum(await asyncio.gather(*(admit_caller(caller, asked) for caller in callers))) == 5
 
@@ -482,7 +487,7 @@ async def test_the_last_use_is_one_callers_and_to_others_the_code_is_wrong() -> 
 async def test_a_caller_who_hangs_up_at_the_door_leaves_no_seat() -> None:
     @dataclass
     class Hasty(FakeCaller):
-        async def join(self, entry: Entry) -> None:
+        async def join(self, entry: Grant) -> None:
             raise CallerGone
 
     asked, caller = door(), Hasty(deque("7413827"))
@@ -506,7 +511,7 @@ async def test_a_trusted_caller_may_key_another_code() -> None:
 
 
 async def test_limits_hold_for_trusted_callers() -> None:
-    directory = FakeDirectory(trusting={"4930123456": replace(HOST, limits=Limits(room=1))})
+    directory = FakeDirectory(trusting={"4930123456": replace(HOST, limits=ParticipantLimits(room=1))})
     asked = door(directory)
     assert await admit_caller(keying(SILENCE), asked)
     late = keying(SILENCE, id="c-2")

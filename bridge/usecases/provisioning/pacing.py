@@ -8,7 +8,7 @@ Item = TypeVar("Item")
 AT_A_TIME: Final = 50
 
 
-async def taking(items: Iterable[Item]) -> AsyncIterator[Item]:
+async def with_pauses(items: Iterable[Item]) -> AsyncIterator[Item]:
     """The items, with a turn for others now and then."""
     for place, item in enumerate(items):
         yield item

@@ -20,7 +20,7 @@ class Bar(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ParticipantLimits:
     """How many may be in the room, and in all rooms of the sub-account and of the account, at a time. None: any."""
 
     room: int | None = None
@@ -29,7 +29,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Grant:
     """What lets a caller in, without its digits: a live passcode, or a known caller. Ids are UUIDs in their usual text
     form; `passcode_id` is that of the known caller where no code was keyed.
 
@@ -41,7 +41,7 @@ class Entry:
     sub_account_id: str
     room_id: str
     role: Role
-    limits: Limits = Limits()
+    limits: ParticipantLimits = ParticipantLimits()
     pin: bytes | None = None
     uses_left: int | None = None
 
@@ -55,7 +55,7 @@ class Entry:
 class Barred:
     """A right code that admits nobody now."""
 
-    entry: Entry
+    entry: Grant
     bar: Bar
 
 
