@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .PHONY: help demo run up down test test-calls test-admission test-rest properties lint bench bench-admission bench-ingest \
-    bench-restart bench-directory bench-provisioning faults openapi lock clean
+    bench-restart bench-directory bench-provisioning faults openapi docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -78,6 +78,9 @@ openapi: $(READY) ## renew docs/openapi.json from the operation table
 	@$(BIN)/python -c 'from bridge.api import table; from bridge.api.openapi import document; print(end=document.text(document.document(table.OPERATIONS)))' \
 	    > docs/openapi.json.new
 	@mv docs/openapi.json.new docs/openapi.json
+
+docs: $(READY) ## renew the tables of docs/ that are generated from the code: settings, metrics, REST
+	@$(BIN)/python -m tests.docs.generated
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

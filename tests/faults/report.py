@@ -86,6 +86,8 @@ def page(verdict: Verdict, troubles: Sequence[Trouble], about: Mapping[str, str 
     held = "Every promise held." if not verdict.violations else f"{len(verdict.violations)} violations."
     return f"""# Faults: what a run of `make faults` found
 
+*For those who want evidence: operators, auditors, developers.*
+
 Real Asterisk, real Postgres, real SIP callers, and a nemesis that kills, freezes and cuts the parts and tears the
 journal at random moments. Afterwards the callers' own logs, an undamaged twin of the journal and the ledger are held
 against each other. {held}
