@@ -131,7 +131,7 @@ async def ami_connection(login: AmiLogin) -> AsyncIterator[Ami]:
     ami = Ami(manager, events)
     try:
         try:
-            await ami.action("AmiLogin", Username=login.user, Secret=login.password)
+            await ami.action("Login", Username=login.user, Secret=login.password)
         except AmiFailed:
             raise AmiRefused(
                 f"AMI at {where} refuses the user {login.user!r}: check BRIDGE_AMI_USER and BRIDGE_AMI_PASSWORD "

@@ -36,13 +36,13 @@ class FakeAmi:
             action = dict(line.split(": ", 1) for line in block.decode().strip().split("\r\n"))
             self.actions.append(action)
             writer.write(self._answer(action).encode())
-            if action["Action"] == "AmiLogin":
+            if action["Action"] == "Login":
                 for event in self.events:
                     writer.write(event)
 
     def _answer(self, action: dict[str, str]) -> str:
         ids = f"ActionID: {action['ActionID']}\r\n"
-        if action["Action"] == "AmiLogin":
+        if action["Action"] == "Login":
             if action["Secret"] != "right":
                 return f"Response: Error\r\n{ids}Message: Authentication failed\r\n\r\n"
             return f"Response: Success\r\n{ids}Message: Authentication accepted\r\n\r\n"
@@ -107,7 +107,7 @@ async def test_no_value_makes_another_header(wire: tuple[FakeAmi, AmiLogin], val
     async with client.ami_connection(login) as session:
         with pytest.raises(ValueError, match="control characters"):
             await session.action("ConfbridgeKick", Conference=value)
-        assert [action["Action"] for action in fake.actions] == ["AmiLogin"]
+        assert [action["Action"] for action in fake.actions] == ["Login"]
 
 
 async def test_a_lost_connection_ends_the_events_and_nothing_reconnects(wire: tuple[FakeAmi, AmiLogin]) -> None:
