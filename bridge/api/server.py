@@ -1,6 +1,5 @@
 """REST on aiohttp: routes of the operation table, with the middlewares around them."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -38,7 +37,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
         authentication.middleware(services.operator_key, services.api_keys),
     ]
     app = web.Application(client_max_size=parsing.BULK_MAX, middlewares=outermost_first)
-    app[sending.BUSY] = set[asyncio.BaseProtocol]()
+    sending.prepare(app)
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     probes.add(app, services, operations)
@@ -62,9 +61,11 @@ def runner_of(app: web.Application) -> web.AppRunner:
 
 
 @asynccontextmanager
-async def serving(services: Services, host: str, port: int) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    services: Services, host: str, port: int, operations: Sequence[Operation] = table.OPERATIONS
+) -> AsyncIterator[tuple[str, int]]:
     """Serve REST until the block ends, and yield the address. Raises OSError when it cannot listen there."""
-    app = application(services)
+    app = application(services, operations)
     busy = app[sending.BUSY]
     async with connection_limit.listening(runner_of(app), busy, host, port) as address:
         yield address

@@ -122,12 +122,15 @@ class Api:
         async with self.client.request(method, path, headers=headers, **given) as response:
             text = await response.text()
             answer = Answer(response.status, None, response.headers)
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
             if text:
-                assert response.headers["Content-Type"].split(";")[0] in {
-                    "application/json",
-                    "application/problem+json",
-                }
-                answer.body = await response.json(content_type=None)
+                match response.headers["Content-Type"].split(";")[0]:
+                    case "application/json" | "application/problem+json":
+                        answer.body = await response.json(content_type=None)
+                    case "text/csv":
+                        answer.body = text
+                    case other:
+                        pytest.fail(f"an answer of type {other}")
         if self.described:
             check(method, path, answer)
         return answer
@@ -172,11 +175,11 @@ def check(method: str, path: str, answer: Answer) -> None:
         assert described is None or str(answer.status) in described["responses"]
     else:
         assert described is not None
-        [content] = described["responses"][str(answer.status)].get("content", {"": None}).values()
-        if content is None:
+        contents = described["responses"][str(answer.status)].get("content")
+        if contents is None:
             assert answer.body is None
             return
-        schema = content["schema"]
+        schema = contents[answer.headers["Content-Type"].split(";")[0]]["schema"]
     whole = {**schema, "components": DOCUMENT["components"]}
     Draft202012Validator(whole, format_checker=FORMATS).validate(answer.body)
 

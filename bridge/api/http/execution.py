@@ -6,11 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from bridge.api.http import authorization, entity_tags, idempotency, parsing, problems
+from bridge.api.http import authorization, content_disposition, entity_tags, idempotency, negotiation, parsing, problems
+from bridge.api.http.content import Bytes, Json, Returned, Stream
+from bridge.api.http.media_types import JSON
 from bridge.api.http.operations import Operation
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.response import ApiResponse
+from bridge.api.http.response import ApiResponse, ApiStream
 from bridge.domain.access.principal import Principal
 from bridge.domain.errors import BridgeError, Forbidden
 from bridge.usecases.services import Services
@@ -18,7 +21,9 @@ from bridge.usecases.services import Services
 HANDLER_S: Final = 30.0
 
 
-async def execute(operation: Operation, services: Services, principal: Principal, http: web.Request) -> ApiResponse:
+async def execute(
+    operation: Operation, services: Services, principal: Principal, http: web.Request
+) -> ApiResponse | ApiStream:
     """Carry out an operation. Raises Problem and BridgeError: nothing was changed then.
 
     The key's scope is checked first, then that the path's ids belong to the key's account, then the values sent. So a
@@ -55,10 +60,13 @@ async def _change(
     async with asyncio.timeout(HANDLER_S), services.unit_of_work():
         await authorization.check_path(services.ownership, principal, ids, change=True)
         request, lines = await _validated(operation, services, principal, http, ids, raw)
-        digest = idempotency.digest(http, raw)
-        response = await idempotency.once(
-            services, principal, key, digest, lambda: _handled(operation, request, lines, http)
-        )
+
+        async def carry_out() -> ApiResponse:
+            response = await _handled(operation, request, lines, http)
+            assert isinstance(response, ApiResponse), "Operation lets no change produce a stream"
+            return response
+
+        response = await idempotency.once(services, principal, key, idempotency.digest(http, raw), carry_out)
     if response.status < 400:
         await services.refresh()
         await services.follow_up(request.afterwards)
@@ -77,27 +85,63 @@ async def _validated(
     query = parsing.query(http, operation.query)
     parsed = await parsing.body(http, operation, raw)
     if_match = http.headers.get("If-Match") if operation.versioned and operation.changes else None
-    request = ApiRequest(services, principal, ids, parsed.body, query, entity_tags.expected(if_match))
-    return request, parsed.lines
+    media_type = negotiation.choose(http.headers.get("Accept"), operation.produces)
+    expected = entity_tags.expected(if_match)
+    return ApiRequest(services, principal, ids, parsed.body, query, media_type, expected), parsed.lines
 
 
 async def _handled(
     operation: Operation, request: ApiRequest, lines: Sequence[int] | None, http: web.Request
-) -> ApiResponse:
+) -> ApiResponse | ApiStream:
     try:
         await authorization.check_query(request.services.ownership, request.principal, request.query)
         await authorization.check_body(request.services.ownership, request.principal, request.body)
-        answer = await operation.handler(request)
+        return await _response(operation, await operation.handler(request), http)
     except BridgeError as error:
         problem = problems.of(error, operation.body is None, lines)
         if problem.status >= 500:
             raise
         raise problem from error
-    if answer is None:
-        return ApiResponse(operation.status)
-    version = getattr(answer, "version", None) if operation.versioned else None
-    headers = {} if version is None else {"ETag": entity_tags.of(version)}
+
+
+async def _response(operation: Operation, returned: Returned, http: web.Request) -> ApiResponse | ApiStream:
+    match returned:
+        case None:
+            return ApiResponse(operation.status)
+        case Json(model) | (BaseModel() as model):
+            version = getattr(model, "version", None) if operation.versioned else None
+            body, media_type, file_name = model.model_dump_json(by_alias=True).encode(), JSON, None
+        case Bytes(body, media_type, file_name, version):
+            version = version if operation.versioned else None
+        case Stream():
+            return await _stream(operation, returned)
     if_none_match = http.headers.get("If-None-Match")
     if version is not None and not operation.changes and entity_tags.is_known(if_none_match, version):
-        return ApiResponse(304, headers=headers)
-    return ApiResponse(operation.status, answer.model_dump_json(by_alias=True), headers=headers)
+        return ApiResponse(304, headers={"ETag": entity_tags.of(version)})
+    headers = _headers(operation, media_type, file_name, version)
+    return ApiResponse(operation.status, body, _content_type(media_type), headers)
+
+
+async def _stream(operation: Operation, stream: Stream) -> ApiStream:
+    """A stream whose first chunk is made, so that what fails before it still becomes a problem document."""
+    first = await anext(stream.chunks, b"")
+    headers = _headers(operation, stream.media_type, stream.file_name)
+    return ApiStream(operation.status, first, stream.chunks, _content_type(stream.media_type), headers)
+
+
+def _headers(
+    operation: Operation, media_type: str, file_name: str | None, version: int | None = None
+) -> Mapping[str, str]:
+    assert media_type in operation.produces, f"{operation.name} does not say that it produces {media_type}"
+    headers = {}
+    if version is not None:
+        headers["ETag"] = entity_tags.of(version)
+    if file_name is not None:
+        headers["Content-Disposition"] = content_disposition.attachment(file_name)
+    if len(operation.produces) > 1:
+        headers["Vary"] = "Accept"
+    return headers
+
+
+def _content_type(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type

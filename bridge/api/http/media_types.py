@@ -1,4 +1,4 @@
-"""The media types that requests and responses have."""
+"""The media types of requests and responses."""
 
 from typing import Final
 

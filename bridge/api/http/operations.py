@@ -6,17 +6,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bridge.api.http.content import Returned
+from bridge.api.http.media_types import JSON
 from bridge.api.http.request import ApiRequest
 from bridge.domain.access.principal import Scope
 
-Handler = Callable[[ApiRequest], Awaitable[BaseModel | None]]
+Handler = Callable[[ApiRequest], Awaitable[Returned]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one path.
 
-    `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is None for 204.
+    `body` and `query` are validated before the handler sees them; path parameters are UUIDs. `answer` is the model of
+    the JSON response, None where there is none. `produces` are the media types of the response. Where there are
+    several, the Accept header chooses, and the first is the default.
+
     `refusals` are the error statuses of this operation beyond those that every operation has. `scope` is the narrowest
     scope of a key that may call it; the owners of the ids in the path are checked before the handler is called.
 
@@ -40,6 +45,15 @@ class Operation:
     scope: Scope = Scope.OPERATOR
     versioned: bool = False
     bulk: bool = False
+    produces: tuple[str, ...] = (JSON,)
+
+    def __post_init__(self) -> None:
+        if self.changes and self.produces != (JSON,):
+            # The idempotency store keeps text, and a stream could fail after its change was committed.
+            raise ValueError(f"{self.name} changes something: it can produce JSON alone")
+        if self.versioned and len(self.produces) != 1:
+            # The ETag is the version alone: it would be the same for different bodies.
+            raise ValueError(f"{self.name} is versioned: it can produce one media type alone")
 
     @property
     def changes(self) -> bool:

@@ -70,7 +70,7 @@ class Problem(Exception):
             headers["WWW-Authenticate"] = 'Bearer realm="bridge"'
         if self.status == 503:
             headers["Retry-After"] = str(RETRY_AFTER_S)
-        return ApiResponse(self.status, orjson.dumps(body).decode(), PROBLEM, headers)
+        return ApiResponse(self.status, orjson.dumps(body), PROBLEM, headers)
 
 
 def of(error: BridgeError, in_query: bool = False, lines: Sequence[int] | None = None) -> Problem:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from bridge.api.http.media_types import JSON
 from bridge.domain.access.principal import Owner, Principal
 from bridge.domain.errors import Invalid
 from bridge.usecases.services import Services
@@ -14,8 +15,9 @@ from bridge.usecases.services import Services
 class ApiRequest:
     """One validated request: `ids` are the path's parameters, `body` and `query` the operation's models.
 
-    `expected` is the version that If-Match names, None without it. A handler appends to `afterwards` what has to happen
-    once its change is committed and this node knows the change.
+    `media_type` is the one of the operation's `produces` that the client likes best. `expected` is the version that
+    If-Match names, None without it. A handler appends to `afterwards` what has to happen once its change is
+    committed and this node knows the change.
     """
 
     services: Services
@@ -23,6 +25,7 @@ class ApiRequest:
     ids: Mapping[str, UUID]
     body: Any
     query: Any
+    media_type: str = JSON
     expected: int | None = None
     afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
 

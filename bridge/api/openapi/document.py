@@ -65,6 +65,7 @@ _REFUSALS: Final = {
 }
 _TEXT: Final = {"type": "string"}
 _HEADERS: Final = {
+    "Content-Disposition": {"description": "the name of the file, of a download", "schema": _TEXT},
     "ETag": {"description": "the version, for If-Match", "schema": _TEXT, "example": '"3"'},
     "Retry-After": {"description": "seconds", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"schema": _TEXT},
@@ -219,10 +220,13 @@ _TAG: Final = r'^(\*|(W/)?"[!#-~]*")$'
 
 def _responses(operation: Operation, refs: Any) -> Json:
     answer: Json = {"description": "Done"}
-    if operation.answer is not None:
-        answer["content"] = {media_types.JSON: {"schema": refs[(operation.answer, "serialization")]}}
-    headers = {REPLAYED} if operation.method == "POST" else set()
-    if operation.versioned and operation.answer is not None:
+    content = _content(operation, refs)
+    if content:
+        answer["content"] = content
+    headers: set[str] = {REPLAYED} if operation.method == "POST" else set()
+    if operation.produces != (media_types.JSON,):
+        headers.add("Content-Disposition")
+    if operation.versioned and content:
         headers.add("ETag")
     told = {operation.status: _with_headers(answer, headers)}
     if operation.versioned and not operation.changes:
@@ -231,6 +235,30 @@ def _responses(operation: Operation, refs: Any) -> Json:
     return {str(status): described for status, described in sorted(told.items())}
 
 
+def _content(operation: Operation, refs: Any) -> Json:
+    """The schema of each media type that an operation produces; empty where it has no body."""
+    content: Json = {}
+    for media_type in operation.produces:
+        match media_type:
+            case media_types.JSON if operation.answer is None:
+                continue
+            case media_types.JSON:
+                schema = refs[(operation.answer, "serialization")]
+            case media_types.CSV:
+                schema = {**_TEXT, "description": _CSV_ROWS}
+            case _ if media_type.startswith("text/"):
+                schema = _TEXT
+            case _:
+                schema = {**_TEXT, "format": "binary"}
+        content[media_type] = {"schema": schema}
+    return content
+
+
+_CSV_ROWS: Final = (
+    "All items of the filter, a line each under a line of field names (RFC 4180, UTF-8). Leave `limit` and `cursor` "
+    "out. Null is an empty cell. A cell that a spreadsheet would run as a formula has an apostrophe in front; plain "
+    "numbers, such as `+4930123456`, stay as they are."
+)
 _REFUSAL_HEADERS: Final = {
     401: frozenset({"WWW-Authenticate"}),
     429: frozenset({"Retry-After"}),

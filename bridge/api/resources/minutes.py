@@ -1,19 +1,23 @@
 """/v1/minutes: stays, open and closed."""
 
+from collections.abc import AsyncGenerator
 from typing import Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from bridge.api.http import paging
+from bridge.api.http import csv_rows, paging
+from bridge.api.http.content import Returned, Stream
+from bridge.api.http.media_types import CSV, JSON
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time, plain, rfc3339
 from bridge.domain import money
 from bridge.domain.access.principal import Owner, Scope
+from bridge.domain.errors import Invalid
 from bridge.domain.metering.records import Stay
-from bridge.usecases.metering.ports import StayFilter
+from bridge.usecases.metering.ports import Minutes, StayFilter
 
 
 class MinuteAnswer(Answer):
@@ -64,12 +68,12 @@ class MinutesQuery(Paged):
     state: Literal["open", "closed"] | None = None
 
 
-async def read_page(request: ApiRequest) -> BaseModel:
+async def read_page(request: ApiRequest) -> Returned:
     query: MinutesQuery = request.query
-    whose = request.principal.confined(Owner(query.account_id, query.sub_account_id))
+    owner = request.principal.confined(Owner(query.account_id, query.sub_account_id))
     wanted = StayFilter(
-        whose.account_id,
-        whose.sub_account_id,
+        owner.account_id,
+        owner.sub_account_id,
         query.room_id,
         query.conference_id,
         query.caller,
@@ -77,14 +81,30 @@ async def read_page(request: ApiRequest) -> BaseModel:
         query.joined_until,
         None if query.state is None else query.state == "open",
     )
-    found = await request.services.minutes.stays(wanted, query.limit + 1, paging.after_stay(query.cursor))
-    page, cursor = paging.cut(found, query.limit, lambda stay: f"{rfc3339(stay.joined_at)}|{stay.id}")
+    minutes = request.services.minutes
+    if request.media_type == CSV:
+        if paged := query.model_fields_set & Paged.model_fields.keys():
+            raise Invalid(min(paged), f"{CSV} has all rows: leave limit and cursor out")
+        return Stream(_csv(minutes, wanted), CSV, "minutes.csv")
+    stays = await minutes.stays(wanted, query.limit + 1, paging.after_stay(query.cursor))
+    page, cursor = paging.cut(stays, query.limit, lambda stay: f"{rfc3339(stay.joined_at)}|{stay.id}")
     return Page[MinuteAnswer](items=[MinuteAnswer.of(stay) for stay in page], next_cursor=cursor)
+
+
+async def _csv(minutes: Minutes, wanted: StayFilter) -> AsyncGenerator[bytes, None]:
+    """All stays of the filter. Each page is a look-up of its own, so that a slow client holds no transaction open."""
+    stays = await minutes.stays(wanted, paging.LIMIT_MAX)
+    # The header goes with the first page, so that a look-up that fails still becomes a problem document.
+    yield csv_rows.header(MinuteAnswer) + csv_rows.rows(map(MinuteAnswer.of, stays))
+    while len(stays) == paging.LIMIT_MAX:
+        stays = await minutes.stays(wanted, paging.LIMIT_MAX, (stays[-1].joined_at, stays[-1].id))
+        if stays:
+            yield csv_rows.rows(map(MinuteAnswer.of, stays))
 
 
 OPERATIONS: Final = (
     Operation(
         "list_minutes", "GET", "/v1/minutes", "List stays, open and closed, in order of joining", read_page,
-        Page[MinuteAnswer], query=MinutesQuery, scope=Scope.SUB_ACCOUNT,
+        Page[MinuteAnswer], query=MinutesQuery, scope=Scope.SUB_ACCOUNT, produces=(JSON, CSV),
     ),
 )  # fmt: skip

@@ -1,11 +1,17 @@
 """Each operation as it is meant to be used."""
 
+import csv
+import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from bridge.api.http import paging
+from bridge.api.resources import minutes
 from bridge.domain.metering.records import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
 from bridge.usecases.conference.ports import LiveConference, LiveParticipant
 from bridge.usecases.provisioning import provision
@@ -150,6 +156,35 @@ async def test_minutes_and_every_filter(api: Api, sub_account: Any, world: World
     }
     assert (over["user_id"], over["currency"], over["left_reason"]) == ("1001", "EUR", "hung_up")
     assert (everything[0]["amount"], everything[0]["billed_seconds"]) == (None, None)
+
+
+async def test_minutes_as_csv_are_those_of_json(
+    api: Api, sub_account: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "LIMIT_MAX", 2)
+    stays = [
+        closed(stay_of(sub_account, "node1-1.0"), 61 * SECOND),
+        replace(stay_of(sub_account, "node1-1.1", NOVEMBER, "b-1"), caller="+4930123456"),
+        replace(stay_of(sub_account, "node1-1.2", NOVEMBER, "b-2"), caller="+1+2"),
+        closed(stay_of(sub_account, "node1-1.3", NOVEMBER, "b-3"), SECOND),
+    ]
+    for stay in stays:
+        await world.keep(stay)
+    for query in ({}, {"state": "closed"}, {"caller": "123"}):
+        answer = await api("GET", "/v1/minutes", headers={"Accept": "text/csv"}, params=query)
+        assert (answer.status, answer.headers["Content-Disposition"]) == (200, 'attachment; filename="minutes.csv"')
+        [names, *lines] = csv.reader(io.StringIO(answer.body, newline=""))
+        for line, stay in zip(lines, await api.all("/v1/minutes", **query), strict=True):
+            stay["caller"] = stay["caller"].replace("+1+2", "'+1+2")
+            assert line == ["" if stay[name] is None else str(stay[name]) for name in names]
+        assert names == list(minutes.MinuteAnswer.model_fields)
+    everything = await api("GET", "/v1/minutes", headers={"Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(everything.body, newline="")))
+    assert {row["caller"] for row in rows} >= {"+4930123456", "'+1+2"}
+    for paged in ("limit", "cursor"):
+        given = {"headers": {"Accept": "text/csv"}, "params": {paged: "1"}}
+        problem = await api.refused(422, "GET", "/v1/minutes", **given)
+        assert problem["errors"][0]["pointer"] == paged
 
 
 async def test_the_bill_adds_up_at_every_level(api: Api, sub_account: Any, world: World) -> None:
