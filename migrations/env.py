@@ -5,9 +5,9 @@ import re
 from alembic import context
 from sqlalchemy.sql.schema import SchemaItem
 
-from bridge.storage.postgres import tables
+from bridge.storage.postgres.tables import schema
 
-_MONTH = re.compile(rf"({'|'.join(table.name for table in tables.LEDGER)})_\d{{4}}_\d{{2}}")
+_MONTH = re.compile(rf"({'|'.join(table.name for table in schema.LEDGER)})_\d{{4}}_\d{{2}}")
 
 
 def is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, counterpart: SchemaItem | None) -> bool:
@@ -17,7 +17,7 @@ def is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, coun
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=tables.metadata,
+    target_metadata=schema.metadata,
     include_object=is_ours,
     compare_type=True,
     compare_server_default=True,

@@ -1,4 +1,4 @@
-"""The tables, as bridge/storage/tables.py has them."""
+"""Create the first tables. bridge/storage/postgres/tables shows the schema as it is now."""
 
 from collections.abc import Sequence
 

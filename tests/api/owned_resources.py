@@ -9,21 +9,19 @@ from sqlalchemy import Table, insert
 from bridge.domain.access import api_key
 from bridge.domain.admission.refusal import Refusal
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import (
+from bridge.storage.postgres.tables.access import api_keys, audit_log
+from bridge.storage.postgres.tables.admission import admission_attempts
+from bridge.storage.postgres.tables.metering import open_stays
+from bridge.storage.postgres.tables.provisioning import (
     access_numbers,
     accounts,
-    admission_attempts,
-    api_keys,
-    audit_log,
     known_callers,
-    open_stays,
     passcodes,
     project_codes,
     rooms,
     sub_accounts,
-    webhook_deliveries,
-    webhooks,
 )
+from bridge.storage.postgres.tables.webhooks import webhook_deliveries, webhooks
 from tests.api.conftest import KEYS
 
 NOW: Final = datetime(2026, 11, 20, 10, tzinfo=UTC)

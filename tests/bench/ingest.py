@@ -37,7 +37,7 @@ from bridge.storage import keys
 from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import minute_records
+from bridge.storage.postgres.tables.metering import minute_records
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
 from bridge.usecases.provisioning import provision

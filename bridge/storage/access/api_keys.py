@@ -14,7 +14,8 @@ from bridge.domain.provisioning.tenants import State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import accounts, api_keys, sub_accounts
+from bridge.storage.postgres.tables.access import api_keys
+from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
 from bridge.usecases.access.ports import NewApiKey
 
 _USED_AGAIN: Final = timedelta(minutes=1)

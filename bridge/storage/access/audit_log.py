@@ -14,7 +14,7 @@ from bridge.domain.access.principal import CLI, Owner, Principal
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import audit_log
+from bridge.storage.postgres.tables.access import audit_log
 from bridge.usecases.access.ports import AuditEntry, AuditFilter
 
 

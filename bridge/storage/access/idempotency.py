@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from bridge.domain.errors import BridgeError, Conflict
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import idempotency_keys
+from bridge.storage.postgres.tables.access import idempotency_keys
 from bridge.usecases.access.ports import RequestInProgress, StoredResponse
 from bridge.usecases.provisioning.ports import Keys
 

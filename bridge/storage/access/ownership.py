@@ -9,18 +9,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from bridge.domain.access.principal import Owner
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import (
+from bridge.storage.postgres.tables.access import api_keys
+from bridge.storage.postgres.tables.provisioning import (
     access_numbers,
     accounts,
-    api_keys,
     known_callers,
     passcodes,
     project_codes,
     rooms,
     sub_accounts,
-    webhook_deliveries,
-    webhooks,
 )
+from bridge.storage.postgres.tables.webhooks import webhook_deliveries, webhooks
 
 _NONE: Final = null()
 _LOOK_UPS: Final[Mapping[str, Select[Any]]] = {

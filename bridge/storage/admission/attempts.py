@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import admission_attempts
+from bridge.storage.postgres.tables.admission import admission_attempts
 from bridge.usecases.admission.ports import RefusedEntryFilter
 
 DELETED_AT_ONCE: Final = 10_000

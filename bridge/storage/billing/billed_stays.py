@@ -9,7 +9,9 @@ from bridge.domain.billing.statement import BilledStay
 from bridge.domain.period import Period
 from bridge.storage.postgres import current_records
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import charges, minute_records, open_stays, rooms
+from bridge.storage.postgres.tables.billing import charges
+from bridge.storage.postgres.tables.metering import minute_records, open_stays
+from bridge.storage.postgres.tables.provisioning import rooms
 from bridge.usecases.billing.ports import BilledPeriod
 
 _RECORD = minute_records.c

@@ -16,7 +16,9 @@ from bridge.domain.billing.rating import TariffVersion
 from bridge.domain.metering.records import Evidence, Reason
 from bridge.storage.postgres import bulk, current_records, locks
 from bridge.storage.postgres.bulk import Row
-from bridge.storage.postgres.tables import accounts, charges, minute_records, sub_accounts, tariff_versions
+from bridge.storage.postgres.tables.billing import charges, tariff_versions
+from bridge.storage.postgres.tables.metering import minute_records
+from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
 
 _CHARGES: Final = UUID("a2c1f0d4-3b58-5f7a-8f7e-5d1c9be0a6f3")
 CHUNK: Final = 5000

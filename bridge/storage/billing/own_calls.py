@@ -10,7 +10,8 @@ from sqlalchemy.engine import RowMapping
 from bridge.domain.billing.carrier_call import OwnCall
 from bridge.domain.metering.records import microseconds
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import TIME, calls, open_calls
+from bridge.storage.postgres.tables.columns import TIME
+from bridge.storage.postgres.tables.metering import calls, open_calls
 
 _TOLD: Final = (
     *("id", "node", "uniqueid", "caller", "access_number", "sip_call_id"),

@@ -14,7 +14,7 @@ from bridge.storage.billing import charging
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
-from bridge.storage.postgres.tables import charges, tariff_versions
+from bridge.storage.postgres.tables.billing import charges, tariff_versions
 from bridge.storage.provisioning import accounts
 
 

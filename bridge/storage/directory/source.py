@@ -18,7 +18,7 @@ from bridge.storage.directory.file import TABLES, Mark
 from bridge.storage.directory.rows import Found
 from bridge.storage.directory.uses import Use
 from bridge.storage.postgres import locks
-from bridge.storage.postgres.tables import passcode_uses
+from bridge.storage.postgres.tables.admission import passcode_uses
 
 CHANNEL: Final = "bridge_directory"
 MOST_CHANGES: Final = 20_000

@@ -35,7 +35,14 @@ from bridge.storage.postgres import bulk
 from bridge.storage.postgres.bulk import Row
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.errors import CHECK_VIOLATION, sqlstate
-from bridge.storage.postgres.tables import calls, incidents, journal_positions, minute_records, open_calls, open_stays
+from bridge.storage.postgres.tables.metering import (
+    calls,
+    incidents,
+    journal_positions,
+    minute_records,
+    open_calls,
+    open_stays,
+)
 from bridge.usecases.metering.ports import Position, Resumption
 
 log = structlog.get_logger()

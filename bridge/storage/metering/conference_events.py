@@ -20,7 +20,7 @@ from bridge.domain.webhooks.event import ROOM_KINDS, Conference, Event, EventKin
 from bridge.storage.metering import minutes
 from bridge.storage.postgres import current_records
 from bridge.storage.postgres.bulk import Row
-from bridge.storage.postgres.tables import minute_records, open_stays
+from bridge.storage.postgres.tables.metering import minute_records, open_stays
 from bridge.storage.webhooks import outbox
 
 _EVENTS: Final = UUID("3f0b8f5a-6d3e-5b0a-9a3c-5d7c61c0b9e4")

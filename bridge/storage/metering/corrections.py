@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.storage.billing import charging
 from bridge.storage.postgres import bulk, locks
 from bridge.storage.postgres.bulk import Row
-from bridge.storage.postgres.tables import charges, minute_records
+from bridge.storage.postgres.tables.billing import charges
+from bridge.storage.postgres.tables.metering import minute_records
 
 _CORRECTIONS: Final = UUID("5a3d9a52-3c07-5b0c-9d5e-0f8f4a0e6c21")
 _OWN: Final = ("id", "corrects")

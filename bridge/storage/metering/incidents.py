@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import incidents
+from bridge.storage.postgres.tables.metering import incidents
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ from bridge.domain.metering.records import Stay
 from bridge.domain.period import SECOND_US
 from bridge.storage.postgres import current_records
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import charges, known_callers, minute_records, open_stays, sub_accounts
+from bridge.storage.postgres.tables.billing import charges
+from bridge.storage.postgres.tables.metering import minute_records, open_stays
+from bridge.storage.postgres.tables.provisioning import known_callers, sub_accounts
 from bridge.usecases.metering.ports import StayFilter
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import open_stays
+from bridge.storage.postgres.tables.metering import open_stays
 
 
 class PostgresPresentParticipants:

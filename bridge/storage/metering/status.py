@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.storage.postgres.tables import incidents, journal_positions
+from bridge.storage.postgres.tables.metering import incidents, journal_positions
 from bridge.usecases.metering.ports import Position
 
 

@@ -16,7 +16,8 @@ from bridge.storage.metering import commit, corrections
 from bridge.storage.postgres import bulk, current_records, locks
 from bridge.storage.postgres.bulk import Row
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import incidents, minute_records, sub_accounts
+from bridge.storage.postgres.tables.metering import incidents, minute_records
+from bridge.storage.postgres.tables.provisioning import sub_accounts
 
 _OWNED = and_(
     sub_accounts.c.id == minute_records.c.sub_account_id, sub_accounts.c.account_id == minute_records.c.account_id

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, not_, select
 
 from bridge.domain.metering.records import Reason
-from bridge.storage.postgres.tables import charges, minute_records
+from bridge.storage.postgres.tables.billing import charges
+from bridge.storage.postgres.tables.metering import minute_records
 
 _later = minute_records.alias("later")
 

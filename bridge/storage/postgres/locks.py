@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.storage.postgres.tables import SHARED
+from bridge.storage.postgres.tables.provisioning import SHARED
 
 MIGRATION: Final = 0x627269646701
 NODE: Final = 0x627269646703

@@ -14,19 +14,11 @@ from bridge.domain.provisioning.tenants import Account, Space, State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import (
-    access_numbers,
-    accounts,
-    api_keys,
-    charges,
-    minute_records,
-    open_stays,
-    passcodes,
-    project_codes,
-    sub_accounts,
-    tariff_versions,
-    webhooks,
-)
+from bridge.storage.postgres.tables.access import api_keys
+from bridge.storage.postgres.tables.billing import charges, tariff_versions
+from bridge.storage.postgres.tables.metering import minute_records, open_stays
+from bridge.storage.postgres.tables.provisioning import access_numbers, accounts, passcodes, project_codes, sub_accounts
+from bridge.storage.postgres.tables.webhooks import webhooks
 from bridge.storage.provisioning import code_space
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import NOTHING, Changes, Place

@@ -14,7 +14,8 @@ from bridge.domain.provisioning import passcode
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Passcode, Space
 from bridge.storage.postgres import bulk, locks
-from bridge.storage.postgres.tables import SHARED, accounts, audit_log, passcodes, rooms
+from bridge.storage.postgres.tables.access import audit_log
+from bridge.storage.postgres.tables.provisioning import SHARED, accounts, passcodes, rooms
 from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode
 
 LENGTHS: Final = "(SELECT jsonb_object_agg(length, live) FROM passcode_lengths WHERE space = {})"

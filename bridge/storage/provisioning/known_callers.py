@@ -15,7 +15,7 @@ from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import known_callers, rooms, sub_accounts
+from bridge.storage.postgres.tables.provisioning import known_callers, rooms, sub_accounts
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, Place
 

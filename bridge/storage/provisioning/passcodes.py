@@ -14,7 +14,7 @@ from bridge.domain.provisioning.tenants import Passcode, Space
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import SHARED, passcodes, rooms
+from bridge.storage.postgres.tables.provisioning import SHARED, passcodes, rooms
 from bridge.storage.provisioning import code_space as codes
 from bridge.storage.provisioning import events
 from bridge.storage.provisioning.repository import Repository

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import text
 
 from bridge.storage.postgres import locks
-from bridge.storage.postgres.tables import SHARED
+from bridge.storage.postgres.tables.provisioning import SHARED
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import RenewedCode, StaleCode
 

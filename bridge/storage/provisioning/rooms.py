@@ -16,7 +16,7 @@ from bridge.domain.provisioning.tenants import Passcode, Room, State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import passcodes, rooms, sub_accounts
+from bridge.storage.postgres.tables.provisioning import passcodes, rooms, sub_accounts
 from bridge.storage.provisioning import code_space, events
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewCode, Place

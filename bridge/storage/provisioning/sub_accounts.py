@@ -16,12 +16,10 @@ from bridge.storage.access import audit_log as audit
 from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import later, page
-from bridge.storage.postgres.tables import (
-    api_keys,
-    audit_log,
+from bridge.storage.postgres.tables.access import api_keys, audit_log
+from bridge.storage.postgres.tables.metering import minute_records, open_stays
+from bridge.storage.postgres.tables.provisioning import (
     known_callers,
-    minute_records,
-    open_stays,
     passcodes,
     project_codes,
     rooms,

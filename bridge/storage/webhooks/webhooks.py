@@ -16,7 +16,8 @@ from bridge.storage.access import audit_log
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
-from bridge.storage.postgres.tables import accounts, webhook_deliveries, webhooks
+from bridge.storage.postgres.tables.provisioning import accounts
+from bridge.storage.postgres.tables.webhooks import webhook_deliveries, webhooks
 from bridge.usecases.webhooks.ports import WebhookChanges
 
 _HOOK: Final = webhooks.c

@@ -22,7 +22,7 @@ from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.errors import BridgeError, Conflict, Forbidden, Invalid, InvalidRows, Stale, TooMany, Unavailable
 from bridge.storage.access import audit_log
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import idempotency_keys
+from bridge.storage.postgres.tables.access import idempotency_keys
 from tests.api.conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
 
 Step = Callable[[ApiRequest], Awaitable[object]]

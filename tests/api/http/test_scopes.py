@@ -22,7 +22,7 @@ from bridge.domain.access.principal import Scope
 from bridge.domain.admission.grant import RoomOwner
 from bridge.sandbox.postgres import Postgres
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import accounts
+from bridge.storage.postgres.tables.provisioning import accounts
 from bridge.usecases.access.ports import OWNED
 from bridge.usecases.conference.ports import LiveConference
 from tests.api.conftest import (

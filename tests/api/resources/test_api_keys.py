@@ -10,7 +10,8 @@ from sqlalchemy import select, update
 from bridge.domain.access import api_key
 from bridge.domain.admission.grant import RoomOwner
 from bridge.storage.access.api_keys import PostgresApiKeys
-from bridge.storage.postgres.tables import accounts, api_keys, sub_accounts
+from bridge.storage.postgres.tables.access import api_keys
+from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
 from bridge.usecases.conference.ports import LiveConference
 from tests.api.conftest import NOBODY, Api, Directory, LiveRooms, World, rfc3339
 

@@ -21,7 +21,8 @@ from bridge.storage.admission.blocks import AuditedBlocks
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.storage.metering.present_participants import PostgresPresentParticipants
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import audit_log, open_stays
+from bridge.storage.postgres.tables.access import audit_log
+from bridge.storage.postgres.tables.metering import open_stays
 from bridge.usecases.admission import guard_entry, keep_throttles
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.keep_throttles import LockoutReports

@@ -1,4 +1,4 @@
-"""The schema: up, down and up again; what is in the database is what tables.py says."""
+"""The schema: up, down and up again; the database has what bridge.storage.postgres.tables says."""
 
 import asyncio
 

@@ -19,7 +19,7 @@ from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Account, Passcode, Space, SubAccount
 from bridge.storage import keys
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables import SHARED
+from bridge.storage.postgres.tables.provisioning import SHARED
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.provisioning import provision, provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode

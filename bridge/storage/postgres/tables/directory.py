@@ -1,0 +1,29 @@
+"""Tables that local directories follow: which changes there were, in order of commit."""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, LargeBinary, SmallInteger, Table, Text, Uuid, func
+
+from bridge.storage.postgres.tables import columns
+
+# One row. `number` is that of the last change; `database_id` tells this database from any other.
+directory_state: Final = Table(
+    "directory_state",
+    columns.metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("database_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    columns.count("number"),
+    CheckConstraint("id = 1", "id"),
+)
+
+# Numbers are gapless and in order of commit. A row of a kind changed: a code (`key` is its digest), a room, sub_account
+# or account (the id's 16 bytes), a number or a known caller (the number); or, with both null, so much that everything
+# has to be read again.
+directory_changes: Final = Table(
+    "directory_changes",
+    columns.metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text),
+    Column("key", LargeBinary),
+    Column("changed_at", columns.TIME, nullable=False, server_default=func.now()),
+)

@@ -1,0 +1,214 @@
+"""Tables of provisioning: accounts and what belongs to them. Each tenant's row bears the id of its account."""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from bridge.storage.postgres.tables import columns
+
+SHARED: Final = UUID(int=0)
+"""The space of the codes that can be dialled on shared numbers. An account with a space of its own has its id there."""
+
+accounts: Final = Table(
+    "accounts",
+    columns.metadata,
+    columns.primary_id(),
+    columns.text("name"),
+    columns.text("currency"),
+    columns.text("time_zone"),
+    Column("state", Text, nullable=False, server_default="active"),
+    columns.created_at(),
+    Column("code_space", Text, nullable=False, server_default="shared"),
+    Column("max_callers", Integer),
+    columns.labels(),
+    *columns.version(),
+    CheckConstraint("state IN ('active', 'suspended', 'closed')", "state"),
+    CheckConstraint("code_space IN ('shared', 'own')", "code_space"),
+    CheckConstraint("max_callers > 0", "max_callers"),
+    Index(None, "created_at", "id"),
+)
+
+sub_accounts: Final = Table(
+    "sub_accounts",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    columns.text("user_id"),
+    columns.text("name"),
+    columns.text("kind"),
+    Column("state", Text, nullable=False, server_default="active"),
+    columns.created_at(),
+    columns.text_or_empty("cost_centre"),
+    Column("max_callers", Integer),
+    columns.flag("trust_callers"),
+    columns.labels(),
+    *columns.version(),
+    CheckConstraint("state IN ('active', 'suspended', 'closed')", "state"),
+    CheckConstraint("max_callers > 0", "max_callers"),
+    UniqueConstraint("account_id", "user_id"),
+    UniqueConstraint("account_id", "id"),
+    Index(None, "account_id", "created_at", "id"),
+    Index(None, "account_id", "state", "created_at", "id"),
+    Index(None, "account_id", "kind", "created_at", "id"),
+    Index(None, "account_id", "kind", "state", "created_at", "id"),
+)
+
+# `labels` of sub-accounts a row each, in the order they are listed in: kept by triggers.
+sub_account_labels: Final = Table(
+    "sub_account_labels",
+    columns.metadata,
+    Column("sub_account_id", Uuid, ForeignKey("sub_accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    columns.text("value"),
+    Column("account_id", Uuid, nullable=False),
+    columns.time("created_at"),
+    Index("sub_account_labels_listed_idx", "account_id", "key", "value", "created_at", "sub_account_id"),
+)
+
+rooms: Final = Table(
+    "rooms",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, nullable=False),
+    Column("sub_account_id", Uuid, nullable=False),
+    columns.text("name"),
+    columns.created_at(),
+    Column("state", Text, nullable=False, server_default="active"),
+    Column("max_participants", Integer),
+    *columns.version(),
+    CheckConstraint("state IN ('active', 'closed')", "state"),
+    CheckConstraint("max_participants > 0", "max_participants"),
+    ForeignKeyConstraint(["account_id", "sub_account_id"], ["sub_accounts.account_id", "sub_accounts.id"]),
+    UniqueConstraint("account_id", "id"),
+    Index(None, "sub_account_id", "created_at", "id"),
+)
+
+passcodes: Final = Table(
+    "passcodes",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, nullable=False),
+    Column("room_id", Uuid, nullable=False),
+    columns.text("role"),
+    Column("state", Text, nullable=False, server_default="live"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("length", SmallInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    columns.created_at(),
+    columns.time("revoked_at", nullable=True),
+    # The set of codes in which this one is prefix-free: SHARED, or the account's own.
+    Column("space", Uuid, nullable=False, server_default=str(SHARED)),
+    # Which key `digest` was made under; empty: a key from before there were names for them.
+    columns.text_or_empty("key_id"),
+    columns.text_or_empty("label"),
+    columns.flag("chosen"),
+    columns.time("valid_from", nullable=True),
+    columns.time("valid_until", nullable=True),
+    Column("max_uses", Integer),
+    Column("uses", BigInteger, nullable=False, server_default="0"),
+    Column("pin_digest", LargeBinary),
+    Column("pin_sealed", LargeBinary),
+    Column("replaces", Uuid),
+    *columns.version(),
+    CheckConstraint("uses >= 0", "uses"),
+    CheckConstraint("max_uses > 0", "max_uses"),
+    CheckConstraint("(pin_digest IS NULL) = (pin_sealed IS NULL)", "pin"),
+    Index(None, "key_id", "id", postgresql_where=text("state = 'live'")),
+    ForeignKeyConstraint(["account_id", "room_id"], ["rooms.account_id", "rooms.id"]),
+    CheckConstraint("state IN ('live', 'revoked')", "state"),
+    CheckConstraint("length BETWEEN 1 AND 16", "length"),
+    CheckConstraint("octet_length(digest) = 32", "digest"),
+    Index("passcodes_live_digest_key", "digest", unique=True, postgresql_where=text("state = 'live'")),
+    Index(None, "room_id", "created_at", "id"),
+    Index(None, "room_id", "state", "created_at", "id"),
+    Index(None, "room_id", "role", "created_at", "id"),
+)
+
+# How many live passcodes of a space have a length: kept by triggers of `passcodes`, under `locks.writing_codes`. A row
+# stays when its last code goes: lengths of new codes never shrink.
+passcode_lengths: Final = Table(
+    "passcode_lengths",
+    columns.metadata,
+    Column("space", Uuid, primary_key=True),
+    Column("length", SmallInteger, primary_key=True, autoincrement=False),
+    columns.count("live"),
+)
+
+# Rows are never overwritten in what a record was named by: another name is another row. `removed_at` ends one.
+known_callers: Final = Table(
+    "known_callers",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, nullable=False),
+    Column("sub_account_id", Uuid, nullable=False),
+    Column("room_id", Uuid, nullable=False),
+    columns.text("number"),
+    columns.text("name"),
+    columns.flag("skips_code"),
+    columns.created_at(),
+    columns.time("removed_at", nullable=True),
+    *columns.version(),
+    ForeignKeyConstraint(["account_id", "sub_account_id"], ["sub_accounts.account_id", "sub_accounts.id"]),
+    ForeignKeyConstraint(["account_id", "room_id"], ["rooms.account_id", "rooms.id"]),
+    Index(
+        "known_callers_known_number_key",
+        "sub_account_id",
+        "number",
+        unique=True,
+        postgresql_where=text("removed_at IS NULL"),
+    ),
+    Index(None, "number"),
+    Index(None, "sub_account_id", "created_at", "id"),
+)
+
+# sub_account_id is null for a code that all sub-accounts of the account may use.
+project_codes: Final = Table(
+    "project_codes",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), nullable=False),
+    Column("sub_account_id", Uuid),
+    columns.text("code"),
+    columns.text("name"),
+    Column("state", Text, nullable=False, server_default="active"),
+    columns.created_at(),
+    *columns.version(),
+    ForeignKeyConstraint(["account_id", "sub_account_id"], ["sub_accounts.account_id", "sub_accounts.id"]),
+    UniqueConstraint("account_id", "sub_account_id", "code", postgresql_nulls_not_distinct=True),
+    CheckConstraint("state IN ('active', 'closed')", "state"),
+    Index(None, "account_id", "created_at", "id"),
+    Index(None, "created_at", "id"),
+    Index(None, "sub_account_id", "created_at", "id"),
+    Index(None, "account_id", "sub_account_id", "created_at", "id"),
+)
+
+# account_id is null for a number that all accounts share.
+access_numbers: Final = Table(
+    "access_numbers",
+    columns.metadata,
+    columns.primary_id(),
+    Column("account_id", Uuid, ForeignKey("accounts.id"), index=True),
+    Column("number", Text, nullable=False, unique=True),
+    columns.text("kind"),
+    columns.created_at(),
+    Column("language", Text, nullable=False, server_default="en"),
+    columns.text_or_empty("greeting"),
+    *columns.version(),
+    Index(None, "created_at", "id"),
+)
