@@ -1,22 +1,23 @@
 """Connections that are made again whenever they are lost, and what is known of them meanwhile."""
 
 import asyncio
-import itertools
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from bridge import telemetry
+from bridge.domain import retry
 from bridge.domain.errors import Unavailable
 
 log = structlog.get_logger()
 
 SETTLED_S: Final = 10.0
 """A connection that lived so long is worth a quick retry again."""
-DELAYS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+FIRST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 2.0
 
 
 class Connection:
@@ -37,7 +38,7 @@ class Connection:
 
     async def keep(self) -> None:
         """Serve, and serve again, for ever. Only Unavailable is taken for a reason to try again."""
-        delays = _delays()
+        delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
         while True:
             began = time.monotonic()
             try:
@@ -51,14 +52,8 @@ class Connection:
             telemetry.CONNECTED.labels(what=self._name).set(0)
             telemetry.RECONNECTS.labels(what=self._name).inc()
             if time.monotonic() - began > SETTLED_S:
-                delays = _delays()
+                delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
             await asyncio.sleep(next(delays))
-
-
-def _delays() -> Iterator[float]:
-    """Seconds before each further try: growing, then steady, never in step with others."""
-    for delay in itertools.chain(DELAYS_S, itertools.repeat(DELAYS_S[-1])):
-        yield delay * random.uniform(0.8, 1.2)  # noqa: S311  # nobody gains by guessing it
 
 
 def _first(error: BaseException) -> BaseException:

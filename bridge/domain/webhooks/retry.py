@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from bridge.domain import retry
+
 FIRST_S: Final = 5.0
 LONGEST_S: Final = 6 * 3600.0
-JITTER: Final = 0.2
 PATIENCE: Final = timedelta(days=3)
 """So long after its event a delivery that was not received fails for good, at its next attempt."""
 GONE: Final = 410
@@ -39,8 +40,7 @@ def again_s(attempts: int, age: timedelta, reply: Reply, spread: float) -> float
     """
     if age >= PATIENCE:
         return None
-    wait = min(LONGEST_S, FIRST_S * 2.0 ** min(attempts - 1, 20))
-    wait *= 1 - JITTER + 2 * JITTER * spread
+    wait = retry.delay(attempts, FIRST_S, LONGEST_S, spread)
     if reply.status in _THROTTLING and reply.retry_after_s is not None:
         wait = max(wait, min(reply.retry_after_s, LONGEST_S))
     # The last attempt is at the end of its time, rather than up to LONGEST_S before.

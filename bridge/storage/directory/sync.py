@@ -1,6 +1,7 @@
 """How the local directory is kept fresh: what Postgres says, by its news, or all of it; and what it is told of uses."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeVar
 import lmdb
 import structlog
 
+from bridge.domain import retry
 from bridge.domain.errors import Unavailable
 from bridge.storage.directory import node_claim, source
 from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
@@ -26,7 +28,8 @@ GATHER_S: Final = 0.02
 PACE_S: Final = 0.01
 LAG_S: Final = PING_S + 2.0
 PRUNE_S: Final = 3600.0
-RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+FIRST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 2.0
 ONLY_NUMBERS: Final = -1
 Result = TypeVar("Result")
 
@@ -96,7 +99,7 @@ class FollowingDirectory:
     # --- Keeping it fresh -----------------------------------------------------------------------------------------
     async def run(self) -> None:
         """Follow Postgres for ever, whatever happens to it."""
-        tries = 0
+        delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
         while True:
             before = self._fresh_at
             try:
@@ -106,8 +109,9 @@ class FollowingDirectory:
                 if str(error) != self._trouble:
                     log.warning("directory_stale", error=str(error), mend="serving what is known; retrying")
                 self._trouble = str(error)
-            tries = 0 if self._fresh_at != before else tries + 1
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+            if self._fresh_at != before:
+                delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
+            await asyncio.sleep(next(delays))
 
     async def catch_up(self) -> None:
         """Apply all that was committed before this call, now. If Postgres is lost meanwhile, `run` does it later."""

@@ -1,18 +1,21 @@
 """Journal → ledger: fold lines as they come, commit what they change together with the place they stand at."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from bridge.domain import retry
 from bridge.domain.errors import Unavailable
 from bridge.domain.metering import journal_line
 from bridge.domain.metering.fold import Fold
 from bridge.domain.metering.records import Change, Incident
 from bridge.usecases.metering.ports import Batch, Journal, Ledger, Position, Resumption
 
-RETRY_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
+FIRST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 2.0
 UNREADABLE: Final = frozenset({"garbage_line", "torn_line"})
 IDLE_COMMIT_S: Final = 5.0
 """The position is committed so often even when nothing changed."""
@@ -84,14 +87,13 @@ def _placed(change: Change, offset: int, batch: Batch) -> Change:
 
 
 async def _resume(ledger: Ledger, node: str, on_unavailable: Callable[[Unavailable], None]) -> Resumption:
-    tries = 0
+    delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
     while True:
         try:
             return await ledger.resume(node)
         except Unavailable as error:
             on_unavailable(error)
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-            tries += 1
+            await asyncio.sleep(next(delays))
 
 
 async def _commit(
@@ -103,11 +105,10 @@ async def _commit(
     changes: Sequence[Change],
     on_unavailable: Callable[[Unavailable], None],
 ) -> None:
-    tries = 0
+    delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
     while True:
         try:
             return await ledger.commit(node, before, after, fold.switch_state, changes)
         except Unavailable as error:
             on_unavailable(error)
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-            tries += 1
+            await asyncio.sleep(next(delays))

@@ -5,8 +5,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.domain.retry import JITTER
 from bridge.domain.webhooks import retry
-from bridge.domain.webhooks.retry import JITTER, LONGEST_S, PATIENCE, Reply
+from bridge.domain.webhooks.retry import LONGEST_S, PATIENCE, Reply
 
 REFUSED = Reply(500, "answer 500")
 SECOND = timedelta(seconds=1)
