@@ -4,7 +4,6 @@ It also queues refused entries until Postgres takes them; they have no digits.
 """
 
 import asyncio
-import contextlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,15 +19,17 @@ import structlog
 
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.domain.admission.throttle import Throttle, ThrottleKey, ThrottleKind
-from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import microseconds
+from bridge.storage import lmdb_file
+from bridge.storage.lmdb_file import Layout, LmdbFile
 from bridge.usecases.admission.ports import Remembered
 
 log = structlog.get_logger()
 
 FORMAT: Final = b"1"
-MAP_BYTES: Final = 256 << 20
-"""The most the file can grow to: all that is kept here is bounded, and fits several times."""
+LAYOUT: Final = Layout(map_bytes=256 << 20, tables=("throttles", "regulars", "attempts"))
+"""Everything that is kept here is bounded, and fits into 256 MiB several times."""
+_FORMAT_KEY: Final = b"format"
 QUEUED: Final = 100_000
 """So many attempts wait for Postgres; the oldest of more are dropped."""
 _THROTTLE: Final = struct.Struct(">dddI")
@@ -45,7 +46,7 @@ class ThrottleFile:
         self._path = state_dir / "throttle.lmdb"
         self._queued = queued
         self._worker = ThreadPoolExecutor(1, "throttle")
-        self._env: lmdb.Environment | None = None
+        self._file: LmdbFile | None = None
 
     async def load(self) -> Remembered:
         return await self._on_worker(self._load)
@@ -70,26 +71,26 @@ class ThrottleFile:
         self._worker.shutdown()
 
     # --- In the thread --------------------------------------------------------------------------------------------
-    def _open(self) -> lmdb.Environment:
-        if self._env is None:
-            self._env = _opened(self._path) or _created(self._path)
-        return self._env
+    def _open(self) -> LmdbFile:
+        if self._file is None:
+            self._file = _opened(self._path)
+        return self._file
 
     def _close(self) -> None:
-        if self._env is not None:
-            self._env.close()
-            self._env = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _load(self) -> Remembered:
-        env = self._open()
-        with env.begin() as reading:
+        file = self._open()
+        with file.begin() as reading:
             throttles = {
                 _key(name): Throttle(*_THROTTLE.unpack(value))
-                for name, value in reading.cursor(env.open_db(b"throttles", reading, create=False))
+                for name, value in reading.cursor(file.tables["throttles"])
             }
             recent_callers = {
                 bytes(number).decode(): _REGULAR.unpack(value)[0]
-                for number, value in reading.cursor(env.open_db(b"regulars", reading, create=False))
+                for number, value in reading.cursor(file.tables["regulars"])
             }
         return Remembered(throttles, recent_callers)
 
@@ -99,15 +100,15 @@ class ThrottleFile:
         recent_callers: Mapping[str, float | None],
         attempts: Sequence[RefusedEntry],
     ) -> int:
-        env = self._open()
-        with env.begin(write=True) as writing:
-            store = env.open_db(b"throttles", writing)
+        file = self._open()
+        with file.begin(write=True) as writing:
+            store = file.tables["throttles"]
             for key, throttle in throttles.items():
                 _put(writing, store, _name(key), None if throttle is None else _packed(throttle))
-            store = env.open_db(b"regulars", writing)
+            store = file.tables["regulars"]
             for number, at in recent_callers.items():
                 _put(writing, store, number.encode(), None if at is None else _REGULAR.pack(at))
-            queue = env.open_db(b"attempts", writing)
+            queue = file.tables["attempts"]
             for attempt in attempts:
                 writing.put(_place(attempt), _told(attempt), db=queue)
             dropped = max(0, writing.stat(queue)["entries"] - self._queued)
@@ -118,56 +119,33 @@ class ThrottleFile:
         return dropped
 
     def _read_queue(self, limit: int) -> Sequence[RefusedEntry]:
-        env = self._open()
-        with env.begin() as reading:
-            cursor = reading.cursor(env.open_db(b"attempts", reading, create=False))
+        file = self._open()
+        with file.begin() as reading:
+            cursor = reading.cursor(file.tables["attempts"])
             return [_attempt(value) for _, (_, value) in zip(range(limit), cursor, strict=False)]
 
     def _dequeue(self, places: Sequence[bytes]) -> None:
-        env = self._open()
-        with env.begin(write=True) as writing:
-            queue = env.open_db(b"attempts", writing)
+        file = self._open()
+        with file.begin(write=True) as writing:
+            queue = file.tables["attempts"]
             for place in places:
                 writing.delete(place, db=queue)
 
     async def _on_worker(self, work: Callable[..., Result], *given: Any) -> Result:
-        try:
+        with lmdb_file.translated(self._path):
             return await asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
-        except (lmdb.Error, OSError) as error:
-            raise Unavailable(
-                f"{self._path} can't be used ({error}): has its disk room, and may we write there?"
-            ) from error
 
 
-def _opened(path: Path) -> lmdb.Environment | None:
-    """The file that is there, if it can be read to its end and is of this version."""
-    if not path.exists():
-        return None
-    with contextlib.suppress(lmdb.Error):
-        env = _environment(path)
-        # A page that is missing at the end would kill the process that reads it.
-        if path.stat().st_size >= (env.info()["last_pgno"] + 1) * env.stat()["psize"]:
-            with env.begin() as reading:
-                if reading.get(b"format") == FORMAT:
-                    return env
-        env.close()
-    log.warning("throttles_lost", path=str(path), mend="the file was damaged or of another version; it begins anew")
-    return None
-
-
-def _created(path: Path) -> lmdb.Environment:
-    for former in (path, path.with_name(f"{path.name}-lock")):
-        former.unlink(missing_ok=True)
-    env = _environment(path)
-    with env.begin(write=True) as writing:
-        writing.put(b"format", FORMAT)
-        for name in (b"throttles", b"regulars", b"attempts"):
-            env.open_db(name, writing)
-    return env
-
-
-def _environment(path: Path) -> lmdb.Environment:
-    return lmdb.open(str(path), subdir=False, map_size=MAP_BYTES, max_dbs=3, mode=0o600, metasync=False)
+def _opened(path: Path) -> LmdbFile:
+    file = lmdb_file.opened(path, LAYOUT, lambda reading: bool(reading.get(_FORMAT_KEY) == FORMAT))
+    if file is not None:
+        return file
+    if path.exists():
+        log.warning("throttles_lost", path=str(path), mend="the file was damaged or of another version; it begins anew")
+    file = lmdb_file.created(path, LAYOUT)
+    with file.begin(write=True) as writing:
+        writing.put(_FORMAT_KEY, FORMAT)
+    return file
 
 
 def _put(writing: lmdb.Transaction, store: "lmdb._Database", name: bytes, value: bytes | None) -> None:

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import lmdb
 import structlog
 
 from bridge.domain import retry
 from bridge.domain.errors import Unavailable
+from bridge.storage import lmdb_file
 from bridge.storage.directory import node_claim, source
 from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
 from bridge.storage.directory.node_claim import NodeClaim
@@ -46,7 +46,8 @@ class FollowingDirectory:
         self._database = database
         self._node = node
         self._now_us = now_us
-        self._file = DirectoryFile(state_dir / "directory.lmdb", keys)
+        self._path = state_dir / "directory.lmdb"
+        self._file = DirectoryFile(self._path, keys)
         self._uses = UsesFile(state_dir / "uses.lmdb")
         # Rows of limited uses that only a look-up in Postgres has seen, and the changes they are as of.
         self._confirmed: dict[bytes, tuple[bytes, int]] = {}
@@ -104,7 +105,7 @@ class FollowingDirectory:
             before = self._fresh_at
             try:
                 await self._follow()
-            except (Unavailable, lmdb.Error, OSError) as error:
+            except (Unavailable, OSError) as error:
                 self._hears = False
                 if str(error) != self._trouble:
                     log.warning("directory_stale", error=str(error), mend="serving what is known; retrying")
@@ -225,7 +226,9 @@ class FollowingDirectory:
     async def _replacement(self) -> AsyncIterator[Replacement]:
         begun = self._writer.submit(self._file.replacement)
         try:
-            yield await asyncio.wrap_future(begun)
+            with lmdb_file.translated(self._path):
+                replacement = await asyncio.wrap_future(begun)
+            yield replacement
         except BaseException:
             if not begun.cancelled():
                 self._writer.submit(lambda: begun.result().drop())
@@ -239,4 +242,5 @@ class FollowingDirectory:
             await self._uses.prune(self._file.mark.number if self._file.mark else ONLY_NUMBERS, self._now_us())
 
     async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
+        with lmdb_file.translated(self._path):
+            return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)

@@ -8,7 +8,6 @@ directory's own figure lacks the use; from there on it has it. So each use count
 """
 
 import asyncio
-import contextlib
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -16,15 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-import lmdb
 import structlog
 
+from bridge.domain.errors import Unavailable
 from bridge.domain.period import SECOND_US
+from bridge.storage import lmdb_file
 from bridge.storage.directory.rows import ID_BYTES
+from bridge.storage.lmdb_file import Layout, LmdbFile
 
 log = structlog.get_logger()
 
-MAP_BYTES: Final = 1 << 30
+LAYOUT: Final = Layout(map_bytes=1 << 30, metasync=True)
 KEPT_US: Final = 24 * 3600 * SECOND_US
 """A call that asks again after its use was told takes nothing either, for so long."""
 _ROW: Final = struct.Struct(">qq")
@@ -48,7 +49,8 @@ class UsesFile:
     """The open file. All methods belong to the event loop's thread."""
 
     def __init__(self, path: Path) -> None:
-        self._env = _opened(path)
+        self._path = path
+        self._file = _opened(path)
         self._writer = ThreadPoolExecutor(1, "directory uses")
         # Those that the directory's figure may lack: number of the change that brings it there.
         self._lacking: dict[bytes, dict[Use, int]] = defaultdict(dict)
@@ -63,7 +65,7 @@ class UsesFile:
         """Whether this call has taken a use of this passcode before."""
         if any(each.uniqueid == use.uniqueid for each in self._lacking.get(use.passcode_id, ())):
             return True
-        with self._env.begin() as reading:
+        with self._file.begin() as reading:
             return reading.get(use.key) is not None
 
     async def take(self, use: Use) -> None:
@@ -74,7 +76,7 @@ class UsesFile:
         self._lacking[use.passcode_id][use] = _UNTOLD
         try:
             await self._on_writer(self._put, {use: _UNTOLD})
-        except lmdb.Error as error:
+        except Unavailable as error:
             log.warning("use_not_on_disk", error=str(error), mend="free the disk of BRIDGE_STATE_DIR")
 
     @property
@@ -109,35 +111,34 @@ class UsesFile:
             await self._on_writer(self._delete, old)
 
     async def close(self) -> None:
-        await self._on_writer(self._env.close)
+        await self._on_writer(self._file.close)
         self._writer.shutdown()
 
     def _rows(self) -> list[tuple[Use, int]]:
-        with self._env.begin() as reading, reading.cursor() as cursor:
+        with lmdb_file.translated(self._path), self._file.begin() as reading, reading.cursor() as cursor:
             rows = [(key, _ROW.unpack(row)) for key, row in cursor]
         return [(Use(key[:ID_BYTES], key[ID_BYTES:].decode(), at_us), told) for key, (at_us, told) in rows]
 
     def _put(self, uses: dict[Use, int]) -> None:
-        with self._env.begin(write=True) as writing:
+        with self._file.begin(write=True) as writing:
             for use, told in uses.items():
                 writing.put(use.key, _ROW.pack(use.at_us, told))
 
     def _delete(self, uses: list[Use]) -> None:
-        with self._env.begin(write=True) as writing:
+        with self._file.begin(write=True) as writing:
             for use in uses:
                 writing.delete(use.key)
 
     async def _on_writer(self, work: Callable[..., Result], *given: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
+        with lmdb_file.translated(self._path):
+            return await asyncio.get_running_loop().run_in_executor(self._writer, work, *given)
 
 
-def _opened(path: Path) -> lmdb.Environment:
-    with contextlib.suppress(lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError):
-        return _environment(path)
-    path.replace(path.with_name(f"{path.name}.damaged"))
-    log.error("uses_damaged", file=str(path), mend="put aside; uses not told to Postgres yet are forgotten")
-    return _environment(path)
-
-
-def _environment(path: Path) -> lmdb.Environment:
-    return lmdb.open(str(path), subdir=False, map_size=MAP_BYTES, mode=0o600)
+def _opened(path: Path) -> LmdbFile:
+    file = lmdb_file.opened(path, LAYOUT, unusable=lmdb_file.DAMAGED)
+    if file is not None:
+        return file
+    if path.exists():
+        lmdb_file.set_aside(path)
+        log.error("uses_damaged", file=str(path), mend="put aside; uses not told to Postgres yet are forgotten")
+    return lmdb_file.created(path, LAYOUT)
