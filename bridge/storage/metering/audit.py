@@ -18,7 +18,14 @@ from bridge.storage.metering.partitions import Partitions
 from bridge.storage.postgres import bulk, current_records, locks
 from bridge.storage.postgres.bulk import Row
 from bridge.storage.postgres.database import Database
-from bridge.storage.postgres.tables.metering import calls, incidents, journal_positions, minute_records, open_calls, open_stays
+from bridge.storage.postgres.tables.metering import (
+    calls,
+    incidents,
+    journal_positions,
+    minute_records,
+    open_calls,
+    open_stays,
+)
 from bridge.usecases.metering.ports import LedgerSnapshot, Position
 
 _STAMPED: Final = ("account_id", "sub_account_id", "passcode_id")
