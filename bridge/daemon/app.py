@@ -123,7 +123,7 @@ class _Daemon:
             ),
             self._attempts,
             self._directory.knows,
-            PostgresOutbox(self._database).tell,
+            PostgresOutbox(self._database).emit,
         )
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days

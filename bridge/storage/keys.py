@@ -1,4 +1,4 @@
-"""The keys of passcodes, derived from the one secret that operators keep (RFC 5869), and sealing under one of them."""
+"""Keys of passcodes, derived by HKDF (RFC 5869) from the one secret that operators keep, and sealing under them."""
 
 import contextlib
 import os
@@ -18,7 +18,8 @@ _NONCE_BYTES: Final = 12
 
 
 def derive(secret: str, *older: str) -> Keys:
-    """The keys that belong to a secret of hex digits, always the same, and to those it took the place of.
+    """Derive the keys of a secret of hex digits, and of the older secrets that it replaced. Always the same keys
+    result.
 
     A sealed code is a version byte, a random nonce of 12 bytes, and the digits under AES-256-GCM of the first secret.
     `unseal` opens what was sealed under any of them; it raises BridgeError for all else, altered ones too.

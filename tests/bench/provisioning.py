@@ -66,7 +66,7 @@ async def fill(url: str, account: str, room: str, codes: int) -> float:
         for first in range(1, codes // 2 + 1, ROWS_A_STATEMENT):
             last = min(first + ROWS_A_STATEMENT - 1, codes // 2)
             async with database.transaction() as connection:
-                await locks.writing_codes(connection)
+                await locks.lock_code_space(connection)
                 values = {"account": account, "first": first, "last": last, "length": FILLER_LENGTH}
                 await connection.execute(text(ONE_ROOM), {**values, "room": room})
                 for statement in OWNERS:

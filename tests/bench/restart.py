@@ -64,7 +64,7 @@ async def fill(url: str, account_id: str, codes: int) -> float:
         for first in range(1, codes // 2 + 1, chunk):
             values = {"account": account_id, "first": first, "last": min(first + chunk - 1, codes // 2)}
             async with database.transaction() as connection:
-                await locks.writing_codes(connection)
+                await locks.lock_code_space(connection)
                 for statement in FILL:
                     await connection.execute(text(statement), values | {"length": FILLER_LENGTH})
     return time.monotonic() - began

@@ -117,7 +117,7 @@ async def test_a_committed_event_is_there_within_a_second(
     told = event(account, n=1)
     with capture_logs() as logs:
         began = time.monotonic()
-        await PostgresOutbox(database).tell(told)
+        await PostgresOutbox(database).emit(told)
         await receiver.until(lambda one: len(one.messages) == 1)
         assert time.monotonic() - began < 1
         await settled(database)
@@ -139,7 +139,7 @@ async def test_the_seconds_between_are_few_also_for_a_whole_conference(
     """Each waits for the one before: a hundred in one lane must not take a hundred looks."""
     await subscribe(database, secrets, account.id, url=receiver.url("/hook"))
     began = time.monotonic()
-    await PostgresOutbox(database).tell(*(event(account, n=number) for number in range(100)))
+    await PostgresOutbox(database).emit(*(event(account, n=number) for number in range(100)))
     await receiver.until(lambda one: len(one.messages) == 100)
     assert time.monotonic() - began < 10
     assert [json.loads(message.body)["data"]["n"] for message in receiver.messages] == list(range(100))
@@ -167,7 +167,7 @@ async def test_it_is_sent_again_until_it_is_received_the_same_each_time(
     receiver.behaviours["/hook"] = recovers
     hook, secret = await subscribe(database, secrets, account.id, url=receiver.url("/hook"))
     told = event(account)
-    await PostgresOutbox(database).tell(told)
+    await PostgresOutbox(database).emit(told)
     await settled(database)
     assert len(receiver.messages) == 5
     assert {message.headers["webhook-id"] for message in receiver.messages} == {str(told.id)}
@@ -234,11 +234,11 @@ async def test_one_that_hangs_delays_no_other(
     receiver.behaviours["/hangs"] = hangs
     before = telemetry.WEBHOOK_DELIVERIES.labels(outcome="retried")._value.get()
     await subscribe(database, secrets, account.id, url=receiver.url("/hangs"))
-    await PostgresOutbox(database).tell(*(event(account, f"lane {number}") for number in range(200)))
+    await PostgresOutbox(database).emit(*(event(account, f"lane {number}") for number in range(200)))
     await receiver.until(lambda one: one.came["/hangs"] > 0)
     await subscribe(database, secrets, account.id, url=receiver.url("/well"))
     began = time.monotonic()
-    await PostgresOutbox(database).tell(event(account))
+    await PostgresOutbox(database).emit(event(account))
     await receiver.until(lambda one: one.came["/well"] == 1)
     assert time.monotonic() - began < 1
     async with asyncio.timeout(5):
@@ -261,7 +261,7 @@ async def test_what_a_killed_process_held_is_sent_by_another(
 
     receiver.behaviours["/hook"] = kills
     await subscribe(database, secrets, account.id, url=receiver.url("/hook"))
-    await PostgresOutbox(database).tell(*(event(account, n=number) for number in range(10)))
+    await PostgresOutbox(database).emit(*(event(account, n=number) for number in range(10)))
     sender: asyncio.subprocess.Process | None = None
     try:
         for _ in range(3):
@@ -328,7 +328,7 @@ async def test_lanes_keep_their_order_whatever_fails(
             )
             await stack.enter_async_context(running(work))
         for start in range(0, len(told), 7):
-            await PostgresOutbox(database).tell(*told[start : start + 7])
+            await PostgresOutbox(database).emit(*told[start : start + 7])
         await settled(database, 60.0)
     for number in range(hooks):
         heard = {body["id"]: body["data"] for body in got[f"/{number}"]}

@@ -1,4 +1,4 @@
-"""API keys in Postgres, asked at each request, so that a revoked one is good for nothing at once."""
+"""API keys in Postgres. Every request reads its key there, so that a revoked key fails at once."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -18,20 +18,22 @@ from bridge.storage.postgres.tables.access import api_keys
 from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
 from bridge.usecases.access.ports import NewApiKey
 
-_USED_AGAIN: Final = timedelta(minutes=1)
-_KEPT: Final = [column for column in api_keys.c if column.name != "digest"]
+_NOTE_USE_EVERY: Final = timedelta(minutes=1)
+_COLUMNS: Final = [column for column in api_keys.c if column.name != "digest"]
 _NOW: Final = func.clock_timestamp()
-_GOOD: Final = and_(api_keys.c.revoked_at.is_(None), or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > _NOW))
-_ASKED: Final = (
+_VALID: Final = and_(
+    api_keys.c.revoked_at.is_(None), or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > _NOW)
+)
+_BY_DIGEST: Final = (
     select(
         *(api_keys.c[name] for name in ("id", "scope", "account_id", "sub_account_id", "read_only", "expires_at")),
         accounts.c.state.label("account_state"),
         sub_accounts.c.state.label("sub_account_state"),
-        func.coalesce(api_keys.c.last_used_at < _NOW - _USED_AGAIN, True).label("used_again"),
+        func.coalesce(api_keys.c.last_used_at < _NOW - _NOTE_USE_EVERY, True).label("note_use"),
     )
     .outerjoin(accounts, accounts.c.id == api_keys.c.account_id)
     .outerjoin(sub_accounts, sub_accounts.c.id == api_keys.c.sub_account_id)
-    .where(_GOOD)
+    .where(_VALID)
 )
 
 
@@ -43,14 +45,14 @@ class PostgresApiKeys:
 
     async def principal(self, digest: bytes) -> Principal | None:
         async with self._database.transaction() as connection:
-            found = await connection.execute(_ASKED.where(api_keys.c.digest == digest))
+            found = await connection.execute(_BY_DIGEST.where(api_keys.c.digest == digest))
             row = found.mappings().one_or_none()
             if row is None:
                 return None
             states = {row["account_state"], row["sub_account_state"]}
             if State.CLOSED in states:
                 return None
-            if row["used_again"]:
+            if row["note_use"]:
                 used = update(api_keys).where(api_keys.c.id == row["id"]).values(last_used_at=_NOW)
                 await connection.execute(used)
         return Principal(
@@ -76,17 +78,17 @@ class PostgresApiKeys:
                 "hint": key.hint,
             }
             made = await _add(connection, values)
-            told = {"scope": made.scope.value, "name": made.name, "read_only": made.read_only}
-            await audit_log.note(connection, "api_key.created", "api_key", made.id, owner, told)
+            detail = {"scope": made.scope.value, "name": made.name, "read_only": made.read_only}
+            await audit_log.note(connection, "api_key.created", "api_key", made.id, owner, detail)
             return made
 
     async def key(self, key_id: UUID) -> ApiKey:
         async with self._database.transaction() as connection:
-            found = await connection.execute(select(*_KEPT).where(api_keys.c.id == key_id))
+            found = await connection.execute(select(*_COLUMNS).where(api_keys.c.id == key_id))
             return _api_key(_one(found.mappings().one_or_none()))
 
     async def keys(self, owner: Owner, limit: int, after: UUID | None = None) -> list[ApiKey]:
-        statement = select(*_KEPT)
+        statement = select(*_COLUMNS)
         if owner.account_id is not None:
             statement = statement.where(api_keys.c.account_id == owner.account_id)
         if owner.sub_account_id is not None:
@@ -101,13 +103,14 @@ class PostgresApiKeys:
             if before.revoked_at is not None:
                 return before
             after = await _change(connection, key_id, revoked_at=_NOW)
-            await audit_log.note(connection, "api_key.revoked", "api_key", key_id, _whose(after), {"name": after.name})
+            owner, detail = _owner_of(after), {"name": after.name}
+            await audit_log.note(connection, "api_key.revoked", "api_key", key_id, owner, detail)
             return after
 
     async def rotate(self, key_id: UUID, digest: bytes, hint: str, overlap: timedelta) -> ApiKey:
         async with self._database.transaction() as connection:
             before = await _locked(connection, key_id)
-            good = await connection.scalar(select(api_keys.c.id).where(api_keys.c.id == key_id, _GOOD))
+            good = await connection.scalar(select(api_keys.c.id).where(api_keys.c.id == key_id, _VALID))
             if good is None:
                 raise Conflict("the key is revoked or has expired: create a new one")
             if overlap:
@@ -126,13 +129,13 @@ class PostgresApiKeys:
                 "replaces": key_id,
             }
             made = await _add(connection, values)
-            told = {"replaces": str(key_id), "overlap_s": int(overlap.total_seconds())}
-            await audit_log.note(connection, "api_key.rotated", "api_key", made.id, _whose(made), told)
+            detail = {"replaces": str(key_id), "overlap_s": int(overlap.total_seconds())}
+            await audit_log.note(connection, "api_key.rotated", "api_key", made.id, _owner_of(made), detail)
             return made
 
 
 async def _owner(connection: AsyncConnection, wanted: Owner) -> Owner:
-    """The same, with the account of a sub-account."""
+    """Complete an owner by the account of its sub-account. Raises NotFound, Conflict (it is closed)."""
     if wanted.sub_account_id is not None:
         statement = (
             select(sub_accounts.c.account_id, sub_accounts.c.state, accounts.c.state)
@@ -152,18 +155,18 @@ async def _owner(connection: AsyncConnection, wanted: Owner) -> Owner:
 
 
 async def _locked(connection: AsyncConnection, key_id: UUID) -> ApiKey:
-    found = await connection.execute(select(*_KEPT).where(api_keys.c.id == key_id).with_for_update())
+    found = await connection.execute(select(*_COLUMNS).where(api_keys.c.id == key_id).with_for_update())
     return _api_key(_one(found.mappings().one_or_none()))
 
 
 async def _add(connection: AsyncConnection, values: dict[str, Any]) -> ApiKey:
-    made = await connection.execute(insert(api_keys).values({**values, "id": uuid4()}).returning(*_KEPT))
+    made = await connection.execute(insert(api_keys).values({**values, "id": uuid4()}).returning(*_COLUMNS))
     return _api_key(made.mappings().one())
 
 
 async def _change(connection: AsyncConnection, key_id: UUID, **values: Any) -> ApiKey:
-    changed = await connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(values).returning(*_KEPT))
-    return _api_key(changed.mappings().one())
+    changing = update(api_keys).where(api_keys.c.id == key_id).values(values).returning(*_COLUMNS)
+    return _api_key((await connection.execute(changing)).mappings().one())
 
 
 def _one(row: Any) -> Any:
@@ -172,7 +175,7 @@ def _one(row: Any) -> Any:
     return row
 
 
-def _whose(key: ApiKey) -> Owner:
+def _owner_of(key: ApiKey) -> Owner:
     return Owner(key.account_id, key.sub_account_id)
 
 

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, and who saw a secret, in the transaction of the change itself."""
+"""The audit log: who changed what, and who saw a secret. Entries are written in the transaction of the change."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,19 +20,19 @@ from bridge.usecases.access.ports import AuditEntry, AuditFilter
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and from where: an IP address, or a name of the operating system."""
+    """A principal that acts, and where it acts from: an IP address, or a user name of the operating system."""
 
     principal: Principal
     remote: str
 
 
 _ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
-_NOBODY_ELSE: Final = Actor(CLI, "")
+_DEFAULT_ACTOR: Final = Actor(CLI, "")
 
 
 @contextmanager
 def acting(actor: Actor) -> Iterator[None]:
-    """All that this task does within the block is done by `actor`."""
+    """Name the actor of every audit entry that this task writes within the block."""
     token = _ACTOR.set(actor)
     try:
         yield
@@ -48,8 +48,10 @@ async def note(
     owner: Owner,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down what is done in this transaction: an action such as `passcode.revoked` on a subject such as
-    `passcode`. `detail` is kept as JSON; no secret belongs there."""
+    """Write an entry in this transaction: an action such as `passcode.revoked` on a subject such as `passcode`.
+
+    `detail` is kept as JSON; no secret belongs there.
+    """
     await notes(connection, action, subject, [(subject_id, owner, dict(detail or {}))])
 
 
@@ -59,15 +61,15 @@ async def notes(
     subject: str,
     done: Sequence[tuple[UUID | None, Owner, Mapping[str, Any]]],
 ) -> None:
-    """The same of many subjects: (id, whose it is, detail) each."""
+    """Write one entry for each subject: (id, owner, detail)."""
     await bulk.inserted(connection, audit_log, noted(action, subject, done))
 
 
 def noted(
     action: str, subject: str, done: Sequence[tuple[UUID | None, Owner, Mapping[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """The rows of the audit log that tell so."""
-    actor = _ACTOR.get() or _NOBODY_ELSE
+    """Return the rows of such entries, without writing them."""
+    actor = _ACTOR.get() or _DEFAULT_ACTOR
     return [
         {
             "id": uuid4(),

@@ -1,4 +1,4 @@
-"""To whom things belong: the one place where whose an id is gets looked up."""
+"""Owners of everything that an id can name in a request. They are looked up here alone."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final

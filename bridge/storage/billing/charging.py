@@ -46,7 +46,9 @@ async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tu
     """
     if not records:
         return []
-    await locks.rating(connection, {record["account_id"] for record in records if record["account_id"]})
+    await locks.lock_tariffs_for_rating(
+        connection, {record["account_id"] for record in records if record["account_id"]}
+    )
     owners = await _owners(connection, {record["sub_account_id"] for record in records if record["sub_account_id"]})
     versions = await tariffs(connection, {owner.account_id for owner in owners.values()})
     rows, strange = [], []

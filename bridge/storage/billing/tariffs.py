@@ -31,7 +31,7 @@ class PostgresTariffs:
         """
         async with self._database.transaction() as connection:
             await accounts.found(connection, version.account_id)
-            await locks.changing_tariff(connection, version.account_id)
+            await locks.lock_tariff_for_change(connection, version.account_id)
             try:
                 await connection.execute(insert(tariff_versions).values(asdict(version)))
             except IntegrityError as error:

@@ -16,7 +16,7 @@ import lmdb
 
 from bridge.storage import lmdb_file
 from bridge.storage.directory import rows as directory_rows
-from bridge.storage.directory.rows import ID_BYTES, Found
+from bridge.storage.directory.rows import ID_BYTES, CodeRows
 from bridge.storage.lmdb_file import Layout, LmdbFile
 
 FORMAT: Final = 2
@@ -50,7 +50,7 @@ class DirectoryFile:
         self.mark = self._mark()
 
     # --- Answers --------------------------------------------------------------------------------------------------
-    def code(self, digests: Iterable[bytes]) -> Found | None:
+    def code(self, digests: Iterable[bytes]) -> CodeRows | None:
         """The first of the codes with those digests that there is, with all it hangs on."""
         # Each call costs: this is most of what a caller's last digit waits for.
         with self._begin() as reading:
@@ -65,9 +65,9 @@ class DirectoryFile:
             if not (room and account):
                 return None
             if len(code) == directory_rows.PLAIN_CODE_BYTES:
-                return Found(code, room, account, None, 0)
+                return CodeRows(code, room, account, None, 0)
             uses = get(code[:ID_BYTES], None, self._uses)
-            return Found(code, room, account, uses, self._change(reading))
+            return CodeRows(code, room, account, uses, self._change(reading))
 
     def uses(self, passcode_id: bytes) -> tuple[bytes | None, int]:
         """The row of a passcode's uses, and the number of the change it is as of."""

@@ -14,7 +14,7 @@ from bridge.domain.provisioning import passcode
 from bridge.domain.provisioning.tenants import Space
 from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory import source
-from bridge.storage.directory.rows import Found
+from bridge.storage.directory.rows import CodeRows
 from bridge.storage.directory.sync import FollowingDirectory
 from bridge.storage.directory.uses import Use
 from bridge.storage.postgres.database import Database
@@ -95,21 +95,21 @@ class LocalDirectory(FollowingDirectory):
         row, change = self._file.uses(passcode_id)
         if row is None:
             row, change = self._confirmed.get(passcode_id, (None, 0))
-        left = directory_rows.uses_left(row, self._uses.lacking(passcode_id, change)) if row else entry.uses_left
+        left = directory_rows.uses_left(row, self._uses.uncounted(passcode_id, change)) if row else entry.uses_left
         if left <= 0:
             return False
         await self._uses.take(use)
-        self._news.set()
+        self._notified.set()
         return True
 
     def _digests(self, digits: str, number: DialledNumber) -> list[bytes]:
         space = _space(number)
         return [passcode.digest(digits, key, space) for key in self._keys]
 
-    def _answer(self, found: Found | None, number: DialledNumber) -> Grant | Barred | None:
+    def _answer(self, found: CodeRows | None, number: DialledNumber) -> Grant | Barred | None:
         if found is None:
             return None
-        here = self._uses.lacking(found.passcode_id, found.change) if found.uses else 0
+        here = self._uses.uncounted(found.passcode_id, found.change) if found.uses else 0
         return directory_rows.answer(found, here, number, self._now_us)
 
 

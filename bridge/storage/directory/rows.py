@@ -62,7 +62,7 @@ _CLOSED: Final = b"c"[0]
 _UNLIMITED: Final = ParticipantLimits()
 
 
-class Found(NamedTuple):
+class CodeRows(NamedTuple):
     """The rows of a code, its room, its account and its uses (None where they are not limited), with the number of the
     change that all of them are as of."""
 
@@ -77,7 +77,7 @@ class Found(NamedTuple):
         return self.code[:ID_BYTES]
 
 
-def answer(found: Found, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Grant | Barred | None:
+def answer(found: CodeRows, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Grant | Barred | None:
     """Whom a code admits on a number, or why nobody now. `taken_here` are uses that the row does not count yet;
     `now_us` tells µs since 1970.
 

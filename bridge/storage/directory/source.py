@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory.file import TABLES, Mark
-from bridge.storage.directory.rows import Found
+from bridge.storage.directory.rows import CodeRows
 from bridge.storage.directory.uses import Use
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.tables.admission import passcode_uses
@@ -117,7 +117,7 @@ JOIN accounts ON accounts.id = sub_accounts.account_id
 WHERE passcodes.state = 'live' AND passcodes.digest = ANY(:digests)
 """  # noqa: S608  # made of our own texts alone
 
-News = dict[str, dict[bytes, bytes | None]]
+RowChanges = dict[str, dict[bytes, bytes | None]]
 
 
 async def mark(connection: AsyncConnection) -> Mark:
@@ -126,7 +126,7 @@ async def mark(connection: AsyncConnection) -> Mark:
     return Mark(row.database_id, row.number)
 
 
-async def news(connection: AsyncConnection, since: int, until: int) -> News | None:
+async def changed_rows(connection: AsyncConnection, since: int, until: int) -> RowChanges | None:
     """What the changes (since, until] made of the rows they were of; None when they are too many, or not all kept: then
     all must be read."""
     if not 0 < until - since <= MOST_CHANGES:
@@ -163,12 +163,12 @@ async def _changes(connection: AsyncConnection, since: int, until: int) -> Async
             yield each.kind, each.key
 
 
-async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> Found | None:
+async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> CodeRows | None:
     """The live code with one of those digests, with all it hangs on."""
     row = (await connection.execute(text(_CONFIRM), {"digests": digests})).first()
     if row is None:
         return None
-    return Found(row.code, row.room, row.account, row.uses, row.change)
+    return CodeRows(row.code, row.room, row.account, row.uses, row.change)
 
 
 _RAISE: Final = """
@@ -177,7 +177,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS bigint[])) AS new(id, times) WH
 """
 
 
-class Everything:
+class DatabaseSnapshot:
     """All there is, as of one instant, on a connection that has a transaction for it."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -189,7 +189,7 @@ class Everything:
         row = await self._connection.fetchrow(_MARK)
         return Mark(row["database_id"], row["number"])
 
-    async def of_numbers(self) -> News:
+    async def of_numbers(self) -> RowChanges:
         """The access numbers, and what else is needed to serve them while codes are looked up in Postgres."""
         theirs = "id IN (SELECT account_id FROM access_numbers)"
         wanted = {"numbers": "true", "lengths": "true", "accounts": theirs}
@@ -206,10 +206,10 @@ class Everything:
                 yield table, [tuple(row) for row in rows]
 
 
-async def tell(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
+async def report_uses(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
     """Let Postgres know of uses, each once however often it is told: the number of the change from which on its figures
     count them. None when others write codes just now: try again."""
-    if not await locks.writes_codes(connection, {UUID(bytes=use.passcode_id) for use in uses}):
+    if not await locks.try_lock_code_spaces(connection, {UUID(bytes=use.passcode_id) for use in uses}):
         return None
     values = [
         {

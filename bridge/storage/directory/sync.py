@@ -1,4 +1,5 @@
-"""How the local directory is kept fresh: what Postgres says, by its news, or all of it; and what it is told of uses."""
+"""How the local directory is kept fresh: what Postgres says, by its changes, or all of it; and what it is told of
+uses."""
 
 import asyncio
 import random
@@ -17,7 +18,7 @@ from bridge.storage import lmdb_file
 from bridge.storage.directory import node_claim, source
 from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
 from bridge.storage.directory.node_claim import NodeClaim
-from bridge.storage.directory.source import CHUNK, Everything, News
+from bridge.storage.directory.source import CHUNK, DatabaseSnapshot, RowChanges
 from bridge.storage.directory.uses import UsesFile
 from bridge.storage.postgres.database import Database
 
@@ -55,7 +56,7 @@ class FollowingDirectory:
         # The file's writings are long, one at a time, and not the event loop's.
         self._writer = ThreadPoolExecutor(1, "directory")
         self._lock = asyncio.Lock()
-        self._news = asyncio.Event()
+        self._notified = asyncio.Event()
         self._rounds = 0
         self._began_at = 0.0
         self._asking = 0
@@ -70,7 +71,7 @@ class FollowingDirectory:
     @property
     def fresh(self) -> bool:
         """Whether it holds all that Postgres had a moment ago."""
-        return self._hears and self.age_s() <= LAG_S and not self._news.is_set() and not self._lock.locked()
+        return self._hears and self.age_s() <= LAG_S and not self._notified.is_set() and not self._lock.locked()
 
     @property
     def change(self) -> int | None:
@@ -120,7 +121,7 @@ class FollowingDirectory:
             await self._catch_up()
         except Unavailable as error:
             self._trouble = str(error)
-            self._news.set()
+            self._notified.set()
 
     async def close(self) -> None:
         """Let go of the files. `run` must have ended."""
@@ -130,25 +131,25 @@ class FollowingDirectory:
 
     async def _follow(self) -> None:
         async with self._database.connection(node_claim.application(self._node)) as connection:
-            await connection.add_listener(source.CHANNEL, self._notified)
-            connection.add_termination_listener(self._notified)
+            await connection.add_listener(source.CHANNEL, self._on_notification)
+            connection.add_termination_listener(self._on_notification)
             while not connection.is_closed():
-                self._news.clear()
+                self._notified.clear()
                 await self._node_claim.claim(connection)
                 await self._catch_up()
                 self._hears = True
                 await self._prune()
                 try:
                     async with asyncio.timeout(PING_S):
-                        await self._news.wait()
+                        await self._notified.wait()
                         # One round for all that comes now; who changes something here doesn't wait for it.
                         await asyncio.sleep(GATHER_S)
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=PING_S)
         raise Unavailable(f"The connection to Postgres at {self._database.url.where} was lost")
 
-    def _notified(self, *_: object) -> None:
-        self._news.set()
+    def _on_notification(self, *_: object) -> None:
+        self._notified.set()
 
     async def _catch_up(self) -> None:
         self._asking += 1
@@ -169,34 +170,34 @@ class FollowingDirectory:
             self._rounds += 1
             began = self._began_at = time.monotonic()
             # First: what the directory learns next counts all that was told so far.
-            await self._tell_uses()
+            await self._report_uses()
             async with self._database.snapshot() as connection:
                 theirs, ours = await source.mark(connection), self._file.mark
                 known = ours is not None and ours.database_id == theirs.database_id
                 if known and ours == theirs:
-                    news: News | None = {}
+                    changes: RowChanges | None = {}
                 elif ours is not None and known and ours.number != ONLY_NUMBERS:
-                    news = await source.news(connection, ours.number, theirs.number)
+                    changes = await source.changed_rows(connection, ours.number, theirs.number)
                 else:
-                    news = None
-            if news is None:
+                    changes = None
+            if changes is None:
                 await self._refill()
             elif ours != theirs:
-                await self._on_writer(self._file.write, news, theirs)
+                await self._on_writer(self._file.write, changes, theirs)
             self._uses.settle(theirs.number)
             self._confirmed.clear()
             self._fresh_at = began
             self._round_done = self._rounds
 
-    async def _tell_uses(self) -> None:
-        untold = self._uses.untold
-        for start in range(0, len(untold), CHUNK):
-            part = untold[start : start + CHUNK]
+    async def _report_uses(self) -> None:
+        unreported = self._uses.unreported
+        for start in range(0, len(unreported), CHUNK):
+            part = unreported[start : start + CHUNK]
             async with self._database.transaction() as connection:
-                change = await source.tell(connection, part)
+                change = await source.report_uses(connection, part)
             if change is None:
                 return
-            await self._uses.told(part, change)
+            await self._uses.mark_reported(part, change)
 
     async def _refill(self) -> None:
         """Read everything, in chunks, while what is known goes on serving. Access numbers come first, by themselves,
@@ -205,7 +206,7 @@ class FollowingDirectory:
             self._database.connection("bridge directory") as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            everything = Everything(connection)
+            everything = DatabaseSnapshot(connection)
             mark, ours = await everything.mark(), self._file.mark
             if ours is None:
                 await self._on_writer(
@@ -213,8 +214,8 @@ class FollowingDirectory:
                 )
             elif ours.database_id != mark.database_id or ours.number > mark.number:
                 # Another database, or an older state of this one.
-                self._uses.tell_again()
-                self._news.set()
+                self._uses.report_all_again()
+                self._notified.set()
             async with self._replacement() as replacement:
                 async for table, rows in everything.rows():
                     await self._on_writer(replacement.add, table, rows)

@@ -29,7 +29,7 @@ LAYOUT: Final = Layout(map_bytes=1 << 30, metasync=True)
 KEPT_US: Final = 24 * 3600 * SECOND_US
 """A call that asks again after its use was told takes nothing either, for so long."""
 _ROW: Final = struct.Struct(">qq")
-_UNTOLD: Final = (1 << 63) - 1
+_UNREPORTED: Final = (1 << 63) - 1
 Result = TypeVar("Result")
 
 
@@ -53,17 +53,17 @@ class UsesFile:
         self._file = _opened(path)
         self._writer = ThreadPoolExecutor(1, "directory uses")
         # Those that the directory's figure may lack: number of the change that brings it there.
-        self._lacking: dict[bytes, dict[Use, int]] = defaultdict(dict)
-        for use, told in self._rows():
-            self._lacking[use.passcode_id][use] = told
+        self._uncounted: dict[bytes, dict[Use, int]] = defaultdict(dict)
+        for use, reported_at in self._rows():
+            self._uncounted[use.passcode_id][use] = reported_at
 
-    def lacking(self, passcode_id: bytes, change: int) -> int:
+    def uncounted(self, passcode_id: bytes, change: int) -> int:
         """How many uses of a passcode a figure as of that change does not count yet."""
-        return sum(told > change for told in self._lacking.get(passcode_id, {}).values())
+        return sum(reported_at > change for reported_at in self._uncounted.get(passcode_id, {}).values())
 
     def has(self, use: Use) -> bool:
         """Whether this call has taken a use of this passcode before."""
-        if any(each.uniqueid == use.uniqueid for each in self._lacking.get(use.passcode_id, ())):
+        if any(each.uniqueid == use.uniqueid for each in self._uncounted.get(use.passcode_id, ())):
             return True
         with self._file.begin() as reading:
             return reading.get(use.key) is not None
@@ -73,40 +73,42 @@ class UsesFile:
 
         Where the disk refuses, it is kept until the process ends, and told to Postgres as any other.
         """
-        self._lacking[use.passcode_id][use] = _UNTOLD
+        self._uncounted[use.passcode_id][use] = _UNREPORTED
         try:
-            await self._on_writer(self._put, {use: _UNTOLD})
+            await self._on_writer(self._put, {use: _UNREPORTED})
         except Unavailable as error:
             log.warning("use_not_on_disk", error=str(error), mend="free the disk of BRIDGE_STATE_DIR")
 
     @property
-    def untold(self) -> list[Use]:
+    def unreported(self) -> list[Use]:
         """Those that Postgres may not know."""
-        return [use for uses in self._lacking.values() for use, told in uses.items() if told == _UNTOLD]
+        return [
+            use for uses in self._uncounted.values() for use, reported_at in uses.items() if reported_at == _UNREPORTED
+        ]
 
-    async def told(self, uses: Iterable[Use], change: int) -> None:
+    async def mark_reported(self, uses: Iterable[Use], change: int) -> None:
         """Postgres knows these, and the directory will from that change on."""
         known = dict.fromkeys(uses, change)
         for use in known:
-            self._lacking[use.passcode_id][use] = change
+            self._uncounted[use.passcode_id][use] = change
         await self._on_writer(self._put, known)
 
     def settle(self, change: int) -> None:
         """The directory has come to that change: what it counts by now need not be counted here."""
-        for passcode_id, uses in list(self._lacking.items()):
-            for use in [use for use, told in uses.items() if told <= change]:
+        for passcode_id, uses in list(self._uncounted.items()):
+            for use in [use for use, reported_at in uses.items() if reported_at <= change]:
                 del uses[use]
             if not uses:
-                del self._lacking[passcode_id]
+                del self._uncounted[passcode_id]
 
-    def tell_again(self) -> None:
-        """The database may have lost what it was told: it is to be told all that is kept."""
+    def report_all_again(self) -> None:
+        """The database may have lost what it was reported_at: it is to be told all that is kept."""
         for use, _ in self._rows():
-            self._lacking[use.passcode_id][use] = _UNTOLD
+            self._uncounted[use.passcode_id][use] = _UNREPORTED
 
     async def prune(self, change: int, now_us: int) -> None:
         """Forget what was told and is counted by the directory, and is a day old."""
-        old = [use for use, told in self._rows() if told <= change and use.at_us < now_us - KEPT_US]
+        old = [use for use, reported_at in self._rows() if reported_at <= change and use.at_us < now_us - KEPT_US]
         if old:
             await self._on_writer(self._delete, old)
 
@@ -117,12 +119,14 @@ class UsesFile:
     def _rows(self) -> list[tuple[Use, int]]:
         with lmdb_file.translated(self._path), self._file.begin() as reading, reading.cursor() as cursor:
             rows = [(key, _ROW.unpack(row)) for key, row in cursor]
-        return [(Use(key[:ID_BYTES], key[ID_BYTES:].decode(), at_us), told) for key, (at_us, told) in rows]
+        return [
+            (Use(key[:ID_BYTES], key[ID_BYTES:].decode(), at_us), reported_at) for key, (at_us, reported_at) in rows
+        ]
 
     def _put(self, uses: dict[Use, int]) -> None:
         with self._file.begin(write=True) as writing:
-            for use, told in uses.items():
-                writing.put(use.key, _ROW.pack(use.at_us, told))
+            for use, reported_at in uses.items():
+                writing.put(use.key, _ROW.pack(use.at_us, reported_at))
 
     def _delete(self, uses: list[Use]) -> None:
         with self._file.begin(write=True) as writing:

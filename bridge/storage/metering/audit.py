@@ -80,7 +80,7 @@ class PostgresLedgerAudit:
         times += [ledger_rows.call(one)["started_at"] for one in told if isinstance(one, Call)]
         await self._partitions.ensure(times)
         async with self._database.transaction() as connection:
-            await locks.correcting(connection)
+            await locks.lock_corrections(connection)
             # The daemon of the node commits nothing meanwhile.
             await connection.execute(
                 select(journal_positions).where(journal_positions.c.node == node).with_for_update()

@@ -39,7 +39,7 @@ class Before:
 async def before(connection: AsyncConnection, going: Sequence[Row], closing: Sequence[Row]) -> Before | None:
     """To be asked before the rows of open stays and records are written; None when nobody listens."""
     accounts = {row["account_id"] for rows in (going, closing) for row in rows}
-    if not accounts or not await outbox.audience(connection, accounts, ROOM_KINDS):
+    if not accounts or not await outbox.subscriptions(connection, accounts, ROOM_KINDS):
         return None
     ids = [row["id"] for rows in (going, closing) for row in rows]
     return Before(going, closing, frozenset(await _open(connection, ids)))

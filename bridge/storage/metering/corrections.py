@@ -30,7 +30,7 @@ async def write(connection: AsyncConnection, records: Iterable[Row], corrected: 
     """Write rows made by `of` from `records`, take back the charges of these, and charge the new ones.
 
     What somebody else has corrected meanwhile is left alone. Returns what a person has to look at, as
-    `charging.charge` does. The caller holds `locks.correcting`.
+    `charging.charge` does. The caller holds `locks.lock_corrections`.
     """
     ids = [row["corrects"] for row in corrected]
     gone = set(
@@ -40,7 +40,9 @@ async def write(connection: AsyncConnection, records: Iterable[Row], corrected: 
     )
     rows = [row for row in corrected if row["corrects"] not in gone]
     former = [record for record in records if record["id"] in {row["corrects"] for row in rows}]
-    await locks.rating(connection, {row["account_id"] for row in [*rows, *former] if row["account_id"]})
+    await locks.lock_tariffs_for_rating(
+        connection, {row["account_id"] for row in [*rows, *former] if row["account_id"]}
+    )
     await _take_back(connection, former)
     await bulk.add(connection, minute_records, rows)
     return await charging.charge(connection, rows)

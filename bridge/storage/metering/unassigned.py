@@ -72,7 +72,7 @@ class PostgresUnassignedRecords:
         corrected, or says that there was no stay), Unavailable.
         """
         async with self._database.transaction() as connection:
-            await locks.correcting(connection)
+            await locks.lock_corrections(connection)
             row = await _found(connection, record_id)
             await _check_owner(connection, row, account_id, sub_account_id, again)
             owner = {"account_id": account_id, "sub_account_id": sub_account_id}

@@ -17,13 +17,13 @@ _BESIDE: Final = "beside_"
 
 
 async def add(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, all with the same columns; those that are there already stay as they are."""
+    """Insert rows, all with the same columns. Rows that exist already stay as they are."""
     if rows:
         await connection.execute(_adding(table, tuple(rows[0])), _columns(rows))
 
 
 async def added(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> set[UUID]:
-    """The same; the ids of those that were not there."""
+    """Insert rows as `add` does, and return the ids of those that did not exist."""
     if not rows:
         return set()
     statement = _adding(table, tuple(rows[0])).returning(table.c.id)
@@ -37,8 +37,11 @@ async def inserted(
     *told: str,
     beside: tuple[Table, Sequence[Row]] | None = None,
 ) -> Sequence[RowMapping]:
-    """The same, some at a time so that others in the event loop get their turns; those that were not there, in no
-    order: their `id` and what else is asked for. `beside` are as many rows of another table, by the same statements."""
+    """Insert rows in chunks, and return those that did not exist, in no order: `id`, and the columns named in `told`.
+
+    Chunks let other tasks of the event loop run in between. `beside` are as many rows of another table, inserted by the
+    same statements, which saves a round trip for each chunk.
+    """
     added: list[RowMapping] = []
     for start in range(0, len(rows), AT_A_TIME):
         some = rows[start : start + AT_A_TIME]
@@ -55,7 +58,7 @@ async def inserted(
 
 
 async def put(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows, or overwrite those with the same `id`; no id may come twice."""
+    """Insert rows, and overwrite those with the same `id`. No id may come twice."""
     if rows:
         await connection.execute(_putting(table, tuple(rows[0])), _columns(rows))
 

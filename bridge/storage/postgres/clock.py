@@ -1,6 +1,7 @@
-"""Postgres' clock, kept between two readings on this machine's own count of seconds since its boot.
+"""The difference between this machine's clock and Postgres' clock.
 
-So a step of this machine's clock shows at once, and while Postgres is away as well.
+Postgres' time is read every READ_S. In between it is reckoned on from this machine's seconds since boot, which no step
+of the clock changes. So a step of this machine's clock shows at once, also while Postgres is away.
 """
 
 import asyncio
@@ -17,12 +18,12 @@ from bridge.storage.postgres.database import Database
 
 READ_S: Final = 10.0
 STALE_S: Final = 3600.0
-"""An hour later the two may have drifted apart by more than a reading's own error."""
+"""A reading is given up after an hour: by then the two clocks may have drifted by more than the reading's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Postgres' time minus seconds since boot, how wrong that may be, and when it was read."""
+    """One reading: Postgres' time minus seconds since boot, its error bound, and when it was taken (since boot)."""
 
     reference_s: float
     bound_s: float
@@ -30,30 +31,31 @@ class _Reading:
 
 
 class PostgresClock:
-    """Implements no port: the difference is told as `ClockOffset`."""
+    """Reads the clock of Postgres; `clock` is the difference to this machine's. It implements no port."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reading: _Reading | None = None
 
     async def run(self) -> None:
-        """Read it every READ_S, for ever. That Postgres is away is told by those who need it."""
+        """Read the clock every READ_S, for ever. Silent while Postgres is away: those who need it report that."""
         while True:
             with contextlib.suppress(Unavailable):
                 await self.read()
             await asyncio.sleep(READ_S)
 
     async def read(self) -> None:
-        """Read it once. Raises Unavailable."""
+        """Read the clock once. Raises Unavailable."""
         async with self._database.transaction() as connection:
             before = _since_boot()
-            told = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+            theirs = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
             after = _since_boot()
-        self._reading = _Reading(told.timestamp() - (before + after) / 2, (after - before) / 2, after)
+        self._reading = _Reading(theirs.timestamp() - (before + after) / 2, (after - before) / 2, after)
 
     @property
     def clock(self) -> ClockOffset | None:
-        """How far ahead this machine's clock is now; None before the first reading, and long after the last."""
+        """The seconds by which this machine's clock is ahead; None before the first reading, and STALE_S after the
+        last."""
         now = _since_boot()
         if self._reading is None or now - self._reading.at > STALE_S:
             return None
@@ -61,5 +63,5 @@ class PostgresClock:
 
 
 def _since_boot() -> float:
-    """Seconds that no step of the clock changes, and a sleep of the machine does not stop."""
+    """Return seconds since boot: no step of the clock changes them, and they go on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

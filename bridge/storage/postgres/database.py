@@ -1,4 +1,4 @@
-"""The way to Postgres: one pool of connections, transactions on it, and connections of one's own."""
+"""Connections to Postgres: one pool with transactions on it, and dedicated connections beside it."""
 
 import time
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ BUSY_S: Final = 10.0
 _SESSION: Final = {
     "timezone": "UTC",
     "jit": "off",
-    # A daemon that was cut off must not keep its locks: the server notices within 30 s.
+    # A daemon that lost its network must not keep its locks: the server notices within 30 s (10 + 4 × 5).
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "4",
@@ -29,16 +29,17 @@ _SESSION: Final = {
 }
 
 
-RESTED_S: Final = 1.0
+IDLE_S: Final = 1.0
+"""A connection of the pool that was idle for longer is pinged before it is used."""
 _UNIT_OF_WORK: ContextVar[AsyncConnection | None] = ContextVar("unit of work", default=None)
 
 
 class Database:
-    """A pool of connections to one Postgres, made on demand and checked before each use.
+    """A pool of connections to one Postgres, made on demand.
 
-    `application` is how its connections are named in pg_stat_activity. `pool` 0 keeps no connection.
-    A statement may take `command_s` seconds.
-    Raises Invalid when the URL is none; every method raises Unavailable when Postgres is away.
+    `application` names the connections in pg_stat_activity. `pool` is the number of connections that are kept (twice as
+    many may be open); 0 keeps none. A statement may take `command_s` seconds.
+    Raises Invalid for a bad URL. Every method raises Unavailable if Postgres is away.
     """
 
     def __init__(
@@ -55,22 +56,22 @@ class Database:
             **sized,
         )
         if pool:
-            _check_rested(self._engine)
+            _check_idle(self._engine)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits when the block ends, and is rolled back when it raises.
+        """Run a block in a transaction: it commits when the block ends, and is rolled back if the block raises.
 
-        Within `unit_of_work` it is a part of that one: rolled back by itself, committed with the whole.
+        Within `unit_of_work` it is a savepoint: rolled back by itself, committed with the unit of work.
         """
-        whole = _UNIT_OF_WORK.get()
+        outer = _UNIT_OF_WORK.get()
         with translated(self.url):
-            if whole is None:
+            if outer is None:
                 async with self._engine.begin() as connection:
                     yield connection
             else:
-                async with whole.begin_nested():
-                    yield whole
+                async with outer.begin_nested():
+                    yield outer
 
     @asynccontextmanager
     async def same_transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -79,19 +80,19 @@ class Database:
         It saves two statements of a round trip each. There is no way to roll back only this part: a failure after a
         write must make the whole unit of work fail.
         """
-        whole = _UNIT_OF_WORK.get()
-        if whole is None:
+        outer = _UNIT_OF_WORK.get()
+        if outer is None:
             async with self.transaction() as connection:
                 yield connection
         else:
             with translated(self.url):
-                yield whole
+                yield outer
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[None]:
-        """One transaction around all those of this task, until the block ends: all of them commit, or none.
+        """Run a block as one transaction around all those of this task in it: all of them commit, or none.
 
-        Within another it is a part of that one, as a transaction is.
+        Within another unit of work it is a savepoint of that one.
         """
         if _UNIT_OF_WORK.get() is not None:
             async with self.transaction():
@@ -107,7 +108,8 @@ class Database:
 
     @asynccontextmanager
     async def separate_transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction on a connection made for it: what is done there stays, whatever becomes of the one around."""
+        """Run a block in a transaction on a connection of its own: it commits even if the unit of work around it
+        fails."""
         with translated(self.url):
             engine = create_async_engine(
                 "postgresql+asyncpg://", async_creator=self._connected, hide_parameters=True, poolclass=NullPool
@@ -117,11 +119,14 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads, everything as of one instant (within `unit_of_work`, as that one sees it)."""
-        whole = _UNIT_OF_WORK.get()
+        """Run a block that only reads, everything as of one instant.
+
+        Within `unit_of_work` it reads in that transaction.
+        """
+        outer = _UNIT_OF_WORK.get()
         with translated(self.url):
-            if whole is not None:
-                yield whole
+            if outer is not None:
+                yield outer
                 return
             async with self._engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -130,7 +135,10 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, application: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        """A connection of one's own, outside the pool: for LISTEN, session locks and streams."""
+        """Open a connection outside the pool, for LISTEN, session locks and streams.
+
+        It is closed when the block ends.
+        """
         with translated(self.url):
             connection = await self._connect(application)
             try:
@@ -160,19 +168,21 @@ class Database:
         )
 
 
-def _check_rested(engine: AsyncEngine) -> None:
-    """Connections of the pool that were closed, or that rested a while and don't answer, are replaced when they are
-    asked for. One that was just in use is not asked: that would cost each transaction a way to the server and back."""
+def _check_idle(engine: AsyncEngine) -> None:
+    """Make the pool replace connections that were closed, or were idle for IDLE_S and don't answer a ping.
+
+    A connection that was just in use is not pinged: that would cost each transaction one more round trip.
+    """
 
     @event.listens_for(engine.sync_engine, "checkin")
     def put_back(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["rests_since"] = time.monotonic()
+        record.info["idle_since"] = time.monotonic()
 
     @event.listens_for(engine.sync_engine, "checkout")
     def taken(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         if connection.driver_connection.is_closed():
             raise DisconnectionError
-        if time.monotonic() - record.info.get("rests_since", time.monotonic()) > RESTED_S:
+        if time.monotonic() - record.info.get("idle_since", time.monotonic()) > IDLE_S:
             try:
                 engine.dialect.do_ping(connection)
             except Exception as error:

@@ -1,4 +1,4 @@
-"""The one place where the driver's errors become the product's own."""
+"""Translation of the database driver's errors into the product's own: it happens here alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +14,17 @@ from bridge.storage.postgres.url import SETTING, PostgresUrl
 UNIQUE_VIOLATION: Final = "23505"
 CHECK_VIOLATION: Final = "23514"
 _PASSING: Final = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
-"""Classes of SQLSTATE that may be gone at the next attempt: connection, rollback, resources, locks, operator, system,
-transaction state (a standby that only reads, a time-out while idle)."""
+"""Prefixes of SQLSTATE of errors that may be gone at the next attempt: connection, rollback, resources, locks,
+operator, system, transaction state (a standby that only reads, a time-out while idle)."""
 
 _DRIVERS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @contextmanager
 def translated(url: PostgresUrl) -> Iterator[None]:
-    """Run a block that talks to Postgres: Unavailable when Postgres can't do its part now, any other error as it is.
+    """Run a block that talks to Postgres. Raises Unavailable if Postgres can't serve now; other errors pass.
 
-    The message names the place and what to check, never the password.
+    The message names the server and what to check, never the password.
     """
     try:
         yield
@@ -36,14 +36,14 @@ def translated(url: PostgresUrl) -> Iterator[None]:
             raise
         raise Unavailable(line) from error
     except InvalidRequestError as error:
-        # What SQLAlchemy says of a connection that died between two statements of a transaction.
+        # SQLAlchemy raises this for a connection that died between two statements of a transaction.
         if "invalid transaction" not in str(error):
             raise
         raise Unavailable(f"The connection to Postgres at {url.where} was lost") from error
 
 
 def sqlstate(error: BaseException | None) -> str:
-    """The SQLSTATE of a driver's or SQLAlchemy's error, empty when it has none."""
+    """Return the SQLSTATE of an error of the driver or of SQLAlchemy, empty if it has none."""
     if isinstance(error, DBAPIError):
         error = error.orig
     return str(getattr(error, "sqlstate", None) or "")
@@ -51,9 +51,9 @@ def sqlstate(error: BaseException | None) -> str:
 
 def _line(error: BaseException | None, url: PostgresUrl) -> str | None:
     state = sqlstate(error)
-    # SQLAlchemy's dress of a driver's error has that as its cause.
-    dressed = not isinstance(error, _DRIVERS)
-    cause = error.__cause__ if error is not None and dressed and error.__cause__ is not None else error
+    # SQLAlchemy wraps a driver's error, and names it as the cause.
+    wrapped = not isinstance(error, _DRIVERS)
+    cause = error.__cause__ if error is not None and wrapped and error.__cause__ is not None else error
     if state.startswith("28"):
         return (
             f"Postgres at {url.where} does not let user {url.user!r} in: "
@@ -77,7 +77,8 @@ def _line(error: BaseException | None, url: PostgresUrl) -> str | None:
         return f"{SETTING} has a part that can't be understood ({cause})"
     if isinstance(cause, ValueError):
         return None
-    # asyncpg says of a server's parting word between two statements that "another operation is in progress".
+    # A server that ends a connection between two statements makes asyncpg raise InterfaceError ("another operation is
+    # in progress"), which would mislead an operator.
     return f"The connection to Postgres at {url.where} was lost"
 
 

@@ -1,4 +1,4 @@
-"""Lists in order of creation, a page at a time."""
+"""Keyset pagination: lists in order of creation, one page at a time, at the same cost for each page."""
 
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,9 @@ from sqlalchemy import FromClause, Select, Table, literal, select, tuple_
 
 
 def page(statement: Select[Any], table: Table, limit: int, after: UUID | tuple[datetime, UUID] | None) -> Select[Any]:
-    """The rows of `table` in a statement, oldest first, at most `limit`, after one with (created_at, id), or an id.
+    """Return a statement's rows of `table`, oldest first, at most `limit`, that come after a place.
 
-    The former goes on where it was even when that row is gone.
+    `after` is (created_at, id) or an id alone. With both, the list goes on at its place even if that row was deleted.
     """
     if isinstance(after, UUID):
         other = table.alias()
@@ -22,5 +22,5 @@ def page(statement: Select[Any], table: Table, limit: int, after: UUID | tuple[d
 
 
 def later(statement: Select[Any], rows: FromClause, created_at: datetime, last: UUID, by: str = "id") -> Select[Any]:
-    """Only rows after that place."""
+    """Restrict a statement to rows after the place (`created_at`, `last`); `by` is the column of the id."""
     return statement.where(tuple_(rows.c.created_at, rows.c[by]) > tuple_(literal(created_at), literal(last)))

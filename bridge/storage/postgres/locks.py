@@ -1,6 +1,8 @@
-"""The advisory locks of the product in one Postgres database: numbers that mean something to nobody else.
+"""The advisory locks of the product in one Postgres database. Each is held until the transaction ends.
 
-The two-part ones are (class, hash of an account, of a space of codes, or of a request).
+Advisory locks serve where no row can be locked: what must not be written twice may not exist yet. The numbers are our
+own; "bridg" in ASCII begins those of 64 bits. Locks in two parts are (class, hash of an account's, a code space's or a
+request's id); two ids with the same hash only wait for each other.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,53 +19,58 @@ NODE: Final = 0x627269646703
 CORRECTIONS: Final = 0x627269646704
 WEBHOOKS: Final = 0x627269646777
 _TARIFFS: Final = 0x6272
-_ANSWERS: Final = 0x6273
-_CODES: Final = 0x6274
-_IN_TURN: Final = text(
+_REQUESTS: Final = 0x6273
+_CODE_SPACES: Final = 0x6274
+_LOCK_AND_READ: Final = text(
     "SELECT * FROM codes_in_turn(:class, :space, CAST(:account AS uuid), CAST(:room AS uuid), "
     "CAST(:digests AS bytea[]))"
 )
-_OF_ONE: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))")
+_LOCK_ONE: Final = text("SELECT pg_advisory_xact_lock(:class, hashtext(CAST(:id AS uuid)::text))")
 
 
-async def writing_codes(connection: AsyncConnection, space: UUID = SHARED) -> None:
-    """All that makes or revokes passcodes of a space takes turns, until the transaction ends.
+async def lock_code_space(connection: AsyncConnection, space: UUID = SHARED) -> None:
+    """Wait until no other transaction creates or revokes passcodes of this code space.
 
-    To be taken before any row that local directories are told of is written: who writes one makes all others wait.
+    One writer at a time keeps the space prefix-free: no unique index can hold that rule. Take this lock before writing
+    any row whose change is numbered for local directories, since the counter of changes is locked from then on, and all
+    other writers wait for it.
     """
-    await connection.execute(_OF_ONE, {"class": _CODES, "id": space})
+    await connection.execute(_LOCK_ONE, {"class": _CODE_SPACES, "id": space})
 
 
-async def codes_in_turn(connection: AsyncConnection, asked: Mapping[str, object]) -> Row[Any]:
-    """The same of `space`, and what is there then: `lengths` with how many live codes have each, those of `digests`
-    that are `live`, and whether the `account` or the `room`, or whose it is, is `closed`."""
-    return (await connection.execute(_IN_TURN, {"class": _CODES, **asked})).one()
+async def lock_and_read_code_space(connection: AsyncConnection, asked: Mapping[str, object]) -> Row[Any]:
+    """Take the lock of `space`, and read its state under it, in one round trip.
+
+    Returns `lengths` (live codes by length), `live` (those of `digests` that are live) and `closed` (True if the
+    `account`, the `room` or an owner of it is closed).
+    """
+    return (await connection.execute(_LOCK_AND_READ, {"class": _CODE_SPACES, **asked})).one()
 
 
-async def writes_codes(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
-    """The same of the spaces of these passcodes, if it is this one's turn in all of them; else False, at once."""
+async def try_lock_code_spaces(connection: AsyncConnection, passcodes: Iterable[UUID]) -> bool:
+    """Try to lock the code spaces of these passcodes. Return False, without waiting, if one of them is taken."""
     tried = await connection.execute(
         text(
             "SELECT bool_and(pg_try_advisory_xact_lock(:class, key)) FROM "
             "(SELECT DISTINCT hashtext(space::text) AS key FROM passcodes WHERE id = ANY(:ids)) AS keys"
         ),
-        {"class": _CODES, "ids": list(passcodes)},
+        {"class": _CODE_SPACES, "ids": list(passcodes)},
     )
     return tried.scalar() is not False
 
 
-async def correcting(connection: AsyncConnection) -> None:
-    """All that corrects records takes turns, until the transaction ends: nothing is corrected twice."""
+async def lock_corrections(connection: AsyncConnection) -> None:
+    """Wait until no other transaction corrects records, so that none is corrected twice."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CORRECTIONS})
 
 
-async def adding_webhooks(connection: AsyncConnection) -> None:
-    """All that adds webhooks takes turns, until the transaction ends: they are counted."""
+async def lock_webhook_count(connection: AsyncConnection) -> None:
+    """Wait until no other transaction adds webhooks, so that the limit of an account can be counted."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WEBHOOKS})
 
 
-async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
-    """The accounts' tariffs stay as they are until the transaction ends."""
+async def lock_tariffs_for_rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
+    """Keep the tariffs of these accounts as they are. Others may rate at the same time; the lock is shared."""
     await connection.execute(
         text(
             "SELECT pg_advisory_xact_lock_shared(:class, key) FROM "
@@ -73,14 +80,14 @@ async def rating(connection: AsyncConnection, accounts: Iterable[UUID]) -> None:
     )
 
 
-async def changing_tariff(connection: AsyncConnection, account: UUID) -> None:
-    """Nobody rates a stay of the account until the transaction ends."""
-    await connection.execute(_OF_ONE, {"class": _TARIFFS, "id": account})
+async def lock_tariff_for_change(connection: AsyncConnection, account: UUID) -> None:
+    """Wait until no other transaction rates stays of the account, and keep others from beginning to."""
+    await connection.execute(_LOCK_ONE, {"class": _TARIFFS, "id": account})
 
 
-async def answering(connection: AsyncConnection, request: str) -> bool:
-    """Nobody else answers a request of that name until the transaction ends; False when somebody does so now."""
+async def try_lock_request(connection: AsyncConnection, request: str) -> bool:
+    """Try to become the only one who carries out the request of that name. Return False if another does so now."""
     taken = await connection.execute(
-        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:request))"), {"class": _ANSWERS, "request": request}
+        text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:request))"), {"class": _REQUESTS, "request": request}
     )
     return bool(taken.scalar_one())

@@ -1,4 +1,4 @@
-"""Changes of rows that count them, so that nobody overwrites what they have not seen; each is written down."""
+"""Versioned rows: each update counts `version` up, so that no client overwrites a change it has not seen."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -10,15 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.errors import NotFound, Stale
 from bridge.usecases.provisioning.ports import Changes
 
-_TOLD: Final = (
+_SHOWN: Final = (
     *("state", "kind", "max_callers", "max_participants", "trust_callers", "skips_code", "account_id", "room_id"),
     *("valid_from", "valid_until", "max_uses", "language", "greeting", "currency", "time_zone", "cost_centre"),
 )
-"""Fields whose values are written down; of others only that they changed."""
+"""Fields whose new values stand in the audit log. Of all others only the name stands there."""
 
 
-async def held(connection: AsyncConnection, table: Table, row_id: UUID, expected: int | None, what: str) -> RowMapping:
-    """The row, which nobody else changes until the transaction ends. Raises NotFound, Stale."""
+async def locked(
+    connection: AsyncConnection, table: Table, row_id: UUID, expected: int | None, what: str
+) -> RowMapping:
+    """Read a row and lock it until the transaction ends. `what` names it in errors. Raises NotFound, Stale."""
     statement = select(table).where(table.c.id == row_id).with_for_update(key_share=True)
     row = (await connection.execute(statement)).mappings().one_or_none()
     if row is None:
@@ -28,8 +30,8 @@ async def held(connection: AsyncConnection, table: Table, row_id: UUID, expected
     return row
 
 
-async def changed(connection: AsyncConnection, table: Table, row_id: UUID, changes: Changes) -> RowMapping:
-    """The row, changed."""
+async def updated(connection: AsyncConnection, table: Table, row_id: UUID, changes: Changes) -> RowMapping:
+    """Update a row, count its version up, and return it."""
     statement = (
         update(table)
         .where(table.c.id == row_id)
@@ -40,18 +42,18 @@ async def changed(connection: AsyncConnection, table: Table, row_id: UUID, chang
     return row
 
 
-async def removed(connection: AsyncConnection, table: Table, row_id: UUID) -> None:
-    """The row goes."""
+async def deleted(connection: AsyncConnection, table: Table, row_id: UUID) -> None:
+    """Delete a row."""
     await connection.execute(delete(table).where(table.c.id == row_id))
 
 
 def differing(row: RowMapping, changes: Changes) -> dict[str, Any]:
-    """Those changes that change something."""
+    """Return only the changes that give a field another value than it has."""
     return {name: value for name, value in changes.items() if row[name] != value}
 
 
-def detail(changes: Changes) -> dict[str, Any]:
-    """What is written down of changes."""
-    values = {name: value for name, value in changes.items() if name in _TOLD}
-    told = {name: value if value is None or isinstance(value, int) else str(value) for name, value in values.items()}
-    return {"fields": sorted(changes), **told}
+def audit_detail(changes: Changes) -> dict[str, Any]:
+    """Return the detail of an audit entry: names of the changed fields, and harmless values."""
+    values = {name: value for name, value in changes.items() if name in _SHOWN}
+    shown = {name: value if value is None or isinstance(value, int) else str(value) for name, value in values.items()}
+    return {"fields": sorted(changes), **shown}

@@ -1,4 +1,4 @@
-"""The database's URL, in libpq's form, as far as people need to be told about it."""
+"""The URL of the database in libpq's form, and the parts of it that errors may show."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,7 +10,7 @@ SETTING = "BRIDGE_DATABASE_URL"
 
 @dataclass(frozen=True, slots=True)
 class PostgresUrl:
-    """A URL that the driver can take (`dsn`), and its parts that may be shown. The password stays in `dsn`."""
+    """A checked URL (`dsn`, for the driver) and its parts without the password (for messages)."""
 
     dsn: str
     host: str
@@ -20,12 +20,12 @@ class PostgresUrl:
 
     @property
     def where(self) -> str:
-        """`host:port`, or the socket's path."""
+        """The server as `host:port`, or as the path of its socket."""
         return f"{self.host}/.s.PGSQL.{self.port}" if self.host.startswith("/") else f"{self.host}:{self.port}"
 
 
 def parse(url: str) -> PostgresUrl:
-    """`postgresql://USER:PASSWORD@HOST:PORT/NAME`, with `?host=FOLDER` for a socket. Raises Invalid."""
+    """Parse `postgresql://USER:PASSWORD@HOST:PORT/NAME`, with `?host=FOLDER` for a socket. Raises Invalid."""
     try:
         parts = urlsplit(url)
         query = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}

@@ -22,7 +22,7 @@ from bridge.usecases.provisioning.ports import NOTHING, Changes, Place
 
 
 class PostgresAccessNumbers(Repository):
-    """The part of ports.Tenants that is about access numbers."""
+    """Implements the access numbers of provisioning_ports.Tenants."""
 
     async def add_access_number(self, number: str, kind: NumberKind, rest: Changes = NOTHING) -> AccessNumber:
         values: dict[str, Any] = {"id": uuid4(), "number": number, "kind": kind.value, **rest}
@@ -35,7 +35,7 @@ class PostgresAccessNumbers(Repository):
                     raise
                 raise Conflict(f"access number {number} is there already", "number") from error
             made = _access_number(result.mappings().one())
-            detail = {"number": number, **row_versions.detail(rest)}
+            detail = {"number": number, **row_versions.audit_detail(rest)}
             await audit_log.note(
                 connection, "access_number.created", "access_number", made.id, Owner(made.account_id), detail
             )
@@ -65,11 +65,11 @@ class PostgresAccessNumbers(Repository):
     ) -> AccessNumber:
         async with self._database.transaction() as connection:
             await _check_account(connection, changes)
-            row = await row_versions.held(connection, access_numbers, access_number_id, expected, "access number")
+            row = await row_versions.locked(connection, access_numbers, access_number_id, expected, "access number")
             changes = row_versions.differing(row, changes)
             if changes:
-                row = await row_versions.changed(connection, access_numbers, access_number_id, changes)
-                owner, detail = Owner(row["account_id"]), row_versions.detail(changes)
+                row = await row_versions.updated(connection, access_numbers, access_number_id, changes)
+                owner, detail = Owner(row["account_id"]), row_versions.audit_detail(changes)
                 await audit_log.note(
                     connection, "access_number.changed", "access_number", access_number_id, owner, detail
                 )
@@ -77,14 +77,14 @@ class PostgresAccessNumbers(Repository):
 
     async def remove_access_number(self, access_number_id: UUID, expected: int | None = None) -> None:
         async with self._database.transaction() as connection:
-            row = await row_versions.held(connection, access_numbers, access_number_id, expected, "access number")
-            await row_versions.removed(connection, access_numbers, access_number_id)
+            row = await row_versions.locked(connection, access_numbers, access_number_id, expected, "access number")
+            await row_versions.deleted(connection, access_numbers, access_number_id)
             owner, detail = Owner(row["account_id"]), {"number": row["number"]}
             await audit_log.note(connection, "access_number.removed", "access_number", access_number_id, owner, detail)
 
 
 async def _check_account(connection: AsyncConnection, changes: Changes) -> None:
-    """Raises NotFound when a number is to be dedicated to an account that is not there."""
+    """Raises NotFound if a number is to be dedicated to an account that does not exist."""
     if changes.get("account_id") is not None:
         await accounts.found(connection, changes["account_id"])
 

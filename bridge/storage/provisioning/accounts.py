@@ -35,7 +35,7 @@ _WITHIN: Final = {
 
 
 class PostgresAccounts(Repository):
-    """The part of ports.Tenants that is about accounts."""
+    """Implements the accounts of provisioning_ports.Tenants."""
 
     async def add_account(self, name: str, currency: str, time_zone: str, rest: Changes = NOTHING) -> Account:
         values = {"id": uuid4(), "name": name, "currency": currency, "time_zone": time_zone, **rest}
@@ -58,8 +58,8 @@ class PostgresAccounts(Repository):
         async with self._database.transaction() as connection:
             closing = changes.get("state") == State.CLOSED
             if closing:
-                await code_space.hold_of(connection, account_id)
-            row = await row_versions.held(connection, accounts, account_id, expected, "account")
+                await code_space.lock_space_of(connection, account_id)
+            row = await row_versions.locked(connection, accounts, account_id, expected, "account")
             changes = row_versions.differing(row, changes)
             if not changes:
                 return _account(row)
@@ -67,16 +67,16 @@ class PostgresAccounts(Repository):
                 raise Conflict("the account is closed, for good")
             if _SETTLED & changes.keys():
                 await _refuse_if(connection, _PRICED, account_id, "currency and time zone are settled: the account has")
-            made = _account(await row_versions.changed(connection, accounts, account_id, changes))
+            made = _account(await row_versions.updated(connection, accounts, account_id, changes))
             if closing:
                 await code_space.revoke(connection, passcodes.c.account_id == account_id)
-            detail = row_versions.detail(changes)
+            detail = row_versions.audit_detail(changes)
             await audit_log.note(connection, "account.changed", "account", account_id, Owner(account_id), detail)
             return made
 
     async def remove_account(self, account_id: UUID, expected: int | None = None) -> None:
         async with self._database.transaction() as connection:
-            await row_versions.held(connection, accounts, account_id, expected, "account")
+            await row_versions.locked(connection, accounts, account_id, expected, "account")
             await _refuse_if(
                 connection,
                 _WITHIN,
@@ -85,12 +85,12 @@ class PostgresAccounts(Repository):
             )
             for table in (api_keys, webhooks):
                 await connection.execute(delete(table).where(table.c.account_id == account_id))
-            await row_versions.removed(connection, accounts, account_id)
+            await row_versions.deleted(connection, accounts, account_id)
             await audit_log.note(connection, "account.removed", "account", account_id, Owner(account_id))
 
 
 async def found(connection: AsyncConnection, account_id: UUID) -> Account:
-    """The account. Raises NotFound."""
+    """Read an account. Raises NotFound."""
     result = await connection.execute(select(accounts).where(accounts.c.id == account_id))
     row = result.mappings().one_or_none()
     if row is None:
@@ -99,7 +99,7 @@ async def found(connection: AsyncConnection, account_id: UUID) -> Account:
 
 
 async def _refuse_if(connection: AsyncConnection, tables: Mapping[str, Any], account_id: UUID, said: str) -> None:
-    """Raises Conflict when the account has rows in one of the tables."""
+    """Raises Conflict if the account has rows in one of the tables; the message begins with `said` and names them."""
     each = [
         select(literal(what)).where(select(table).where(table.c.account_id == account_id).exists())
         for what, table in tables.items()

@@ -1,4 +1,7 @@
-"""How often passcodes that an account chose were refused: counted in memory, so that hammering costs nothing."""
+"""A limit of refused passcodes for each account, so that nobody finds live codes by choosing one after another.
+
+The count is in memory: requests beyond the limit cost no database.
+"""
 
 import time
 from collections import deque
@@ -12,13 +15,13 @@ SPAN_S: Final = 3600.0
 
 
 class ChosenCodeLimit:
-    """Refused choices of the last SPAN_S, of all accounts that had any."""
+    """Times of the chosen passcodes that were refused in the last SPAN_S, by account."""
 
     def __init__(self) -> None:
         self._refused: dict[UUID, deque[float]] = {}
 
     def check(self, account_id: UUID, more: int = 0) -> None:
-        """Raises TooMany when MOST choices of the account were refused; with `more`, when more than those were."""
+        """Raises TooMany if MOST chosen passcodes of the account were refused; with `more`, if more than MOST were."""
         now = time.monotonic()
         refused = self._refused.get(account_id, deque())
         while refused and refused[0] <= now - SPAN_S:
@@ -28,7 +31,7 @@ class ChosenCodeLimit:
             raise TooMany("too many chosen passcodes were refused: leave digits out to have one generated", wait_s)
 
     def refuse(self, account_id: UUID, count: int) -> None:
-        """So many of the account's choices are refused now."""
+        """Note that `count` chosen passcodes of the account are refused now."""
         now = time.monotonic()
         for other in [key for key, times in self._refused.items() if times[-1] <= now - SPAN_S]:
             del self._refused[other]

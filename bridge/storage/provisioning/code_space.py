@@ -1,4 +1,7 @@
-"""Live passcodes as sets that stay prefix-free, whoever writes at the same time."""
+"""Code spaces: sets of live passcodes that stay prefix-free, also when many write at the same time.
+
+No live code may begin with another, because the shorter one would admit a caller who is still keying the longer.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,7 +30,7 @@ _OF_ACCOUNT: Final = text(
 
 
 async def space(connection: AsyncConnection, account_id: UUID | None) -> CodeSpace:
-    """The codes that are dialled together with those of an account, or on shared numbers. Raises NotFound."""
+    """Read the code space of an account, or (None) that of the shared numbers. Raises NotFound."""
     if account_id is None:
         row = (await connection.execute(_SHARED, {"space": SHARED})).one()
         return of_lengths(row.lengths, None)
@@ -39,32 +42,34 @@ async def space(connection: AsyncConnection, account_id: UUID | None) -> CodeSpa
 
 
 def of_lengths(lengths: Mapping[str, int] | None, account_id: UUID | None) -> CodeSpace:
-    """A space out of how many live codes of each length it has."""
+    """Build a code space from its counts of live codes by length."""
     counted = lengths or {}
     return CodeSpace(sum(counted.values()), frozenset(map(int, counted)), account_id)
 
 
 def space_id(seen: CodeSpace) -> UUID:
-    """What it is called in the tables."""
+    """Return the id of a code space in the tables: its account's, or SHARED."""
     return seen.account_id or SHARED
 
 
-async def taken(
+async def lock_and_find_taken(
     connection: AsyncConnection,
     seen: CodeSpace,
     new: Sequence[NewCode],
     account_id: UUID | None = None,
     room_id: UUID | None = None,
 ) -> frozenset[int]:
-    """The places of those codes that may not be stored: they, or beginnings of them, are live, or come before in `new`,
-    or are weak. Nobody else writes codes of the space from then on, until the transaction ends.
+    """Lock the code space, and return the places in `new` of codes that may not be stored.
 
-    Raises CodeTaken without places when the lengths in use are not those that were `seen`, or ask for longer codes;
-    Conflict when the account or room they are for is closed.
+    A code may not be stored if it is weak, or if it or a beginning of it is live or comes earlier in `new`. The lock
+    holds until the transaction ends.
+
+    Raises CodeTaken without places if the lengths in use are not those that were `seen`, or ask for longer codes;
+    Conflict if the account or room they are for is closed.
     """
     digests = {prefix for code in new for prefix in code.prefixes}
     asked = {"space": space_id(seen), "account": account_id, "room": room_id, "digests": list(digests)}
-    row = await locks.codes_in_turn(connection, asked)
+    row = await locks.lock_and_read_code_space(connection, asked)
     if row.closed:
         raise Conflict("the room, or who owns it, is closed")
     now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
@@ -72,7 +77,7 @@ async def taken(
     if now.lengths != seen.lengths or least > min(code.length for code in new):
         raise CodeTaken
     found = set()
-    # A shorter code of the batch is a live one to a longer one of it.
+    # Shorter codes first: each then counts as live for the longer ones of the same batch.
     for place, code in sorted(enumerate(new), key=lambda each: each[1].length):
         if code.weak or not live.isdisjoint(code.prefixes):
             found.add(place)
@@ -87,8 +92,10 @@ async def insert(
     new: Sequence[tuple[UUID, NewCode]],
     noted: Sequence[bulk.Row] | None = None,
 ) -> list[Passcode]:
-    """Store codes of an account as (room, code), all or nothing, once none of them is `taken`. `noted` are rows of the
-    audit log to go with them, one each."""
+    """Store codes of an account, given as (room, code): all or none. `lock_and_find_taken` must have found none taken.
+
+    `noted` are rows of the audit log, one for each code, inserted by the same statements.
+    """
     added = []
     for start in range(0, len(new), bulk.AT_A_TIME):
         some = new[start : start + bulk.AT_A_TIME]
@@ -143,11 +150,14 @@ def _row(seen: CodeSpace, account_id: UUID, room_id: UUID, code: NewCode) -> dic
     }
 
 
-async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> list[Passcode]:
-    """Revoke those that are live, and tell which these were. To be done under `hold`."""
+async def revoke(connection: AsyncConnection, condition: ColumnElement[bool]) -> list[Passcode]:
+    """Revoke the live ones of the passcodes that a condition selects, and return them.
+
+    Needs the lock of their space.
+    """
     revoked = await connection.execute(
         update(passcodes)
-        .where(passcodes.c.state == "live", those)
+        .where(passcodes.c.state == "live", condition)
         .values(
             state="revoked",
             revoked_at=func.clock_timestamp(),
@@ -159,21 +169,21 @@ async def revoke(connection: AsyncConnection, those: ColumnElement[bool]) -> lis
     return [passcode_of(row) for row in revoked.mappings()]
 
 
-async def hold_of(connection: AsyncConnection, account_id: UUID) -> None:
-    """`hold` for the space that an account's codes are in. Raises NotFound."""
+async def lock_space_of(connection: AsyncConnection, account_id: UUID) -> None:
+    """Lock the code space of an account until the transaction ends. Raises NotFound."""
     kind = (await connection.execute(select(accounts.c.code_space).where(accounts.c.id == account_id))).scalar()
     if kind is None:
         raise NotFound(f"there is no account {account_id}")
-    await locks.writing_codes(connection, account_id if kind == Space.OWN else SHARED)
+    await locks.lock_code_space(connection, account_id if kind == Space.OWN else SHARED)
 
 
 def in_rooms_of(sub_account_id: UUID) -> ColumnElement[bool]:
-    """Passcodes of a sub-account."""
+    """Return the condition that a passcode is in a room of a sub-account."""
     return passcodes.c.room_id.in_(select(rooms.c.id).where(rooms.c.sub_account_id == sub_account_id))
 
 
 def passcode_of(row: RowMapping) -> Passcode:
-    """A passcode without its digits."""
+    """Build a passcode from its row, without digits."""
     return Passcode(
         id=row["id"],
         room_id=row["room_id"],

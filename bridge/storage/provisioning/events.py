@@ -1,4 +1,4 @@
-"""What webhooks hear of provisioning: to be called in the transaction of the change, with what it came to."""
+"""Events of provisioning for webhooks. Each is emitted in the transaction of the change that it reports."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,15 +13,17 @@ from bridge.domain.webhooks.event import Event, EventKind
 from bridge.storage.webhooks import outbox
 
 
-async def listening(connection: AsyncConnection, account_id: UUID) -> bool:
-    """Whether anybody wants to be told of what is made in an account. To be asked before its turn to write codes: all
-    others wait for that to end."""
+async def has_subscribers(connection: AsyncConnection, account_id: UUID) -> bool:
+    """Return True if a webhook asks for events of new sub-accounts or passcodes of an account.
+
+    Call this before the code space is locked: all other writers wait while that lock is held.
+    """
     kinds = (EventKind.SUB_ACCOUNT_CREATED, EventKind.PASSCODE_CREATED, EventKind.PASSCODE_ROTATED)
-    return bool(await outbox.audience(connection, {account_id}, kinds))
+    return bool(await outbox.subscriptions(connection, {account_id}, kinds))
 
 
 async def sub_accounts_created(connection: AsyncConnection, made: Sequence[SubAccount]) -> None:
-    """New sub-accounts, and the passcodes they come with."""
+    """Emit the creation of sub-accounts, and of the passcodes they come with."""
     events: list[Event] = []
     for one in made:
         owner = Owner(one.account_id, one.id)
@@ -31,7 +33,7 @@ async def sub_accounts_created(connection: AsyncConnection, made: Sequence[SubAc
 
 
 async def sub_account_changed(connection: AsyncConnection, before: State, after: SubAccount) -> None:
-    """A sub-account that was in the state `before`. What it is now tells which event that is."""
+    """Emit the change of a sub-account that was in the state `before`. The two states decide the kind of event."""
     kind = event.kind_of_change(before, State(after.state))
     await outbox.emit(connection, [_event(kind, Owner(after.account_id, after.id), after)])
 
@@ -39,7 +41,7 @@ async def sub_account_changed(connection: AsyncConnection, before: State, after:
 async def passcodes_created(
     connection: AsyncConnection, account_id: UUID, sub_account_id: UUID, made: Sequence[Passcode]
 ) -> None:
-    """New passcodes of a sub-account; those that take the place of another are told as rotated."""
+    """Emit the creation of passcodes of a sub-account; one that replaces another is reported as rotated."""
     kinds = (EventKind.PASSCODE_CREATED, EventKind.PASSCODE_ROTATED)
     owner = Owner(account_id, sub_account_id)
     await outbox.emit(connection, [_event(kinds[code.replaces is not None], owner, code) for code in made])
@@ -48,7 +50,7 @@ async def passcodes_created(
 async def passcodes_revoked(
     connection: AsyncConnection, account_id: UUID, sub_account_id: UUID, revoked: Sequence[Passcode]
 ) -> None:
-    """Passcodes of a sub-account, as they are now."""
+    """Emit the revocation of passcodes of a sub-account, given as they are now."""
     owner = Owner(account_id, sub_account_id)
     await outbox.emit(connection, [_event(EventKind.PASSCODE_REVOKED, owner, code) for code in revoked])
 

@@ -1,4 +1,4 @@
-"""Callers that sub-accounts know by name. A former name stays as a row of its own, with the time it was in force."""
+"""Callers that sub-accounts know by name. A former name stays as a row of its own, with the time it was valid."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ from bridge.usecases.provisioning.ports import Changes, Place
 
 
 class PostgresKnownCallers(Repository):
-    """The part of ports.Tenants that is about known callers."""
+    """Implements the known callers of provisioning_ports.Tenants."""
 
     async def add_known_caller(
         self, sub_account_id: UUID, number: str, name: str, room_id: UUID | None, skips_code: bool
@@ -72,7 +72,7 @@ class PostgresKnownCallers(Repository):
         self, known_caller_id: UUID, changes: Changes, expected: int | None = None
     ) -> KnownCaller:
         async with self._database.transaction() as connection:
-            row = await row_versions.held(connection, known_callers, known_caller_id, expected, "known caller")
+            row = await row_versions.locked(connection, known_callers, known_caller_id, expected, "known caller")
             changes = row_versions.differing(_present(row, known_caller_id), changes)
             if "room_id" in changes:
                 await _room(connection, row["sub_account_id"], changes["room_id"])
@@ -81,31 +81,31 @@ class PostgresKnownCallers(Repository):
                 since: Changes = {}
                 if "name" in changes:
                     since = {"created_at": func.clock_timestamp()}
-                row = await row_versions.changed(connection, known_callers, known_caller_id, {**changes, **since})
+                row = await row_versions.updated(connection, known_callers, known_caller_id, {**changes, **since})
                 if since:
                     past = {**former, "id": uuid4(), "removed_at": row["created_at"]}
                     await connection.execute(insert(known_callers).values(past))
-                await _note(connection, "changed", _known_caller(row), row_versions.detail(changes))
+                await _note(connection, "changed", _known_caller(row), row_versions.audit_detail(changes))
             return _known_caller(row)
 
     async def remove_known_caller(self, known_caller_id: UUID, expected: int | None = None) -> None:
         async with self._database.transaction() as connection:
-            row = await row_versions.held(connection, known_callers, known_caller_id, expected, "known caller")
+            row = await row_versions.locked(connection, known_callers, known_caller_id, expected, "known caller")
             _present(row, known_caller_id)
             gone = {"removed_at": func.clock_timestamp()}
-            row = await row_versions.changed(connection, known_callers, known_caller_id, gone)
+            row = await row_versions.updated(connection, known_callers, known_caller_id, gone)
             await _note(connection, "removed", _known_caller(row), {})
 
 
 def _present(row: RowMapping | None, known_caller_id: UUID) -> RowMapping:
-    """Raises NotFound for none, and for one that only tells of the past."""
+    """Return the row. Raises NotFound if there is none, or if it holds a former name."""
     if row is None or row["removed_at"] is not None:
         raise NotFound(f"there is no known caller {known_caller_id}")
     return row
 
 
 async def _room(connection: AsyncConnection, sub_account_id: UUID, room_id: UUID | None) -> UUID:
-    """The open room of the sub-account that is meant, the first by default. Raises Invalid."""
+    """Return the id of an open room of the sub-account, by default its first one. Raises Invalid."""
     at = rooms.c
     statement = select(at.id).where(at.sub_account_id == sub_account_id, at.state == "active")
     if room_id is not None:

@@ -44,7 +44,7 @@ FROM passcodes JOIN rooms ON rooms.id = passcodes.room_id WHERE passcodes.id = :
 
 
 class PostgresPasscodes(Repository):
-    """The part of ports.Tenants that is about passcodes."""
+    """Implements the passcodes of provisioning_ports.Tenants."""
 
     async def code_space(self, account_id: UUID | None = None) -> CodeSpace:
         async with self._database.snapshot() as connection:
@@ -63,8 +63,8 @@ class PostgresPasscodes(Repository):
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
         async with self._database.same_transaction() as connection:
-            listening = await events.listening(connection, site.account_id)
-            taken = await codes.taken(connection, site.space, new, site.account_id, site.room_id)
+            subscribed = await events.has_subscribers(connection, site.account_id)
+            taken = await codes.lock_and_find_taken(connection, site.space, new, site.account_id, site.room_id)
             if any(code.chosen for code in new):
                 self._chosen_code_limit.check(site.account_id)
             if refused := sum(new[place].chosen for place in taken):
@@ -75,12 +75,12 @@ class PostgresPasscodes(Repository):
             owner = Owner(site.account_id, site.sub_account_id)
             noted = audit_log.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
             added = await codes.insert(connection, site.space, site.account_id, placed, noted)
-            if listening:
+            if subscribed:
                 await events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
-        """Raises TooMany when more were refused by now than an account may have refused."""
+        """Note the refusal in a transaction that stays when the request fails. Raises TooMany beyond the limit."""
         owner = Owner(site.account_id, site.sub_account_id)
         async with self._database.separate_transaction() as connection:
             await audit_log.note(
@@ -95,7 +95,7 @@ class PostgresPasscodes(Repository):
     async def passcodes(
         self, room_id: UUID, limit: int, after: Place | None = None, wanted: PasscodeFilter = _ALL
     ) -> list[Passcode]:
-        """All of a room, revoked ones too. Raises NotFound (the room)."""
+        """List the passcodes of a room, revoked ones too. Raises NotFound (the room)."""
         statement = select(passcodes).where(passcodes.c.room_id == room_id)
         for name in ("state", "role"):
             value = getattr(wanted, name)
@@ -121,13 +121,13 @@ class PostgresPasscodes(Repository):
 
     async def change_passcode(self, passcode_id: UUID, changes: Changes, expected: int | None = None) -> Passcode:
         async with self._database.transaction() as connection:
-            row = await row_versions.held(connection, passcodes, passcode_id, expected, "passcode")
+            row = await row_versions.locked(connection, passcodes, passcode_id, expected, "passcode")
             changes = row_versions.differing(row, changes)
             if changes:
                 if row["state"] != "live":
                     raise Conflict("the passcode has been revoked, for good")
-                row = await row_versions.changed(connection, passcodes, passcode_id, changes)
-                owner, detail = await _owner(connection, passcode_id), row_versions.detail(changes)
+                row = await row_versions.updated(connection, passcodes, passcode_id, changes)
+                owner, detail = await _owner(connection, passcode_id), row_versions.audit_detail(changes)
                 await audit_log.note(connection, "passcode.changed", "passcode", passcode_id, owner, detail)
             return codes.passcode_of(row)
 
@@ -135,8 +135,8 @@ class PostgresPasscodes(Repository):
         async with self._database.transaction() as connection:
             owner = await _owner(connection, passcode_id)
             assert owner.account_id is not None
-            await codes.hold_of(connection, owner.account_id)
-            row = await row_versions.held(connection, passcodes, passcode_id, expected, "passcode")
+            await codes.lock_space_of(connection, owner.account_id)
+            row = await row_versions.locked(connection, passcodes, passcode_id, expected, "passcode")
             if row["state"] == "live":
                 revoked = await codes.revoke(connection, passcodes.c.id == passcode_id)
                 await audit_log.note(connection, "passcode.revoked", "passcode", passcode_id, owner)
@@ -162,7 +162,7 @@ async def _owner(connection: AsyncConnection, passcode_id: UUID) -> Owner:
 
 
 def _detail(new: NewCode) -> dict[str, Any]:
-    told: dict[str, Any] = {"role": new.role.value, "chosen": new.chosen, "pin": new.pin is not None}
+    detail: dict[str, Any] = {"role": new.role.value, "chosen": new.chosen, "pin": new.pin is not None}
     if new.replaces is not None:
-        told["replaces"] = str(new.replaces)
-    return told
+        detail["replaces"] = str(new.replaces)
+    return detail

@@ -20,7 +20,7 @@ from bridge.usecases.provisioning.ports import Changes, Place
 
 
 class PostgresProjectCodes(Repository):
-    """The part of ports.Tenants that is about project codes."""
+    """Implements the project codes of provisioning_ports.Tenants."""
 
     async def add_project_code(
         self, account_id: UUID, sub_account_id: UUID | None, code: str, name: str
@@ -68,7 +68,7 @@ class PostgresProjectCodes(Repository):
             statement = statement.where(at.sub_account_id == sub_account_id)
         found = page(statement, project_codes, limit, after)
         if usable_by is not None and sub_account_id is None:
-            # Either kind comes in order from an index of its own.
+            # Two ordered selects, each by an index of its own, cost less than one with OR.
             sides = [
                 page(statement.where(owned), project_codes, limit, after)
                 for owned in (at.sub_account_id == usable_by, at.sub_account_id.is_(None))
@@ -82,11 +82,11 @@ class PostgresProjectCodes(Repository):
         self, project_code_id: UUID, changes: Changes, expected: int | None = None
     ) -> ProjectCode:
         async with self._database.transaction() as connection:
-            row = await row_versions.held(connection, project_codes, project_code_id, expected, "project code")
+            row = await row_versions.locked(connection, project_codes, project_code_id, expected, "project code")
             changes = row_versions.differing(row, changes)
             if changes:
-                row = await row_versions.changed(connection, project_codes, project_code_id, changes)
-                owner, detail = Owner(row["account_id"], row["sub_account_id"]), row_versions.detail(changes)
+                row = await row_versions.updated(connection, project_codes, project_code_id, changes)
+                owner, detail = Owner(row["account_id"], row["sub_account_id"]), row_versions.audit_detail(changes)
                 await audit_log.note(connection, "project_code.changed", "project_code", project_code_id, owner, detail)
             return _project_code(row)
 

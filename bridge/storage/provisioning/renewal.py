@@ -1,4 +1,4 @@
-"""Passcodes that are kept under a former key, on their way to the present one."""
+"""Renewal of passcodes: codes stored under a former key are stored under the present one."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ WHERE state = 'live' AND (key_id < :key_id OR key_id > :key_id)
 ORDER BY key_id, id LIMIT :limit
 """
 )
-# Whoever revoked or renewed one meanwhile was first.
+# A code that was revoked or renewed since it was read has another state or digest: it is left alone.
 _RENEW: Final = text(
     """
 UPDATE passcodes SET key_id = :key_id, digest = new.digest, sealed = new.sealed, pin_digest = new.pin_digest,
@@ -31,7 +31,7 @@ WHERE passcodes.id = new.id AND passcodes.state = 'live' AND passcodes.digest = 
 
 
 class PostgresPasscodeRenewal(Repository):
-    """The part of ports.Tenants that is about renewing what codes are kept under."""
+    """Implements the renewal of keys of provisioning_ports.Tenants."""
 
     async def stale_codes(self, key_id: str, limit: int) -> list[StaleCode]:
         async with self._database.snapshot() as connection:
@@ -59,5 +59,5 @@ class PostgresPasscodeRenewal(Repository):
         }
         async with self._database.transaction() as connection:
             for space in sorted({code.account_id or SHARED for code in renewed}):
-                await locks.writing_codes(connection, space)
+                await locks.lock_code_space(connection, space)
             return (await connection.execute(_RENEW, given)).rowcount

@@ -1,4 +1,4 @@
-"""Rooms of sub-accounts, with the first of their live passcodes."""
+"""Rooms of sub-accounts, each with its first live passcodes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, Ne
 
 ROOM: Final = ("sub_account_id", "name", "created_at", "state", "max_participants", "version")
 SHOWN: Final = 50
-"""So many rooms of a sub-account, and live passcodes of a room, are told with it; lists of their own tell all."""
+"""At most so many rooms are shown with their sub-account, and live passcodes with their room. Lists show all."""
 
 
 class PostgresRooms(Repository):
-    """The part of ports.Tenants that is about rooms."""
+    """Implements the rooms of provisioning_ports.Tenants."""
 
     async def add_room(
         self, sub_account_id: UUID, fields: Changes, seen: CodeSpace, codes_of_it: Sequence[NewCode]
@@ -35,7 +35,7 @@ class PostgresRooms(Repository):
         """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
         async with self._database.same_transaction() as connection:
-            if taken := await code_space.taken(connection, seen, codes_of_it):
+            if taken := await code_space.lock_and_find_taken(connection, seen, codes_of_it):
                 raise CodeTaken(taken)
             owner = (await connection.execute(owner_of)).one_or_none()
             if owner is None:
@@ -79,23 +79,23 @@ class PostgresRooms(Repository):
                 account_id = (await connection.execute(account_of)).scalar()
                 if account_id is None:
                     raise NotFound(f"there is no room {room_id}")
-                await code_space.hold_of(connection, account_id)
-            row = await row_versions.held(connection, rooms, room_id, expected, "room")
+                await code_space.lock_space_of(connection, account_id)
+            row = await row_versions.locked(connection, rooms, room_id, expected, "room")
             changes = row_versions.differing(row, changes)
             if changes:
                 if row["state"] == State.CLOSED:
                     raise Conflict("the room is closed, for good")
-                row = await row_versions.changed(connection, rooms, room_id, changes)
+                row = await row_versions.updated(connection, rooms, room_id, changes)
                 if closing:
                     revoked = await code_space.revoke(connection, passcodes.c.room_id == room_id)
                     await events.passcodes_revoked(connection, row["account_id"], row["sub_account_id"], revoked)
-                detail, owner = row_versions.detail(changes), Owner(row["account_id"], row["sub_account_id"])
+                detail, owner = row_versions.audit_detail(changes), Owner(row["account_id"], row["sub_account_id"])
                 await audit_log.note(connection, "room.changed", "room", room_id, owner, detail)
             return (await _with_codes(connection, [row]))[0]
 
 
-async def of_owners(connection: AsyncConnection, owners: Sequence[UUID]) -> Mapping[UUID, list[Room]]:
-    """The first SHOWN rooms of each of those sub-accounts, with their first live passcodes."""
+async def of_sub_accounts(connection: AsyncConnection, owners: Sequence[UUID]) -> Mapping[UUID, list[Room]]:
+    """Read the first SHOWN rooms of each of these sub-accounts, with their first live passcodes."""
     found = (await connection.execute(_ROOMS, {"ids": list(owners)})).mappings().all()
     by_owner: dict[UUID, list[Room]] = defaultdict(list)
     for room in await _with_codes(connection, found):
@@ -124,7 +124,7 @@ def room_of(row: Mapping[Any, Any], added: Sequence[Passcode]) -> Room:
 
 
 def _first(table: Table, of: str, *conditions: Any) -> Select[Any]:
-    """The first SHOWN rows of each of the owners :ids."""
+    """Select the first SHOWN rows of each of the owners :ids. A lateral join reads no more rows than that."""
     owners = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id").render_derived("owners")
     ordered = table.c.created_at, table.c.id
     first: FromClause = (

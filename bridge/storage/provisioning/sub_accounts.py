@@ -1,4 +1,4 @@
-"""Sub-accounts, with the first of their rooms and of the live passcodes of these."""
+"""Sub-accounts, each with its first rooms and their first live passcodes."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -28,10 +28,10 @@ from bridge.storage.postgres.tables.provisioning import (
 )
 from bridge.storage.provisioning import accounts, code_space, events
 from bridge.storage.provisioning.repository import Repository
-from bridge.storage.provisioning.rooms import ROOM, of_owners, room_of
+from bridge.storage.provisioning.rooms import ROOM, of_sub_accounts, room_of
 from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewSubAccount, Place, SubAccountFilter
 
-_TOLD: Final = (
+_RETURNED: Final = (
     *("account_id", "user_id", "name", "kind", "state", "created_at"),
     *("cost_centre", "max_callers", "trust_callers", "labels", "version"),
 )
@@ -41,27 +41,30 @@ _OWNED: Final = (known_callers, project_codes, api_keys, rooms)
 
 
 class PostgresSubAccounts(Repository):
-    """The part of ports.Tenants that is about sub-accounts."""
+    """Implements the sub-accounts of provisioning_ports.Tenants."""
 
     async def add_sub_accounts(
         self, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
     ) -> list[SubAccount]:
-        """All with the same fields. Raises NotFound (the account) and what the port says."""
+        """Add sub-accounts, all with the same fields.
+
+        Raises NotFound (the account), and the errors that the port names.
+        """
         async with self._database.same_transaction() as connection:
-            listening = await events.listening(connection, account_id)
-            if taken := await code_space.taken(
+            subscribed = await events.has_subscribers(connection, account_id)
+            if taken := await code_space.lock_and_find_taken(
                 connection, seen, [code for one in new for code in one.codes], account_id
             ):
                 raise CodeTaken(taken)
             rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
             done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
             noted = audit.noted("sub_account.created", "sub_account", done)
-            stored = await bulk.inserted(connection, sub_accounts, rows, *_TOLD, beside=(audit_log, noted))
+            stored = await bulk.inserted(connection, sub_accounts, rows, *_RETURNED, beside=(audit_log, noted))
             made = {row["id"]: row for row in stored}
             _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
             owned = await _add_rooms(connection, account_id, seen, new)
             added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
-            if listening:
+            if subscribed:
                 await events.sub_accounts_created(connection, added)
             return added
 
@@ -88,8 +91,8 @@ class PostgresSubAccounts(Repository):
         async with self._database.transaction() as connection:
             closing = changes.get("state") == State.CLOSED
             if closing:
-                await code_space.hold_of(connection, await _account_of(connection, sub_account_id))
-            row = await row_versions.held(connection, sub_accounts, sub_account_id, expected, "sub-account")
+                await code_space.lock_space_of(connection, await _account_of(connection, sub_account_id))
+            row = await row_versions.locked(connection, sub_accounts, sub_account_id, expected, "sub-account")
             before = State(row["state"])
             changes = row_versions.differing(row, changes)
             if changes:
@@ -99,7 +102,7 @@ class PostgresSubAccounts(Repository):
                 if closing:
                     revoked = await code_space.revoke(connection, code_space.in_rooms_of(sub_account_id))
                     await events.passcodes_revoked(connection, row["account_id"], sub_account_id, revoked)
-                detail, owner = row_versions.detail(changes), Owner(row["account_id"], sub_account_id)
+                detail, owner = row_versions.audit_detail(changes), Owner(row["account_id"], sub_account_id)
                 await audit.note(connection, "sub_account.changed", "sub_account", sub_account_id, owner, detail)
             after = (await _with_rooms(connection, [row]))[0]
             if changes:
@@ -107,14 +110,14 @@ class PostgresSubAccounts(Repository):
             return after
 
     async def remove_sub_account(self, sub_account_id: UUID, expected: int | None = None) -> None:
-        """It goes with its rooms, passcodes, known callers, project codes and API keys."""
+        """Delete a sub-account with its rooms, passcodes, known callers, project codes and API keys."""
         used = [
             select(literal(what)).where(select(table).where(table.c.sub_account_id == sub_account_id).exists())
             for what, table in _USED.items()
         ]
         async with self._database.transaction() as connection:
-            await code_space.hold_of(connection, await _account_of(connection, sub_account_id))
-            row = await row_versions.held(connection, sub_accounts, sub_account_id, expected, "sub-account")
+            await code_space.lock_space_of(connection, await _account_of(connection, sub_account_id))
+            row = await row_versions.locked(connection, sub_accounts, sub_account_id, expected, "sub-account")
             there = (await connection.execute(union_all(*used))).scalars().all()
             if there:
                 raise Conflict(
@@ -123,7 +126,7 @@ class PostgresSubAccounts(Repository):
             await connection.execute(delete(passcodes).where(code_space.in_rooms_of(sub_account_id)))
             for table in _OWNED:
                 await connection.execute(delete(table).where(table.c.sub_account_id == sub_account_id))
-            await row_versions.removed(connection, sub_accounts, sub_account_id)
+            await row_versions.deleted(connection, sub_accounts, sub_account_id)
             owner, detail = Owner(row["account_id"], sub_account_id), {"user_id": row["user_id"]}
             await audit.note(connection, "sub_account.removed", "sub_account", sub_account_id, owner, detail)
 
@@ -148,7 +151,7 @@ def _listed(account_id: UUID, limit: int, after: Place | None, wanted: SubAccoun
 
 
 def _refuse_user_ids(taken: Sequence[tuple[int, NewSubAccount]]) -> None:
-    """Raises InvalidRows when there are any."""
+    """Raises InvalidRows for user IDs that are taken, if any are."""
     rows = [(place, "user_id", f"{one.fields['user_id']!r} is taken in this account") for place, one in taken]
     if rows:
         raise InvalidRows(rows)
@@ -157,7 +160,7 @@ def _refuse_user_ids(taken: Sequence[tuple[int, NewSubAccount]]) -> None:
 async def _add_rooms(
     connection: AsyncConnection, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
 ) -> list[Room]:
-    """A room of each, with its codes, in their order."""
+    """Add a room with its codes to each sub-account, and return the rooms in the same order."""
     values = [
         {"id": uuid4(), "account_id": account_id, "sub_account_id": one.id, "name": one.fields["name"]} for one in new
     ]
@@ -179,7 +182,7 @@ async def _account_of(connection: AsyncConnection, sub_account_id: UUID) -> UUID
 
 async def _changed(connection: AsyncConnection, row: RowMapping, changes: Changes) -> RowMapping:
     try:
-        return await row_versions.changed(connection, sub_accounts, row["id"], changes)
+        return await row_versions.updated(connection, sub_accounts, row["id"], changes)
     except IntegrityError as error:
         if sqlstate(error) != UNIQUE_VIOLATION:
             raise
@@ -187,7 +190,7 @@ async def _changed(connection: AsyncConnection, row: RowMapping, changes: Change
 
 
 async def _with_rooms(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[SubAccount]:
-    owned = await of_owners(connection, [row["id"] for row in rows])
+    owned = await of_sub_accounts(connection, [row["id"] for row in rows])
     return [_sub_account(row, owned[row["id"]]) for row in rows]
 
 

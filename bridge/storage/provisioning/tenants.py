@@ -20,4 +20,4 @@ class PostgresTenants(
     PostgresProjectCodes,
     PostgresKnownCallers,
 ):
-    """Implements tenants.Tenants."""
+    """Implements provisioning_ports.Tenants, one base class a subject."""

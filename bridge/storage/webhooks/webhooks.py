@@ -43,7 +43,7 @@ class PostgresWebhooks:
             "secret": secret,
         }
         async with self._database.transaction() as connection:
-            await locks.adding_webhooks(connection)
+            await locks.lock_webhook_count(connection)
             if account_id is not None and not await connection.scalar(
                 select(exists().where(accounts.c.id == account_id))
             ):

@@ -1,4 +1,4 @@
-"""What REST needs of the world to know who asks, what is theirs, what was answered before, and what was done."""
+"""Ports of access: API keys, ownership, stored responses and the audit log."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ OWNED: Final = frozenset(
         "delivery_id",
     }
 )
-"""What an id is called wherever it stands in a path, a query or a body."""
+"""Names of ids wherever they stand in a path, a query or a body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class ApiKeys(Protocol):
     """The keys of REST. Every method raises Unavailable when Postgres is away."""
 
     async def principal(self, digest: bytes) -> Principal | None:
-        """Who asks with a key: None unless it is good now and its owner is not closed.
+        """Return the principal of a key, None unless the key is valid now and its owner is not closed.
 
-        The key of a suspended owner may only read. That it was used is written down, once a minute at most.
+        The key of a suspended owner may only read. The time of use is noted, once a minute at most.
         """
 
     async def add(self, key: NewApiKey) -> ApiKey:
@@ -56,30 +56,32 @@ class ApiKeys(Protocol):
         """Raises NotFound."""
 
     async def keys(self, owner: Owner, limit: int, after: UUID | None = None) -> list[ApiKey]:
-        """Those of an account or sub-account, or all (of an owner without either), in order of creation."""
+        """List the keys of an account or sub-account, or all (an owner without either), in order of creation."""
 
     async def revoke(self, key_id: UUID) -> ApiKey:
-        """At once and for good; again is no error. Raises NotFound."""
+        """Revoke a key at once and for good. A second time does nothing. Raises NotFound."""
 
     async def rotate(self, key_id: UUID, digest: bytes, hint: str, overlap: timedelta) -> ApiKey:
-        """A new key in the place of one that is good for `overlap` more. Raises NotFound, Conflict (it is good no
-        more)."""
+        """Create a key in the place of another, which stays valid for `overlap`.
+
+        Raises NotFound, Conflict (the other is not valid any more).
+        """
 
 
 class Ownership(Protocol):
-    """To whom things belong. Raises Unavailable."""
+    """Owners of ids. Raises Unavailable."""
 
     async def owners(self, kind: str, ids: Collection[UUID]) -> Mapping[UUID, Owner]:
-        """The owners of those that there are, by one look-up. `kind` is one of OWNED."""
+        """Look up the owners of ids, leaving out ids that do not exist. `kind` is one of OWNED."""
 
 
 class RequestInProgress(Conflict):
-    """A request with this Idempotency-Key is being carried out now: ask again in a moment."""
+    """A request with this Idempotency-Key is running now: ask again in a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What a request with an Idempotency-Key was answered. `request` is a digest of all that was asked."""
+    """The response to a request with an Idempotency-Key. `request` is a digest of the whole request."""
 
     request: bytes
     status: int
@@ -87,19 +89,21 @@ class StoredResponse:
 
 
 class IdempotencyStore(Protocol):
-    """Answers to requests that bore an Idempotency-Key, for a day."""
+    """Responses to requests with an Idempotency-Key, kept for a day."""
 
     async def earlier(self, owner: str, key: str) -> StoredResponse | None:
-        """What was answered already. From here to the end of the transaction nobody else answers that key of that
-        owner. Raises RequestInProgress, Conflict (it cannot be told any more), Unavailable."""
+        """Return the stored response, and lock the key of that owner until the transaction ends.
+
+        Raises RequestInProgress, Conflict (the response can't be unsealed any more), Unavailable.
+        """
 
     async def keep(self, owner: str, key: str, answer: StoredResponse) -> None:
-        """Keep an answer, in the transaction that makes it true. Raises Unavailable."""
+        """Store a response, in the transaction of the change it reports. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A line of the audit log: who did what, to what, whose that is. `actor` is the id of a Principal."""
+    """One line of the audit log: an actor (the id of a Principal), an action, its subject, and the subject's owner."""
 
     id: UUID
     created_at: datetime
@@ -116,7 +120,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which deeds are asked for. None asks for all; `since` and `until` bound [from, until)."""
+    """A filter of audit entries. None in a field matches all; `since` and `until` bound [since, until)."""
 
     account_id: UUID | None = None
     sub_account_id: UUID | None = None
@@ -129,7 +133,7 @@ class AuditFilter:
 
 
 class AuditLog(Protocol):
-    """Reading what was done."""
+    """The audit log, for reading."""
 
     async def entries(self, wanted: AuditFilter, limit: int, after: UUID | None = None) -> list[AuditEntry]:
-        """In order of time. Raises Unavailable."""
+        """List entries in order of time. Raises Unavailable."""

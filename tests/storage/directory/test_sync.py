@@ -17,7 +17,7 @@ from bridge.domain.provisioning.tenants import SubAccount
 from bridge.sandbox import postgres
 from bridge.sandbox.postgres import Postgres
 from bridge.storage.directory.file import DirectoryFile, Mark
-from bridge.storage.directory.source import Everything
+from bridge.storage.directory.source import DatabaseSnapshot
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
@@ -343,7 +343,7 @@ async def test_a_refill_that_is_broken_off_leaves_all_as_it_was(
 ) -> None:
     half_way = asyncio.Event()
 
-    async def rows(_: Everything) -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
+    async def rows(_: DatabaseSnapshot) -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
         yield "accounts", [(bytes(16), b"a" + bytes(5))]
         half_way.set()
         await asyncio.Event().wait()
@@ -354,7 +354,7 @@ async def test_a_refill_that_is_broken_off_leaves_all_as_it_was(
         await execute(database, "UPDATE passcodes SET state = 'revoked' WHERE role = 'guest'")
         await execute(database, "DELETE FROM directory_changes")
         with monkeypatch.context() as patch:
-            patch.setattr(Everything, "rows", rows)
+            patch.setattr(DatabaseSnapshot, "rows", rows)
             refilling = asyncio.create_task(directory.catch_up())
             await half_way.wait()
             refilling.cancel()

@@ -108,7 +108,7 @@ async def test_a_crash_before_it_is_noted_that_postgres_knows_counts_nothing_twi
         await directory.catch_up()
         assert await directory.take_use(found(directory, digits), "1.1")
         with monkeypatch.context() as patch:
-            patch.setattr(UsesFile, "told", crash)
+            patch.setattr(UsesFile, "mark_reported", crash)
             with pytest.raises(KeyboardInterrupt):
                 await directory.catch_up()
         assert await told(database) == (1, 1)
@@ -129,7 +129,7 @@ async def test_while_others_write_codes_uses_wait_and_count_here(
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
         async with database.transaction() as connection:
-            await locks.writing_codes(connection)
+            await locks.lock_code_space(connection)
             assert await directory.take_use(found(directory, digits), "1.1")
             await directory.catch_up()
             assert found(directory, digits).uses_left == 2
@@ -193,25 +193,25 @@ async def test_uses_are_forgotten_a_day_after_all_know_them(state_dir: Path) -> 
     uses = [Use(passcode_id, f"1.{n}", at) for n, at in enumerate((0, KEPT_US, KEPT_US, KEPT_US + 1))]
     for use in uses:
         await file.take(use)
-    assert file.lacking(passcode_id, 10) == 4
-    await file.told(uses[:2], 8)
-    await file.told(uses[2:3], 12)
-    assert [file.lacking(passcode_id, change) for change in (7, 8, 12)] == [4, 2, 1]
+    assert file.uncounted(passcode_id, 10) == 4
+    await file.mark_reported(uses[:2], 8)
+    await file.mark_reported(uses[2:3], 12)
+    assert [file.uncounted(passcode_id, change) for change in (7, 8, 12)] == [4, 2, 1]
     file.settle(10)
     await file.prune(10, 2 * KEPT_US)
     assert [file.has(use) for use in uses] == [False, True, True, True]
-    assert file.untold == uses[3:]
+    assert file.unreported == uses[3:]
     await file.close()
     file = UsesFile(state_dir / "uses.lmdb")
-    assert [file.lacking(passcode_id, change) for change in (10, 12)] == [2, 1]
-    assert file.untold == uses[3:]
+    assert [file.uncounted(passcode_id, change) for change in (10, 12)] == [2, 1]
+    assert file.unreported == uses[3:]
     await file.close()
 
 
 async def test_a_damaged_file_of_uses_is_put_aside(state_dir: Path) -> None:
     (state_dir / "uses.lmdb").write_bytes(b"\x5a" * 65536)
     file = UsesFile(state_dir / "uses.lmdb")
-    assert file.untold == []
+    assert file.unreported == []
     await file.close()
     assert (state_dir / "uses.lmdb.damaged").exists()
     assert (state_dir / "uses.lmdb").stat().st_mode & 0o777 == 0o600

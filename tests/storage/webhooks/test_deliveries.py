@@ -49,7 +49,7 @@ async def tell(database: Database, account_id: UUID | None, *lanes: str) -> None
         Event(uuid4(), EventKind.PARTICIPANT_JOINED, datetime.now(UTC), account_id, lane, {"n": number})
         for number, lane in enumerate(lanes)
     ]
-    await PostgresOutbox(database).tell(*made)
+    await PostgresOutbox(database).emit(*made)
 
 
 async def claimed(

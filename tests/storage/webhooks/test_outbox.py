@@ -38,7 +38,7 @@ async def test_each_hears_what_it_asked_for_of_its_own_account(
     codes, _ = await subscribe(database, secrets, account.id, "passcode.created", "passcode.revoked")
     theirs, _ = await subscribe(database, secrets, other.id)
     operators, _ = await subscribe(database, secrets, None)
-    await PostgresOutbox(database).tell(
+    await PostgresOutbox(database).emit(
         event(EventKind.PASSCODE_REVOKED, account.id),
         event(EventKind.SUB_ACCOUNT_CLOSED, account.id),
         event(EventKind.PASSCODE_ROTATED, other.id),
@@ -57,7 +57,7 @@ async def test_each_hears_what_it_asked_for_of_its_own_account(
 
 async def test_they_keep_the_order_they_were_told_in(database: Database, secrets: Keys, account: Account) -> None:
     hook, _ = await subscribe(database, secrets, account.id)
-    await PostgresOutbox(database).tell(*(event(EventKind.SUB_ACCOUNT_UPDATED, account.id, n=n) for n in range(500)))
+    await PostgresOutbox(database).emit(*(event(EventKind.SUB_ACCOUNT_UPDATED, account.id, n=n) for n in range(500)))
     assert [payload["data"]["n"] for payload in await waiting(database, hook)] == list(range(500))
 
 
@@ -136,7 +136,7 @@ async def test_a_webhook_that_is_removed_meanwhile_refuses_nothing(
     async with database.transaction() as connection:
         # Removed, but not committed: whoever tells something now has to wait, and finds it gone.
         await connection.execute(text("DELETE FROM webhooks"))
-        telling = asyncio.create_task(PostgresOutbox(database).tell(event(EventKind.PASSCODE_REVOKED, account.id)))
+        telling = asyncio.create_task(PostgresOutbox(database).emit(event(EventKind.PASSCODE_REVOKED, account.id)))
         async with database.transaction() as watching:
             waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
             async with asyncio.timeout(10):
@@ -151,7 +151,7 @@ async def test_nobody_listens(database: Database, secrets: Keys, account: Accoun
     await subscribe(database, secrets, other.id)
     await subscribe(database, secrets, account.id, "passcode.created")
     async with database.transaction() as connection:
-        assert not await outbox.audience(connection, {account.id}, [EventKind.PARTICIPANT_JOINED])
-        assert await outbox.audience(connection, {account.id}, [EventKind.PASSCODE_CREATED])
-        assert await outbox.audience(connection, {other.id, None}, [EventKind.PARTICIPANT_JOINED])
-        assert not await outbox.audience(connection, {None}, [EventKind.GUESSING_DETECTED])
+        assert not await outbox.subscriptions(connection, {account.id}, [EventKind.PARTICIPANT_JOINED])
+        assert await outbox.subscriptions(connection, {account.id}, [EventKind.PASSCODE_CREATED])
+        assert await outbox.subscriptions(connection, {other.id, None}, [EventKind.PARTICIPANT_JOINED])
+        assert not await outbox.subscriptions(connection, {None}, [EventKind.GUESSING_DETECTED])

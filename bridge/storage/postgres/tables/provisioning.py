@@ -140,7 +140,8 @@ passcodes: Final = Table(
     Index(None, "room_id", "role", "created_at", "id"),
 )
 
-# How many live passcodes of a space have a length: kept by triggers of `passcodes`, under `locks.writing_codes`. A row
+# The number of live passcodes of each length in a code space. Triggers of `passcodes` keep it, under
+# `locks.lock_code_space`. A row
 # stays when its last code goes: lengths of new codes never shrink.
 passcode_lengths: Final = Table(
     "passcode_lengths",
