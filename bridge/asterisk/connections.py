@@ -1,4 +1,4 @@
-"""Connections that are made again whenever they are lost, and what is known of them meanwhile."""
+"""Connections to Asterisk that are made again whenever they are lost, and their state for readyz."""
 
 import asyncio
 import random
@@ -15,13 +15,16 @@ from bridge.domain.errors import Unavailable
 log = structlog.get_logger()
 
 SETTLED_S: Final = 10.0
-"""A connection that lived so long is worth a quick retry again."""
+"""After a connection that lived so long, the delays between retries begin anew."""
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 2.0
 
 
 class Connection:
-    """One thing outside that we keep connected to. `ok` and `detail` are for readyz."""
+    """A connection that is kept up. `serve` connects, calls `up` and returns or raises when the connection is lost.
+
+    `ok` and `detail` are for readyz.
+    """
 
     def __init__(self, name: str, serve: Callable[["Connection"], Awaitable[None]]) -> None:
         self._name = name
@@ -31,13 +34,13 @@ class Connection:
         telemetry.CONNECTED.labels(what=name).set(0)
 
     def up(self) -> None:
-        """Called by `serve` once the connection is of use."""
+        """Note that the connection can be used. `serve` calls this."""
         self.ok, self.detail = True, "connected"
         telemetry.CONNECTED.labels(what=self._name).set(1)
         log.info("connected", what=self._name)
 
     async def keep(self) -> None:
-        """Serve, and serve again, for ever. Only Unavailable is taken for a reason to try again."""
+        """Call `serve` again and again, for ever. Unavailable leads to a retry; any other error is raised."""
         delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
         while True:
             began = time.monotonic()

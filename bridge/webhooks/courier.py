@@ -1,4 +1,4 @@
-"""One attempt at a webhook over HTTP: no redirects, no patience, and never into one's own network."""
+"""One attempt at a webhook over HTTP: it follows no redirects, gives up soon, and avoids one's own network."""
 
 import asyncio
 import socket
@@ -15,17 +15,18 @@ from bridge.domain.webhooks.retry import Reply
 
 ANSWER_S: Final = 10.0
 ANSWER_MAX: Final = 4096
-"""Bytes of an answer's body that are read: nothing in it matters, but a short one lets the connection serve again."""
+"""The most bytes of a response's body that are read. Nothing in it matters, but a connection can serve again only
+after the whole body was read."""
 IDLE_S: Final = 15.0
 _AGENT: Final = "bridge-webhooks/1"
 
 
 class _Private(OSError):
-    """The host's name stands for an address that is not on the public internet."""
+    """The host's name resolves to an address that is not on the public internet."""
 
 
 class HttpCourier:
-    """Implements webhook_ports.Courier. `private` lets it go into one's own network, and without TLS."""
+    """Implements webhook_ports.Courier. `private` allows targets in one's own network, and without TLS."""
 
     def __init__(self, private: bool, answer_s: float = ANSWER_S) -> None:
         self._private = private
@@ -34,7 +35,7 @@ class HttpCourier:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            # Connections are bounded by who sends.
+            # The number of connections is limited by `deliver_webhooks`, which limits attempts.
             connector=TCPConnector(limit=0, keepalive_timeout=IDLE_S, socket_factory=self._socket),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=ClientTimeout(total=self._answer_s),
@@ -55,10 +56,13 @@ class HttpCourier:
                 await _read(response)
                 return _reply(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Reply(None, self._told(error))
+            return Reply(None, self._explained(error))
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
-        """A socket for the address that is about to be connected to: what a name stands for is known only here."""
+        """Make a socket for the address that will be connected to. Only here is it known what a name resolved to.
+
+        A check at any earlier time could be deceived by a name that resolves to another address later.
+        """
         family, kind, protocol, _, where = address
         # A zone of IPv6 (`%eth0`) belongs to a link-local address.
         host = ip_address(str(where[0]).partition("%")[0])
@@ -66,8 +70,8 @@ class HttpCourier:
             raise _Private
         return socket.socket(family, kind, protocol)
 
-    def _told(self, error: Exception) -> str:
-        """In words for whoever runs the receiver; nothing of what their network looks like from inside ours."""
+    def _explained(self, error: Exception) -> str:
+        """Describe an error for the owner of the webhook, without details of the network that the daemon is in."""
         match error:
             case aiohttp.ClientConnectorCertificateError():
                 why = error.certificate_error
@@ -78,7 +82,7 @@ class HttpCourier:
             case aiohttp.ClientConnectorDNSError():
                 return "the host's name is not known in the DNS"
             case aiohttp.ClientConnectorError() if isinstance(error.os_error, _Private):
-                return "the host's name stands for an address that is not on the public internet"
+                return "the host's name resolves to an address that is not on the public internet"
             case aiohttp.ClientConnectorError():
                 return f"no connection to the host: {_os(error.os_error)}"
             case asyncio.TimeoutError():

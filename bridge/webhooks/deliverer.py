@@ -1,4 +1,4 @@
-"""The daemon's part in webhooks: what is due is delivered, told in log and metrics, and forgotten in the end."""
+"""The daemon's task for webhooks: it delivers, logs and counts deliveries, and deletes old ones."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ TIDY_S: Final = 3600.0
 
 
 class Deliverer:
-    """Sends what waits in `store`. `private` lets it go into one's own network."""
+    """Delivers what is pending in `store`. `private` allows targets in one's own network."""
 
     def __init__(
         self, store: DeliveryStore, unseal: Callable[[bytes], str], private: bool, answer_s: float = ANSWER_S
@@ -33,7 +33,7 @@ class Deliverer:
         self._away = False
 
     async def run(self) -> None:
-        """For ever. While Postgres is away, deliveries wait there."""
+        """Run for ever. While Postgres is away, deliveries wait in it."""
         async with HttpCourier(self._private, self._answer_s) as courier, asyncio.TaskGroup() as tasks:
             tasks.create_task(_each(GAUGES_S, self._keep_gauges), name="webhook gauges")
             tasks.create_task(_each(TIDY_S, self._store.tidy), name="webhook tidying")
@@ -51,7 +51,7 @@ class Deliverer:
         attempt, reply = ended.attempt, ended.reply
         outcome = "delivered" if reply.delivered else "failed" if ended.wait_s is None else "retried"
         telemetry.WEBHOOK_DELIVERIES.labels(outcome=outcome).inc()
-        told = {
+        fields = {
             "delivery": str(attempt.delivery_id),
             "webhook": str(attempt.webhook_id),
             "kind": attempt.event,
@@ -60,13 +60,17 @@ class Deliverer:
             "status": reply.status,
         }
         if reply.delivered:
-            log.info("webhook_delivered", **told)
+            log.info("webhook_delivered", **fields)
         elif ended.wait_s is None:
-            log.error("webhook_failed", **told, error=reply.error, mend="mend the receiver, then redeliver by REST")
+            log.error("webhook_failed", **fields, error=reply.error, mend="repair the receiver, then redeliver by REST")
         else:
-            log.warning("webhook_retried", **told, error=reply.error, again_in_s=round(ended.wait_s, 1))
+            log.warning("webhook_retried", **fields, error=reply.error, again_in_s=round(ended.wait_s, 1))
         if reply.gone:
-            log.error("webhook_paused", webhook=str(attempt.webhook_id), mend="the receiver answers 410: ask its owner")
+            log.error(
+                "webhook_paused",
+                webhook=str(attempt.webhook_id),
+                mend="the receiver answered 410 Gone: ask its owner, then make the webhook active again",
+            )
 
     def _on_unavailable(self, error: Unavailable) -> None:
         if not self._away:

@@ -1,5 +1,4 @@
-"""Webhooks: what is told to whom, in which order. An event is one thing that happened; a delivery is its way to one
-webhook."""
+"""Webhooks, their events and deliveries. An event is one thing that happened; a delivery sends it to one webhook."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,15 @@ from bridge.domain.errors import Invalid
 from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
 
 MOST: Final = 20
-"""Webhooks that an account, and the operator, may have."""
+"""The most webhooks of one account, and of the operator."""
 EVERY: Final = "*"
-"""Among the events of a webhook: all there are, also those that later versions add."""
+"""Stands for all events, also those that later versions add, among the events of a webhook."""
 GUESSING_LANE: Final = "guessing"
+"""The lane of all events about guessing."""
 
 
 class EventKind(StrEnum):
-    """What happened."""
+    """The kinds of events. Their values are the `type` of a message."""
 
     SUB_ACCOUNT_CREATED = "sub_account.created"
     SUB_ACCOUNT_UPDATED = "sub_account.updated"
@@ -40,7 +40,7 @@ class EventKind(StrEnum):
     GUESSING_DETECTED = "guessing.detected"
     GUESSING_ENDED = "guessing.ended"
     PING = "ping"
-    """Sent only to try a webhook out."""
+    """Sent only to test a webhook."""
 
 
 ROOM_KINDS: Final = (
@@ -50,13 +50,15 @@ ROOM_KINDS: Final = (
     EventKind.CONFERENCE_ENDED,
 )
 KINDS: Final = tuple(kind for kind in EventKind if kind is not EventKind.PING)
-"""All that a webhook can ask for."""
+"""All kinds that a webhook can ask for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conference:
-    """One occurrence of a room, from its first join to its last leave. While it goes on, `ended_at` and `stays` are
-    None; `stays` are those that were recorded."""
+    """One occurrence of a room, from its first join to its last leave.
+
+    While it goes on, `ended_at` and `stays` are None. `stays` is the number of stays that were recorded.
+    """
 
     id: UUID
     account_id: UUID | None
@@ -69,9 +71,9 @@ class Conference:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `subject` is told as webhook_payload has it, or is JSON already.
+    """One thing that happened. `subject` is a value that `payload.data` renders, or JSON already.
 
-    `account_id` is None for what is the operator's business alone. Events of one `lane` are told in their order.
+    `account_id` is None for events that are the operator's alone. Events of one `lane` are delivered in their order.
     """
 
     id: UUID
@@ -83,7 +85,10 @@ class Event:
 
 
 class WebhookState(StrEnum):
-    """A paused webhook is sent nothing; what happens meanwhile waits for it, no longer than any delivery does."""
+    """The state of a webhook.
+
+    A paused one is sent nothing: its deliveries wait, for as long as any delivery may wait.
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -91,7 +96,7 @@ class WebhookState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where an account (the operator, when `account_id` is None) wants to be told which events."""
+    """The URL to which an account (the operator, if `account_id` is None) wants events sent, and which events."""
 
     id: UUID
     account_id: UUID | None
@@ -104,7 +109,7 @@ class Webhook:
 
 
 class DeliveryState(StrEnum):
-    """A failed one is not tried again by itself."""
+    """The state of a delivery. A failed one is not tried again, unless it is redelivered by REST."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -113,8 +118,11 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to one webhook. `status` is what the last answer had, None when there was none; `error` says
-    what went wrong last, empty when nothing did. `next_at` is when it is tried again, at the earliest."""
+    """The delivery of one event to one webhook.
+
+    `status` is that of the last response, None if there was none. `error` says what went wrong last, empty if nothing
+    did. `next_at` is the earliest time of the next attempt.
+    """
 
     id: UUID
     webhook_id: UUID
@@ -133,13 +141,13 @@ class Delivery:
 def of_owner(
     event_id: UUID, kind: EventKind, created_at: datetime, owner: Owner, subject: SubAccount | Passcode
 ) -> Event:
-    """An event of provisioning. What concerns one sub-account is told in its order."""
+    """Build an event of provisioning. Events of one sub-account share a lane, so they are delivered in order."""
     lane = owner.sub_account_id or owner.account_id
     return Event(event_id, kind, created_at, owner.account_id, str(lane), subject)
 
 
 def kind_of_change(before: State, after: State) -> EventKind:
-    """What it is when a sub-account that was in a state is changed, and is in another or the same."""
+    """Return the kind of event for a change of a sub-account, from its states before and after."""
     match before, after:
         case State.CLOSED, _:
             return EventKind.SUB_ACCOUNT_UPDATED
@@ -154,15 +162,17 @@ def kind_of_change(before: State, after: State) -> EventKind:
 
 
 def guessing(event_id: UUID, at: datetime, access_number: str | None, level: float, *, begun: bool) -> Event:
-    """That guessing has begun or ended, on an access number or (None) in the installation as a whole; `level` is that
-    of recent failures. It is the operator's business alone."""
+    """Build the operator's event that guessing has begun or ended.
+
+    `access_number` is None for the installation as a whole; `level` is the level of recent failures.
+    """
     kind = EventKind.GUESSING_DETECTED if begun else EventKind.GUESSING_ENDED
     subject = {"access_number": access_number, "failures": round(level)}
     return Event(event_id, kind, at, None, GUESSING_LANE, subject)
 
 
 def wanted(events: Sequence[str]) -> tuple[str, ...]:
-    """What a webhook asks for, each once, in the order of EventKind. Raises Invalid."""
+    """Check the events that a webhook asks for; return each once, in the order of EventKind. Raises Invalid."""
     if EVERY in events:
         if set(events) != {EVERY}:
             raise Invalid("events", f"{EVERY!r} means every event: leave the others out")
@@ -175,5 +185,5 @@ def wanted(events: Sequence[str]) -> tuple[str, ...]:
 
 
 def labelled(text: str) -> str:
-    """What an owner calls a webhook; it may be empty. Raises Invalid."""
+    """Check the label of a webhook, which may be empty. Raises Invalid."""
     return wording.line("label", text) if text.strip() else ""

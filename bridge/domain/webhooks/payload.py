@@ -1,4 +1,4 @@
-"""What an event says: the subject as REST has it, as JSON, without anything that opens a room."""
+"""The body of a message: an event with its subject as JSON, in the form of REST, without digits and PINs."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
@@ -16,7 +16,7 @@ SECRET: Final = frozenset({"digits", "pin"})
 
 
 def payload(event: Event) -> dict[str, Any]:
-    """The whole body: {"id", "type", "created_at", "account_id", "data"}."""
+    """Return the whole body: {"id", "type", "created_at", "account_id", "data"}."""
     return {
         "id": str(event.id),
         "type": event.kind.value,
@@ -27,7 +27,7 @@ def payload(event: Event) -> dict[str, Any]:
 
 
 def data(subject: object) -> Any:
-    """A value of the domain as JSON: times RFC 3339 in UTC with microseconds, amounts and ids as strings.
+    """Render a value of the domain as JSON: times RFC 3339 in UTC with microseconds, amounts and ids as strings.
 
     Digits and PINs of passcodes are left out, however deep they stand.
     """
@@ -39,7 +39,7 @@ def data(subject: object) -> Any:
 
 
 def at_joining(stay: Stay) -> Stay:
-    """The stay as it was when it began, whatever has become of it since."""
+    """Return the stay as it was when it began, without what came later."""
     return replace(
         stay,
         left_at=None,
@@ -72,7 +72,7 @@ def _plain(value: object) -> Any:
 
 
 def _fields(value: object) -> dict[str, Any]:
-    assert is_dataclass(value), f"{type(value).__name__} cannot be told"
+    assert is_dataclass(value), f"{type(value).__name__} has no form as JSON"
     return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name not in SECRET}
 
 

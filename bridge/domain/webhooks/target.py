@@ -1,4 +1,7 @@
-"""Where webhooks may go: never into the operator's own network, unless the operator wants them to."""
+"""Allowed targets of webhooks: never in the operator's own network, unless the operator allows that.
+
+Otherwise an account could make the daemon send requests to services behind the firewall (SSRF).
+"""
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -13,13 +16,13 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """NAT64 (RFC 6052): the last four bytes are an IPv4 address."""
 _UNICAST: Final = IPv6Network("2000::/3")
 _SPECIAL: Final = IPv4Network("192.0.0.0/24")
-"""For protocols (RFC 6890); versions of Python differ on parts of it."""
+"""Reserved for protocols (RFC 6890). Versions of Python differ on whether parts of it are global."""
 
 
 def url(text: str, private: bool) -> str:
-    """A URL that webhooks may be sent to. `private` allows http and addresses of one's own network.
+    """Check a URL for webhooks, and return it. `private` allows http and addresses of one's own network.
 
-    What its host's name stands for is checked at each connection. Raises Invalid.
+    The address that a host's name resolves to is checked at each connection. Raises Invalid.
     """
     if not 1 <= len(text) <= URL_MAX or not _ALLOWED.fullmatch(text):
         raise Invalid("url", f"1 to {URL_MAX} visible ASCII characters; other characters percent-encoded")
@@ -46,7 +49,7 @@ def url(text: str, private: bool) -> str:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is on the public internet; one that has an IPv4 address within stands for that."""
+    """Return True if an address is on the public internet. An IPv6 address that embeds an IPv4 one is judged by it."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)

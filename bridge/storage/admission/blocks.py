@@ -1,4 +1,4 @@
-"""Blocks that an operator lifts: the audit says who did."""
+"""Blocks of callers, and lifting them with an entry in the audit log."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,7 +11,10 @@ from bridge.usecases.admission.guard_entry import Guard
 
 
 class AuditedBlocks:
-    """Implements ports.Blocks. Raises Unavailable: what can't be audited isn't lifted."""
+    """Implements admission_ports.Blocks.
+
+    `lift` raises Unavailable if Postgres is away: no lift without an audit entry.
+    """
 
     def __init__(self, guard: Guard, database: Database) -> None:
         self._guard = guard

@@ -1,6 +1,6 @@
-"""What lockout knows, on this machine's disk: one LMDB file, which survives any restart, with Postgres away too.
+"""The state of the lockout on disk: one LMDB file that survives restarts, also while Postgres is away.
 
-It also queues refused entries until Postgres takes them; they have no digits.
+It also queues refused entries until Postgres takes them. They hold no digits.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ LAYOUT: Final = Layout(map_bytes=256 << 20, tables=("throttles", "regulars", "at
 """Everything that is kept here is bounded, and fits into 256 MiB several times."""
 _FORMAT_KEY: Final = b"format"
 QUEUED: Final = 100_000
-"""So many attempts wait for Postgres; the oldest of more are dropped."""
+"""The most refused entries that wait for Postgres. Beyond that the oldest are dropped."""
 _THROTTLE: Final = struct.Struct(">dddI")
 _REGULAR: Final = struct.Struct(">d")
 _ORDER: Final = struct.Struct(">Q")
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 
 
 class ThrottleFile:
-    """Implements ports.ThrottleStore. All work is done in a thread of its own, one piece after the other."""
+    """Implements admission_ports.ThrottleStore. One thread of its own does all the work, so that calls never wait."""
 
     def __init__(self, state_dir: Path, queued: int = QUEUED) -> None:
         self._path = state_dir / "throttle.lmdb"
@@ -66,7 +66,7 @@ class ThrottleFile:
         await self._on_worker(self._dequeue, [_place(attempt) for attempt in attempts])
 
     async def close(self) -> None:
-        """Let go of the file; what was saved stays."""
+        """Close the file."""
         await self._on_worker(self._close)
         self._worker.shutdown()
 
@@ -141,7 +141,11 @@ def _opened(path: Path) -> LmdbFile:
     if file is not None:
         return file
     if path.exists():
-        log.warning("throttles_lost", path=str(path), mend="the file was damaged or of another version; it begins anew")
+        log.warning(
+            "throttles_lost",
+            path=str(path),
+            mend="the file was damaged or of another version; a new one was begun, and blocked callers may try again",
+        )
     file = lmdb_file.created(path, LAYOUT)
     with file.begin(write=True) as writing:
         writing.put(_FORMAT_KEY, FORMAT)

@@ -1,1 +1,1 @@
-"""The local directory: passcodes, rooms and numbers in a file beside the daemon, kept in step with Postgres."""
+"""The local directory: passcodes, rooms and numbers in a file beside the daemon, which follows Postgres."""

@@ -1,7 +1,7 @@
 """The local directory on disk: one LMDB file, memory-mapped, readable in a microsecond while it is written.
 
-It holds keyed digests, ids, limits and numbers, never digits of a code. All of it can be read from Postgres again, so a
-file that is not as expected is thrown away: of another format, made under a key that is not in use, or damaged.
+It holds keyed digests, ids, limits and numbers, never digits of a code. All of it can be read from Postgres again. So a
+file that is damaged, of another format, or made under a key that is not in use is replaced by an empty one.
 """
 
 import hashlib
@@ -29,19 +29,23 @@ _META_KEY: Final = b"meta"
 _LONGEST_KEY: Final = 511
 
 RowChanges = Mapping[str, Mapping[bytes, bytes | None]]
-"""For each table its changed rows, None for those that are gone."""
+"""For each table its changed rows by key, None for rows that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a directory knows: the changes of a database up to a number, -1 while only the access numbers are known."""
+    """The state a directory has reached: all changes of a database up to `number`; -1 while it has only access
+    numbers."""
 
     database_id: UUID
     number: int
 
 
 class DirectoryFile:
-    """The open file. Each answer is as of one instant. One thread writes; `replace` belongs to the one that reads."""
+    """The open file. Each look-up reads the state of one instant.
+
+    One thread writes. `replace` must be called in the thread that reads.
+    """
 
     def __init__(self, path: Path, keys: Sequence[bytes]) -> None:
         self._path = path
@@ -49,10 +53,10 @@ class DirectoryFile:
         self._use(lmdb_file.opened(path, LAYOUT, self._is_ours) or lmdb_file.created(path, LAYOUT))
         self.mark = self._mark()
 
-    # --- Answers --------------------------------------------------------------------------------------------------
+    # --- Look-ups --------------------------------------------------------------------------------------------------
     def code(self, digests: Iterable[bytes]) -> CodeRows | None:
-        """The first of the codes with those digests that there is, with all it hangs on."""
-        # Each call costs: this is most of what a caller's last digit waits for.
+        """Return the rows of the first live code with one of these digests, of its room, its account and its uses."""
+        # This look-up is most of what a caller's last digit waits for: every Python call in it counts.
         with self._begin() as reading:
             get = reading.get
             for digest in digests:
@@ -70,20 +74,22 @@ class DirectoryFile:
             return CodeRows(code, room, account, uses, self._change(reading))
 
     def uses(self, passcode_id: bytes) -> tuple[bytes | None, int]:
-        """The row of a passcode's uses, and the number of the change it is as of."""
+        """Return the row of a passcode's uses, and the number of the change up to which it counts them."""
         with self._begin() as reading:
             return reading.get(passcode_id, db=self._uses), self._change(reading)
 
     def longest(self, space: bytes) -> int:
+        """Return the length of the longest codes of a code space, 0 if it has none."""
         with self._begin() as reading:
             return int.from_bytes(reading.get(space, b"", db=self._lengths), "big")
 
     def room(self, room_id: bytes) -> bytes | None:
+        """Return the row of a room."""
         with self._begin() as reading:
             return reading.get(room_id, db=self._rooms)
 
     def number(self, number: str) -> tuple[bytes, bytes | None] | None:
-        """The rows of an access number, and of the account that it is dedicated to."""
+        """Return the row of an access number, and the row of the account that it is dedicated to, if it is."""
         key = number.encode("utf-8", "replace")
         if not 0 < len(key) <= _LONGEST_KEY:
             return None
@@ -92,8 +98,10 @@ class DirectoryFile:
             return None if row is None else (row, reading.get(row[:ID_BYTES], db=self._accounts))
 
     def callers(self, number: str) -> list[tuple[bytes, bytes, bytes]] | None:
-        """The known callers of a number that skip the code, with the rows of room and account; None when nobody knows
-        it."""
+        """Return each known caller with this number who skips the code, with the rows of its room and account.
+
+        None if no sub-account knows the number.
+        """
         key = number.encode("utf-8", "replace")
         if not 0 < len(key) <= _LONGEST_KEY:
             return None
@@ -111,7 +119,7 @@ class DirectoryFile:
 
     # --- Changes --------------------------------------------------------------------------------------------------
     def write(self, changes: RowChanges, mark: Mark) -> None:
-        """Make changes visible at once, all of them, and remember where it stands."""
+        """Apply changes and the mark they lead to, in one transaction."""
         with self._begin(write=True) as writing:
             for name, rows in changes.items():
                 table = self._tables[name]
@@ -124,22 +132,25 @@ class DirectoryFile:
         self.mark = mark
 
     def replacement(self) -> "Replacement":
-        """A new file beside this one, to be filled and then to take its place."""
+        """Create a new file beside this one, to be filled and then to replace it."""
         return Replacement(self._path.with_name(f"{self._path.name}.new"))
 
     def replace(self, by: "Replacement", mark: Mark) -> Callable[[], None]:
-        """Go on with another file, which was finished. What is given back lets go of the former one, which takes a
-        while, in any thread."""
+        """Switch to another file, which was finished. Return a function that closes the former one.
+
+        Closing takes a while, because its pages are unmapped. Any thread may do it.
+        """
         former = self._file
         self._use(lmdb_file.moved(by.path, self._path, LAYOUT))
         self.mark = mark
         return former.close
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def packed(self, mark: Mark) -> bytes:
-        """A mark as a file of these keys bears it."""
+        """Return a mark as it is stored in a file of these keys."""
         return _META.pack(FORMAT, self._keys[0], mark.database_id.bytes, mark.number)
 
     def _use(self, file: LmdbFile) -> None:
@@ -165,31 +176,31 @@ class DirectoryFile:
         return Mark(UUID(bytes=database_id), number)
 
     def _change(self, reading: "lmdb.Transaction[bytes]") -> int:
-        # Not self.mark: rows and number have to be of one instant.
+        # Not self.mark: the rows and the number must be of the same instant, and another thread writes.
         meta = reading.get(_META_KEY)
         return _META.unpack(meta)[3] if meta else -1
 
 
 class Replacement:
-    """A new file, written a chunk of rows at a time, by one thread. It is worth nothing before `finish`."""
+    """A new file that one thread fills, a chunk of rows at a time. It can't be used before `finish`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # What a crash leaves of it is never read: syncing waits until the end.
+        # A file that a crash left unfinished is never read, so it is synced to disk only at the end.
         self._file = lmdb_file.created(path, LAYOUT, sync=False)
 
     def add(self, table: str, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Add rows to a table, in order of their keys."""
+        """Add rows to a table. They must come in order of their keys: appending is much faster than searching."""
         with self._file.begin(write=True) as writing, writing.cursor(self._file.tables[table]) as cursor:
             cursor.putmulti(rows, append=True)
 
     def finish(self, meta: bytes) -> None:
-        """Make it whole, and safe on disk."""
+        """Write the mark, sync the file to disk and close it."""
         with self._file.begin(write=True) as writing:
             writing.put(_META_KEY, meta)
         self._file.finish()
 
     def drop(self) -> None:
-        """Let go of what was never finished."""
+        """Close and delete a file that was not finished."""
         self._file.close()
         lmdb_file.remove(self.path)

@@ -1,4 +1,4 @@
-"""The local directory of passcodes, numbers and known callers: answers from this machine, in microseconds."""
+"""Look-ups in the local directory of passcodes, numbers and known callers. None waits for the network."""
 
 import asyncio
 import hmac
@@ -21,6 +21,7 @@ from bridge.storage.postgres.database import Database
 from bridge.usecases.provisioning.ports import Keys
 
 CONFIRM_S: Final = 0.5
+"""A look-up in Postgres takes no longer: the caller hears silence meanwhile."""
 
 
 def _wall_clock_us() -> int:
@@ -28,9 +29,9 @@ def _wall_clock_us() -> int:
 
 
 class LocalDirectory(FollowingDirectory):
-    """Implements ports.Directory. `run` keeps it fresh; without it, it stays as the file on disk has it.
+    """Implements admission_ports.Directory. `run` keeps it fresh; without `run` it stays as the file on disk is.
 
-    `now_us` is the wall clock, in µs since 1970: windows of validity are held against it.
+    `now_us` returns the wall clock in µs since 1970; windows of validity are compared with it.
     """
 
     def __init__(
@@ -114,7 +115,8 @@ class LocalDirectory(FollowingDirectory):
 
 
 def _space(number: DialledNumber) -> bytes:
-    """The set of codes that can be keyed on a number, as passcode.digest takes it: empty for the shared one."""
+    """Return the code space of a number as passcode.digest takes it: the account's id, or empty for the shared
+    space."""
     own = number.account_id if number.space is Space.OWN else None
     return bytes.fromhex(own.replace("-", "")) if own else b""
 

@@ -1,6 +1,7 @@
-"""One node on a database: until rooms have leases, a second one must not admit callers.
+"""The claim of one node on the database. Until rooms have leases, a second node must not admit callers.
 
-The node in charge holds an advisory lock for as long as its connection lives, and its name is the connection's.
+The node that serves holds an advisory lock for as long as its connection lives. The connection bears the node's name,
+so that another node can say who holds the lock.
 """
 
 from typing import Final
@@ -19,12 +20,15 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
 
 
 def application(node: str) -> str:
-    """The name of a node's own connection."""
+    """Return the application name of a node's connection."""
     return _PREFIX + node
 
 
 class NodeClaim:
-    """Whether this node is the one in charge. `refusal` says why not; a node that can't ask stays what it was."""
+    """The state of this node's claim. `refusal` says why this node must not admit callers, None if it may.
+
+    While Postgres is away, the state stays as it was.
+    """
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -32,14 +36,14 @@ class NodeClaim:
         self.refusal: str | None = None
 
     async def claim(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Take charge, on a connection named by `application`, unless another node has it."""
+        """Try to take the lock on a connection named by `application`. If another node has it, set `refusal`."""
         if self._holding is connection:
             return
         if await connection.fetchval("SELECT pg_try_advisory_lock($1)", locks.NODE):
             self._holding, self.refusal = connection, None
             return
         holder = str(await connection.fetchval(_HOLDER, locks.NODE) or "").removeprefix(_PREFIX)
-        # Our own former connection may take a moment to be noticed as dead.
+        # A former connection of this node may hold the lock until Postgres notices that it is dead.
         if holder != self._node:
             self.refusal = (
                 f"node {holder or 'unknown'} serves callers on this database; "

@@ -1,7 +1,7 @@
-"""The rows of the local directory, as Postgres packs them and the file keeps them, and what they say of a caller.
+"""Rows of the local directory: how Postgres packs them, how the file stores them, and whom they admit.
 
-Each kind of row is one place: the SQL that packs it, and the struct that takes it apart. Ids are 16 bytes; times are
-Postgres' own, in microseconds since 2000, with infinities at the ends of 64 bits; a bound that is not set is 0.
+The SQL that packs a kind of row stands beside the struct that unpacks it. Ids are 16 bytes. Times are Postgres' own:
+microseconds since 2000, with infinities at the ends of 64 bits. A limit that is not set is 0.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ ID_BYTES: Final = 16
 SHARED: Final = bytes(ID_BYTES)
 EPOCH_2000_US: Final = 946_684_800_000_000
 
-# A code: passcode, room, role, and for those that are bounded in any way: from, until, whether uses are limited, PIN.
+# A code: passcode id, room id, role; and if anything bounds it: valid from, valid until, whether uses are limited, PIN.
 CODE: Final = """
 uuid_send(passcodes.id) || uuid_send(passcodes.room_id) || convert_to(left(passcodes.role, 1), 'UTF8')
 || CASE WHEN num_nonnulls(valid_from, valid_until, max_uses, pin_digest) = 0 THEN ''::bytea
@@ -28,10 +28,10 @@ uuid_send(passcodes.id) || uuid_send(passcodes.room_id) || convert_to(left(passc
 _CODE: Final = Struct(">16s16sc")
 _BOUNDS: Final = Struct(">qq?")
 PLAIN_CODE_BYTES: Final = _CODE.size
-# Of a passcode with limited uses: how many, and how many Postgres knows to be taken.
+# The uses of a passcode: how many it may have, and how many Postgres knows of.
 USES: Final = "int4send(max_uses) || int8send(uses)"
 _USES: Final = Struct(">iq")
-# A room with its sub-account, which has few: both ids, both states, whether callers are trusted, both limits.
+# A room and its sub-account: ids of sub-account and account, both states, whether callers are trusted, both limits.
 ROOM: Final = (
     "uuid_send(rooms.sub_account_id) || uuid_send(rooms.account_id) || convert_to(left(rooms.state, 1), 'UTF8') "
     "|| convert_to(left(sub_accounts.state, 1), 'UTF8') || boolsend(trust_callers) "
@@ -43,12 +43,12 @@ ACCOUNT: Final = (
     "|| int4send(coalesce(accounts.max_callers, 0))"
 )
 _ACCOUNT: Final = Struct(">c?i")
-# An access number: its account or SHARED, then language and greeting with a zero between them: no text has one.
+# An access number: its account or SHARED, then language and greeting, with a zero byte between them (no text has one).
 NUMBER: Final = (
     f"coalesce(uuid_send(account_id), '\\x{SHARED.hex()}') "
     "|| convert_to(language, 'UTF8') || '\\x00' || convert_to(greeting, 'UTF8')"
 )
-# A number that somebody knows: id, sub-account and room for each who lets it skip the code.
+# A caller's number: ids of known caller, sub-account and room, for each sub-account that lets it skip the code.
 CALLERS: Final = (
     "coalesce(string_agg(uuid_send(id) || uuid_send(sub_account_id) || uuid_send(room_id), ''::bytea) "
     "FILTER (WHERE skips_code), ''::bytea)"
@@ -63,8 +63,7 @@ _UNLIMITED: Final = ParticipantLimits()
 
 
 class CodeRows(NamedTuple):
-    """The rows of a code, its room, its account and its uses (None where they are not limited), with the number of the
-    change that all of them are as of."""
+    """The rows of a code, its room, its account and its uses (None if unlimited), all as of the change `change`."""
 
     code: bytes
     room: bytes
@@ -78,10 +77,11 @@ class CodeRows(NamedTuple):
 
 
 def answer(found: CodeRows, taken_here: int, number: DialledNumber, now_us: Callable[[], int]) -> Grant | Barred | None:
-    """Whom a code admits on a number, or why nobody now. `taken_here` are uses that the row does not count yet;
-    `now_us` tells µs since 1970.
+    """Decide whom a code admits on a number, or why it admits nobody now.
 
-    What closes or suspends its owners goes before the rest, and that it belongs to another number before its bounds.
+    None means that the code does not exist on this number. `taken_here` are uses that the row does not count yet;
+    `now_us` returns µs since 1970. A closed or suspended owner is reported before another number, and that before
+    the code's own bounds.
     """
     code, room, account, uses, _ = found
     passcode_id, room_id, role = _CODE.unpack_from(code)
@@ -119,7 +119,7 @@ def answer(found: CodeRows, taken_here: int, number: DialledNumber, now_us: Call
 
 
 def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -> Grant | None:
-    """Whom a part of a known caller's row admits as host, without a code, if its room's owners let it."""
+    """Decide whether a known caller enters as host without a code. None if the owners of its room don't allow it."""
     known_id, knower_id, room_id = _CALLER.unpack(caller)
     sub_account_id, account_id, room_state, sub_account_state, trusts, in_room, of_sub_account = _ROOM.unpack(room)
     account_state, own_space, of_account = _ACCOUNT.unpack(account)
@@ -133,13 +133,13 @@ def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -
 
 
 def callers(row: bytes) -> list[tuple[bytes, bytes]]:
-    """The parts of a number's row, each with the id of its room."""
+    """Split a number's row into its known callers, each with the id of its room."""
     size = _CALLER.size
     return [(row[at : at + size], row[at + 2 * ID_BYTES : at + size]) for at in range(0, len(row), size)]
 
 
 def number_of(dialled: str, row: bytes, account: bytes | None) -> DialledNumber:
-    """An access number; `account` is the row of the account it is dedicated to."""
+    """Build an access number; `account` is the row of the account it is dedicated to."""
     owner = row[:ID_BYTES]
     language, _, greeting = row[ID_BYTES:].decode().partition("\0")
     if owner == SHARED:
@@ -149,23 +149,23 @@ def number_of(dialled: str, row: bytes, account: bytes | None) -> DialledNumber:
 
 
 def uses_left(row: bytes, taken_here: int) -> int:
-    """How often a passcode may be used yet, when `taken_here` uses are not counted in its row."""
+    """Return how many uses a passcode has left. `taken_here` are uses that its row does not count yet."""
     most, taken = _USES.unpack(row)
     return max(0, int(most) - int(taken) - taken_here)
 
 
 def owner(room: bytes) -> RoomOwner:
-    """To whom a room belongs."""
+    """Return the owner of a room."""
     return RoomOwner(text_of(account_of(room)), text_of(room[:ID_BYTES]))
 
 
 def account_of(room: bytes) -> bytes:
-    """The id of the account that a room's row names."""
+    """Return the id of a room's account."""
     return room[ID_BYTES : 2 * ID_BYTES]
 
 
 def id_of(text: str) -> bytes | None:
-    """The bytes of an id in its usual text form, None for any other text."""
+    """Return the bytes of an id in its usual text form, None for any other text."""
     try:
         return UUID(text).bytes
     except ValueError:
@@ -173,12 +173,12 @@ def id_of(text: str) -> bytes | None:
 
 
 def text_of(id_bytes: bytes) -> str:
-    """An id in its usual text form, in a sixth of the time that UUID takes."""
+    """Return an id in its usual text form. It takes a sixth of the time of uuid.UUID."""
     digits = id_bytes.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-# Accounts are few, and the same ones come again and again.
+# Accounts are few, and each has many callers: their texts are worth caching.
 _text_of_account = lru_cache(4096)(text_of)
 
 

@@ -1,4 +1,4 @@
-"""What the local directory reads from Postgres, and the uses that it tells it."""
+"""Postgres as the source of the local directory: rows and changes are read there, uses are reported there."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,14 +22,17 @@ from bridge.storage.postgres.tables.admission import passcode_uses
 
 CHANNEL: Final = "bridge_directory"
 MOST_CHANGES: Final = 20_000
+"""Beyond so many changes, reading everything is quicker."""
 CHUNK: Final = 1000
 _1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How the rows of a table of the directory are read: `where` has a place for the condition on keys, `some` is that
-    condition. In order of their keys."""
+    """SQL that reads the rows of a table of the directory, in order of their keys.
+
+    `where` has a place for a condition on the keys; `some` is the condition for a part of them.
+    """
 
     key: str
     row: str
@@ -79,8 +82,8 @@ def _uuid(key: bytes) -> UUID:
     return UUID(bytes=key)
 
 
-# Of each kind of news: what its key is in SQL, the table whose row it is, if any, and which rows of other tables have
-# to be read again.
+# For each kind of change: the type of its key in SQL, the table whose row it is (if any), and which rows of other
+# tables have to be read again.
 _KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str, str]]]] = {
     "code": (bytes, "codes", {table: _ROWS[table].some for table in ("uses", "lengths")}),
     "room": (_uuid, "rooms", {}),
@@ -92,11 +95,14 @@ _KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str
 
 
 def _all_of(kind: str) -> TextClause:
-    """What there is to be read of a kind of news, as one statement: each way to Postgres and back costs as much."""
+    """Return one statement that reads all rows a kind of change may affect.
+
+    One round trip costs as much as the rows.
+    """
     _, table, others = _KINDS[kind]
     conditions = {**({table: _ROWS[table].some} if table else {}), **others}
     reads = (
-        f"(SELECT '{each}' AS told, found.* FROM ({_ROWS[each].read(condition)}) AS found)"  # noqa: S608  # our own
+        f"(SELECT '{each}' AS name, found.* FROM ({_ROWS[each].read(condition)}) AS found)"  # noqa: S608  # our own
         for each, condition in conditions.items()
     )
     return text(" UNION ALL ".join(reads))
@@ -121,14 +127,16 @@ RowChanges = dict[str, dict[bytes, bytes | None]]
 
 
 async def mark(connection: AsyncConnection) -> Mark:
-    """How far the database has come."""
+    """Read the number of the last change, and the id of the database."""
     row = (await connection.execute(_READ_MARK)).one()
     return Mark(row.database_id, row.number)
 
 
 async def changed_rows(connection: AsyncConnection, since: int, until: int) -> RowChanges | None:
-    """What the changes (since, until] made of the rows they were of; None when they are too many, or not all kept: then
-    all must be read."""
+    """Read the rows that the changes (since, until] affected.
+
+    None if the changes are too many, not all stored any more, or of an unknown kind: everything must be read then.
+    """
     if not 0 < until - since <= MOST_CHANGES:
         return None
     changes, changed = 0, defaultdict[str, set[bytes]](set)
@@ -138,7 +146,8 @@ async def changed_rows(connection: AsyncConnection, since: int, until: int) -> R
     if changes != until - since or not changed.keys() <= _KINDS.keys():
         return None
     found = defaultdict[str, dict[bytes, bytes | None]](dict)
-    # Rows that are gone first: another kind of news may tell of rows that are there.
+    # First every changed key counts as gone. Then the rows that still exist are filled in: a change of another kind may
+    # bring rows of the same table.
     for kind, keys in changed.items():
         if table := _KINDS[kind][1]:
             found[table].update(dict.fromkeys(keys))
@@ -146,12 +155,12 @@ async def changed_rows(connection: AsyncConnection, since: int, until: int) -> R
         as_sql = _KINDS[kind][0]
         for part in _chunks(keys):
             for row in await connection.execute(_SOME[kind], {"keys": [as_sql(key) for key in part]}):
-                found[row.told][row.key] = row.row
+                found[row.name][row.key] = row.row
     return dict(found)
 
 
 async def _changes(connection: AsyncConnection, since: int, until: int) -> AsyncIterator[tuple[str, bytes]]:
-    """The changes (since, until] as (kind, key): few in one go, many in chunks."""
+    """Yield the changes (since, until] as (kind, key): few at once, many in chunks."""
     asked = {"since": since, "until": until}
     if until - since <= CHUNK:
         for few in await connection.execute(_CHANGES, asked):
@@ -164,7 +173,7 @@ async def _changes(connection: AsyncConnection, since: int, until: int) -> Async
 
 
 async def code(connection: AsyncConnection, digests: Sequence[bytes]) -> CodeRows | None:
-    """The live code with one of those digests, with all it hangs on."""
+    """Read the live code with one of these digests, with its room, its account and its uses."""
     row = (await connection.execute(text(_CONFIRM), {"digests": digests})).first()
     if row is None:
         return None
@@ -178,19 +187,19 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:times AS bigint[])) AS new(id, times) WH
 
 
 class DatabaseSnapshot:
-    """All there is, as of one instant, on a connection that has a transaction for it."""
+    """All rows of the directory as of one instant, on a connection with a repeatable-read transaction."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._connection = connection
 
     async def mark(self) -> Mark:
-        # All rows in order of their keys: sorting them takes a quarter of the time of finding each by an index.
+        # All rows are needed in order of their keys: sorting takes a quarter of the time of an index scan.
         await self._connection.execute("SET LOCAL enable_indexscan = off; SET LOCAL work_mem = '64MB'")
         row = await self._connection.fetchrow(_MARK)
         return Mark(row["database_id"], row["number"])
 
     async def of_numbers(self) -> RowChanges:
-        """The access numbers, and what else is needed to serve them while codes are looked up in Postgres."""
+        """Read the access numbers, and what is needed to serve them while each code is looked up in Postgres."""
         theirs = "id IN (SELECT account_id FROM access_numbers)"
         wanted = {"numbers": "true", "lengths": "true", "accounts": theirs}
         return {
@@ -199,7 +208,7 @@ class DatabaseSnapshot:
         }
 
     async def rows(self) -> AsyncIterator[tuple[str, list[tuple[bytes, bytes]]]]:
-        """Tables with their rows in order of keys, a chunk at a time."""
+        """Yield the tables with their rows in order of keys, a chunk at a time."""
         for table in TABLES:
             cursor = await self._connection.cursor(_ROWS[table].read("true"))
             while rows := await cursor.fetch(CHUNK):
@@ -207,8 +216,11 @@ class DatabaseSnapshot:
 
 
 async def report_uses(connection: AsyncConnection, uses: Sequence[Use]) -> int | None:
-    """Let Postgres know of uses, each once however often it is told: the number of the change from which on its figures
-    count them. None when others write codes just now: try again."""
+    """Report uses to Postgres. It counts each once, however often it is reported.
+
+    Returns the number of the change from which on its figures count them; None if others write codes just now, in which
+    case nothing was reported. It doesn't wait for them: the directory has to stay fresh meanwhile.
+    """
     if not await locks.try_lock_code_spaces(connection, {UUID(bytes=use.passcode_id) for use in uses}):
         return None
     values = [
@@ -222,13 +234,14 @@ async def report_uses(connection: AsyncConnection, uses: Sequence[Use]) -> int |
     ]
     added = insert(passcode_uses).on_conflict_do_nothing().returning(passcode_uses.c.passcode_id)
     new = Counter((await connection.execute(added, values)).scalars())
-    # In one go: who waits for one of these rows waits for nobody that this waits for.
+    # One statement for all rows: whoever waits for one of them holds nothing that this waits for, so no deadlock is
+    # possible.
     await connection.execute(text(_RAISE), {"ids": list(new), "times": list(new.values())})
     return (await mark(connection)).number
 
 
 async def prune(connection: AsyncConnection) -> None:
-    """Drop changes that are a week old: whoever missed so many reads everything again."""
+    """Delete changes that are a week old. A directory that missed them reads everything again."""
     await connection.execute(text("DELETE FROM directory_changes WHERE changed_at < now() - interval '7 days'"))
 
 

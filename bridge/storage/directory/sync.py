@@ -1,5 +1,10 @@
-"""How the local directory is kept fresh: what Postgres says, by its changes, or all of it; and what it is told of
-uses."""
+"""Keeping the local directory fresh: it follows the numbered changes of Postgres, and reports uses of passcodes.
+
+Each change of a passcode, room, account, number or known caller gets a number in its transaction, without gaps and in
+order of commit, and sends NOTIFY. A notification only says that there is something to read: it is lost if the
+connection is. The directory reads all changes after its own number. If some are missing, or the database is another
+one, it reads everything into a new file, which then replaces the old one.
+"""
 
 import asyncio
 import random
@@ -25,20 +30,25 @@ from bridge.storage.postgres.database import Database
 log = structlog.get_logger()
 
 PING_S: Final = 5.0
+"""Without a notification for so long, the changes are read anyway: a dead connection may notify nobody."""
 GATHER_S: Final = 0.02
+"""After a notification so much time passes before the changes are read, so that one reading serves many."""
 PACE_S: Final = 0.01
+"""While several callers of `catch_up` wait, readings begin at least so far apart."""
 LAG_S: Final = PING_S + 2.0
+"""A directory that was fresh so long ago still counts as fresh."""
 PRUNE_S: Final = 3600.0
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 2.0
 ONLY_NUMBERS: Final = -1
+"""The number in a mark of a directory that has access numbers, but no passcodes yet."""
 Result = TypeVar("Result")
 
 
 class FollowingDirectory:
     """The files of a directory, and the one task that writes them.
 
-    `keys` are those that digests of live codes may be made under, the present one first.
+    `keys` are the look-up keys of live codes, the present one first.
     """
 
     def __init__(
@@ -50,10 +60,11 @@ class FollowingDirectory:
         self._path = state_dir / "directory.lmdb"
         self._file = DirectoryFile(self._path, keys)
         self._uses = UsesFile(state_dir / "uses.lmdb")
-        # Rows of limited uses that only a look-up in Postgres has seen, and the changes they are as of.
+        # Rows of uses that were read from Postgres by `confirm`, because the file lacks the code yet; with their
+        # change.
         self._confirmed: dict[bytes, tuple[bytes, int]] = {}
         self._node_claim = NodeClaim(node)
-        # The file's writings are long, one at a time, and not the event loop's.
+        # Writing takes long: one thread does it, so that the event loop goes on.
         self._writer = ThreadPoolExecutor(1, "directory")
         self._lock = asyncio.Lock()
         self._notified = asyncio.Event()
@@ -70,28 +81,28 @@ class FollowingDirectory:
     # --- Its own state --------------------------------------------------------------------------------------------
     @property
     def fresh(self) -> bool:
-        """Whether it holds all that Postgres had a moment ago."""
+        """Return True if the directory has every change that Postgres had a moment ago."""
         return self._hears and self.age_s() <= LAG_S and not self._notified.is_set() and not self._lock.locked()
 
     @property
     def change(self) -> int | None:
-        """The number of the last change it knows; None before it was ever filled."""
+        """The number of the last change that the directory has; None if it was never filled."""
         mark = self._file.mark
         return mark.number if mark and mark.number != ONLY_NUMBERS else None
 
     @property
     def not_ready(self) -> str | None:
-        """Why this node must not admit callers now, if so."""
+        """The reason why this node must not admit callers now; None if it may."""
         if self._file.mark is None:
             return f"the directory of passcodes was never filled: {self._trouble}"
         return self._node_claim.refusal
 
     def age_s(self) -> float:
-        """Seconds since it was known to be fresh, or since the start."""
+        """Return the seconds since the directory was last known to be fresh, or since the start."""
         return time.monotonic() - (self._fresh_at or self._started_at)
 
     def health(self) -> tuple[bool, str]:
-        """Whether it can serve callers, and what is to be said of it."""
+        """Return whether the directory can serve callers, and a line about it for readyz."""
         if self.change is None:
             return False, f"not filled yet: {self._trouble}"
         if self._hears and self.age_s() <= LAG_S:
@@ -116,7 +127,10 @@ class FollowingDirectory:
             await asyncio.sleep(next(delays))
 
     async def catch_up(self) -> None:
-        """Apply all that was committed before this call, now. If Postgres is lost meanwhile, `run` does it later."""
+        """Apply every change that was committed before this call.
+
+        If Postgres is lost meanwhile, `run` does it later.
+        """
         try:
             await self._catch_up()
         except Unavailable as error:
@@ -124,7 +138,7 @@ class FollowingDirectory:
             self._notified.set()
 
     async def close(self) -> None:
-        """Let go of the files. `run` must have ended."""
+        """Close the files. `run` must have ended."""
         await self._on_writer(self._file.close)
         self._writer.shutdown()
         await self._uses.close()
@@ -142,7 +156,8 @@ class FollowingDirectory:
                 try:
                     async with asyncio.timeout(PING_S):
                         await self._notified.wait()
-                        # One round for all that comes now; who changes something here doesn't wait for it.
+                        # One round serves all that come now. A change by this node's REST does not wait: it calls
+                        # `catch_up`.
                         await asyncio.sleep(GATHER_S)
                 except TimeoutError:
                     await connection.execute("SELECT 1", timeout=PING_S)
@@ -162,14 +177,14 @@ class FollowingDirectory:
         asked = self._rounds
         async with self._lock:
             if self._round_done > asked:
-                # A round that began after we asked has ended while we waited.
+                # While this call waited for the lock, another round began after it and ended: it has all of it.
                 return
             if self._asking > 1:
-                # Many change something: one round does for all that come during the pause.
+                # Several callers wait: a short pause lets one round serve all of them.
                 await asyncio.sleep(max(0.0, self._began_at + PACE_S - time.monotonic()))
             self._rounds += 1
             began = self._began_at = time.monotonic()
-            # First: what the directory learns next counts all that was told so far.
+            # Uses first: the figures that are read next then count them.
             await self._report_uses()
             async with self._database.snapshot() as connection:
                 theirs, ours = await source.mark(connection), self._file.mark
@@ -200,8 +215,11 @@ class FollowingDirectory:
             await self._uses.mark_reported(part, change)
 
     async def _refill(self) -> None:
-        """Read everything, in chunks, while what is known goes on serving. Access numbers come first, by themselves,
-        when there is nothing to serve yet: a miss is then confirmed by Postgres."""
+        """Read everything into a new file, while the old one goes on serving.
+
+        If there is nothing to serve yet, the access numbers are written first: calls are then answered, and each code
+        is looked up in Postgres.
+        """
         async with (
             self._database.connection("bridge directory") as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -213,7 +231,7 @@ class FollowingDirectory:
                     self._file.write, await everything.of_numbers(), Mark(mark.database_id, ONLY_NUMBERS)
                 )
             elif ours.database_id != mark.database_id or ours.number > mark.number:
-                # Another database, or an older state of this one.
+                # Another database, or a backup of this one: it may lack uses that its predecessor had.
                 self._uses.report_all_again()
                 self._notified.set()
             async with self._replacement() as replacement:

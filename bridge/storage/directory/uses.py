@@ -1,10 +1,11 @@
-"""The uses that callers took here of passcodes with limited uses, on disk until Postgres knows them and for a day more.
+"""Uses of passcodes with limited uses that callers took on this node: on disk until Postgres has them, and a day more.
 
-A file of its own: unlike the directory it can't be read from Postgres again. Each use is a row by passcode id and the
-call's uniqueid, so that one call takes one use however often it asks, and no restart forgets any.
+They have a file of their own, since unlike the directory they can't be read from Postgres again. The key of a row is
+the passcode's id and the call's uniqueid: one call takes one use however often it asks, and no restart loses any.
 
-A use is told to Postgres in a transaction whose changes of the directory have a number. Up to that number the
-directory's own figure lacks the use; from there on it has it. So each use counts once, whatever dies in between.
+Each use counts exactly once, whatever dies in between: it is reported to Postgres in a transaction whose change of the
+directory has a number. Up to that number the directory's figure lacks the use, and it is added here ("uncounted"); from
+that number on the figure has it.
 """
 
 import asyncio
@@ -27,14 +28,14 @@ log = structlog.get_logger()
 
 LAYOUT: Final = Layout(map_bytes=1 << 30, metasync=True)
 KEPT_US: Final = 24 * 3600 * SECOND_US
-"""A call that asks again after its use was told takes nothing either, for so long."""
+"""For so long after its use was reported, a call that asks again takes no second one."""
 _ROW: Final = struct.Struct(">qq")
 _UNREPORTED: Final = (1 << 63) - 1
 Result = TypeVar("Result")
 
 
 class Use(NamedTuple):
-    """One use: which passcode (16 bytes), by which call, when (µs since 1970)."""
+    """One use: the passcode's id (16 bytes), the call's uniqueid, and the time in µs since 1970."""
 
     passcode_id: bytes
     uniqueid: str
@@ -52,26 +53,26 @@ class UsesFile:
         self._path = path
         self._file = _opened(path)
         self._writer = ThreadPoolExecutor(1, "directory uses")
-        # Those that the directory's figure may lack: number of the change that brings it there.
+        # Uses that the directory's figure may lack, each with the change from which on the figure has it.
         self._uncounted: dict[bytes, dict[Use, int]] = defaultdict(dict)
         for use, reported_at in self._rows():
             self._uncounted[use.passcode_id][use] = reported_at
 
     def uncounted(self, passcode_id: bytes, change: int) -> int:
-        """How many uses of a passcode a figure as of that change does not count yet."""
+        """Return how many uses of a passcode a figure as of that change does not count yet."""
         return sum(reported_at > change for reported_at in self._uncounted.get(passcode_id, {}).values())
 
     def has(self, use: Use) -> bool:
-        """Whether this call has taken a use of this passcode before."""
+        """Return True if this call has taken a use of this passcode before."""
         if any(each.uniqueid == use.uniqueid for each in self._uncounted.get(use.passcode_id, ())):
             return True
         with self._file.begin() as reading:
             return reading.get(use.key) is not None
 
     async def take(self, use: Use) -> None:
-        """Keep a use. It counts from the call of this on, and is safe on disk when this returns.
+        """Store a use. It counts at once, and is safe on disk when this returns.
 
-        Where the disk refuses, it is kept until the process ends, and told to Postgres as any other.
+        If the disk refuses, it is kept in memory, and reported to Postgres like any other.
         """
         self._uncounted[use.passcode_id][use] = _UNREPORTED
         try:
@@ -81,20 +82,20 @@ class UsesFile:
 
     @property
     def unreported(self) -> list[Use]:
-        """Those that Postgres may not know."""
+        """The uses that Postgres may not have."""
         return [
             use for uses in self._uncounted.values() for use, reported_at in uses.items() if reported_at == _UNREPORTED
         ]
 
     async def mark_reported(self, uses: Iterable[Use], change: int) -> None:
-        """Postgres knows these, and the directory will from that change on."""
+        """Note that Postgres has these uses, and that the directory counts them from that change on."""
         known = dict.fromkeys(uses, change)
         for use in known:
             self._uncounted[use.passcode_id][use] = change
         await self._on_writer(self._put, known)
 
     def settle(self, change: int) -> None:
-        """The directory has come to that change: what it counts by now need not be counted here."""
+        """Stop counting uses here that the directory counts, now that it has reached that change."""
         for passcode_id, uses in list(self._uncounted.items()):
             for use in [use for use, reported_at in uses.items() if reported_at <= change]:
                 del uses[use]
@@ -102,17 +103,18 @@ class UsesFile:
                 del self._uncounted[passcode_id]
 
     def report_all_again(self) -> None:
-        """The database may have lost what it was reported_at: it is to be told all that is kept."""
+        """Mark all stored uses as unreported, because the database may have lost them."""
         for use, _ in self._rows():
             self._uncounted[use.passcode_id][use] = _UNREPORTED
 
     async def prune(self, change: int, now_us: int) -> None:
-        """Forget what was told and is counted by the directory, and is a day old."""
+        """Delete uses that were reported, are counted by the directory, and are a day old."""
         old = [use for use, reported_at in self._rows() if reported_at <= change and use.at_us < now_us - KEPT_US]
         if old:
             await self._on_writer(self._delete, old)
 
     async def close(self) -> None:
+        """Close the file."""
         await self._on_writer(self._file.close)
         self._writer.shutdown()
 
@@ -144,5 +146,9 @@ def _opened(path: Path) -> LmdbFile:
         return file
     if path.exists():
         lmdb_file.set_aside(path)
-        log.error("uses_damaged", file=str(path), mend="put aside; uses not told to Postgres yet are forgotten")
+        log.error(
+            "uses_damaged",
+            file=str(path),
+            mend="renamed to .damaged; uses not yet in Postgres are lost, so some codes may admit more often",
+        )
     return lmdb_file.created(path, LAYOUT)

@@ -1,4 +1,4 @@
-"""Deliveries that wait: each lane of a webhook in order, one at a time, whatever becomes of other lanes."""
+"""The queue of deliveries: each lane of a webhook in order, one at a time, independent of other lanes."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -16,14 +16,15 @@ from bridge.storage.postgres.database import Database
 from bridge.usecases.webhooks.ports import ClaimedAttempts, DeliveryAttempt, DeliveryBacklog
 
 LEASE: Final = timedelta(seconds=30)
-"""How long an attempt may take, from its claim to its settlement."""
+"""The time that an attempt may take, from its claim to its settlement."""
 KEPT: Final = timedelta(days=30)
 ERROR_MAX: Final = 500
 _DAEMON: Final = Actor(Principal("webhooks", Scope.OPERATOR), "")
 
-# What is due but not the first of its lane is put off until the first may be done, so that it is not found again and
-# again; when that is, `_NEXT` calls it. Somebody who is late for that call looks once more LOOK later.
-# (Only a time that stands still during a statement lets an index find what is due.)
+# A delivery that is due, but not the first of its lane, is put off until the first may be done: otherwise each claim
+# would read it again. When the first is done, `_NEXT` makes the next one due. A claim may put off a delivery just after
+# `_NEXT` ran for it, so the time it is put off for is short (LOOK) while the first is soon due.
+# statement_timestamp() is used since an index can serve only a time that stands still during a statement.
 CLAIM: Final = text("""
 WITH due AS MATERIALIZED (
     SELECT found.* FROM (
@@ -89,7 +90,7 @@ DELETE FROM webhook_deliveries WHERE created_at < now() - CAST(:kept AS interval
 
 
 class PostgresDeliveries:
-    """Implements webhook_ports.DeliveryStore. A claim is good for `lease`."""
+    """Implements webhook_ports.DeliveryStore. A claim lasts for `lease`."""
 
     def __init__(self, database: Database, lease: timedelta = LEASE) -> None:
         self._database = database
@@ -103,7 +104,7 @@ class PostgresDeliveries:
 
     async def settle(self, attempt: DeliveryAttempt, reply: Reply, wait_s: float | None) -> None:
         state = "delivered" if reply.delivered else "failed" if wait_s is None else "pending"
-        noted = {
+        outcome = {
             "id": attempt.delivery_id,
             "attempts": attempt.number,
             "state": state,
@@ -112,7 +113,7 @@ class PostgresDeliveries:
             "wait": timedelta(seconds=wait_s or 0),
         }
         async with self._database.transaction() as connection:
-            ours = (await connection.execute(_SETTLE, noted)).first() is not None
+            ours = (await connection.execute(_SETTLE, outcome)).first() is not None
             if ours and state != "pending":
                 await connection.execute(_NEXT, {"webhook_id": attempt.webhook_id, "lane": attempt.lane})
             if reply.gone:
@@ -129,7 +130,7 @@ class PostgresDeliveries:
         return DeliveryBacklog(row.waiting, float(row.oldest_s or 0))
 
     async def tidy(self) -> None:
-        """Give up what waits too long for a paused webhook, and forget what is over for long. Raises Unavailable."""
+        """Fail what has waited too long for a paused webhook, and delete what ended long ago. Raises Unavailable."""
         async with self._database.transaction() as connection:
             await connection.execute(_EXPIRE, {"patience": PATIENCE})
             await connection.execute(_PRUNE, {"kept": KEPT})

@@ -22,7 +22,7 @@ from bridge.usecases.webhooks.ports import WebhookChanges
 
 _HOOK: Final = webhooks.c
 _WAY: Final = webhook_deliveries.c
-_TOLD: Final = tuple(column for column in webhooks.columns if column.name not in {"secret", "updated_at"})
+_COLUMNS: Final = tuple(column for column in webhooks.columns if column.name not in {"secret", "updated_at"})
 
 
 class PostgresWebhooks:
@@ -51,17 +51,17 @@ class PostgresWebhooks:
             same = _HOOK.account_id == account_id if account_id else _HOOK.account_id.is_(None)
             if (await connection.execute(select(func.count()).select_from(webhooks).where(same))).scalar_one() >= MOST:
                 raise Conflict(f"there are {MOST} webhooks already, as many as there may be: remove one first")
-            row = (await connection.execute(insert(webhooks).values(values).returning(*_TOLD))).mappings().one()
+            row = (await connection.execute(insert(webhooks).values(values).returning(*_COLUMNS))).mappings().one()
             made = _webhook(row)
             await _note(connection, "webhook.created", made, events=list(events))
         return made
 
     async def webhook(self, webhook_id: UUID) -> Webhook:
         async with self._database.transaction() as connection:
-            return _webhook(await _one(connection, select(*_TOLD).where(_HOOK.id == webhook_id)))
+            return _webhook(await _one(connection, select(*_COLUMNS).where(_HOOK.id == webhook_id)))
 
     async def webhooks(self, account_id: UUID | None, limit: int, after: UUID | None = None) -> list[Webhook]:
-        statement = select(*_TOLD)
+        statement = select(*_COLUMNS)
         if account_id is not None:
             statement = statement.where(_HOOK.account_id == account_id)
         async with self._database.transaction() as connection:
@@ -79,7 +79,7 @@ class PostgresWebhooks:
         async with self._database.transaction() as connection:
             changed = _webhook(await _changed(connection, webhook_id, expected, given))
             if {"url", "state"} & given.keys():
-                # What waits is tried at once where there is reason to hope.
+                # A new URL or state may have repaired the receiver: pending deliveries are tried at once.
                 await connection.execute(_wake(webhook_id))
             # A URL may have a secret in its path or query.
             harmless = {name: value for name, value in given.items() if name != "url"}
@@ -88,8 +88,8 @@ class PostgresWebhooks:
 
     async def remove(self, webhook_id: UUID, expected: int | None = None) -> None:
         async with self._database.transaction() as connection:
-            found = _webhook(await _one(connection, select(*_TOLD).where(_HOOK.id == webhook_id)))
-            # The log goes first: who writes events waits only for what comes after.
+            found = _webhook(await _one(connection, select(*_COLUMNS).where(_HOOK.id == webhook_id)))
+            # Deliveries go first: whoever emits events waits for the row of the webhook alone, and only from here on.
             await connection.execute(delete(webhook_deliveries).where(_WAY.webhook_id == webhook_id))
             gone = await connection.execute(_versioned(delete(webhooks), webhook_id, expected).returning(_HOOK.id))
             if gone.first() is None:
@@ -121,7 +121,7 @@ class PostgresWebhooks:
     # --- Deliveries -----------------------------------------------------------------------------------------------
     async def ping(self, webhook_id: UUID) -> Delivery:
         async with self._database.transaction() as connection:
-            found = _webhook(await _one(connection, select(*_TOLD).where(_HOOK.id == webhook_id)))
+            found = _webhook(await _one(connection, select(*_COLUMNS).where(_HOOK.id == webhook_id)))
             if found.state is WebhookState.PAUSED:
                 raise Conflict("the webhook is paused: make it active first")
             about = {"webhook_id": str(found.id), "label": found.label}
@@ -168,7 +168,7 @@ class PostgresWebhooks:
         names = ("webhook_id", "event_id", "event", "lane", "payload")
         async with self._database.transaction() as connection:
             found = await _one(connection, select(webhook_deliveries).where(_WAY.id == delivery_id).with_for_update())
-            hook = _webhook(await _one(connection, select(*_TOLD).where(_HOOK.id == found["webhook_id"])))
+            hook = _webhook(await _one(connection, select(*_COLUMNS).where(_HOOK.id == found["webhook_id"])))
             waits = _WAY.webhook_id == hook.id, _WAY.event_id == found["event_id"], _WAY.state == "pending"
             if await connection.scalar(select(exists().where(*waits))):
                 raise Conflict("this event is on its way to the webhook already")
@@ -180,7 +180,7 @@ class PostgresWebhooks:
 async def _one(connection: AsyncConnection, statement: Select[Any]) -> RowMapping:
     row: RowMapping | None = (await connection.execute(statement)).mappings().one_or_none()
     if row is None:
-        raise NotFound("there is no such thing, or it is not yours to see")
+        raise NotFound("there is no such webhook or delivery, or it is not yours to see")
     return row
 
 
@@ -190,7 +190,7 @@ async def _changed(
     changing = _versioned(update(webhooks), webhook_id, expected).values(
         **values, version=_HOOK.version + 1, updated_at=func.clock_timestamp()
     )
-    row: RowMapping | None = (await connection.execute(changing.returning(*_TOLD))).mappings().one_or_none()
+    row: RowMapping | None = (await connection.execute(changing.returning(*_COLUMNS))).mappings().one_or_none()
     if row is None:
         await _one(connection, select(_HOOK.id).where(_HOOK.id == webhook_id))
         raise Stale("the webhook was changed since it was read: read it again")

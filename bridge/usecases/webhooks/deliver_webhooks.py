@@ -1,4 +1,4 @@
-"""Events on their way to webhooks: claim what is due, sign it, send it, and note what became of it."""
+"""Delivery of webhooks: claim the deliveries that are due, sign and send each, and store the outcome."""
 
 import asyncio
 import random
@@ -17,15 +17,19 @@ from bridge.usecases.webhooks.ports import ClaimedAttempts, Courier, Deliveries,
 
 POLL_S: Final = 0.25
 AWAY_S: Final = 2.0
+"""The pause between claims while Postgres is away."""
 MOST: Final = 128
-"""Attempts at a time."""
+"""The most attempts at a time."""
 MOST_OF_ONE: Final = 8
-"""The same, of one webhook; one whose last attempt failed gets no more before all of them are done."""
+"""The most attempts at a time of one webhook.
+
+A webhook whose last attempt failed gets one at a time, so that a dead receiver does not take the places of others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedAttempt:
-    """An attempt that ended. Without `wait_s` it is not repeated."""
+    """An attempt with its outcome. It is repeated in `wait_s` seconds, or (None) never."""
 
     attempt: DeliveryAttempt
     reply: Reply
@@ -40,7 +44,10 @@ async def deliver_webhooks(
     on_unavailable: Callable[[Unavailable], None],
     on_fault: Callable[[DeliveryAttempt, Exception], None],
 ) -> None:
-    """Runs for ever. A delivery that was sent, but not settled, is sent again."""
+    """Deliver webhooks for ever. A message that was sent, but whose outcome could not be stored, is sent again.
+
+    Receivers recognise such a repetition by its webhook-id.
+    """
     going: Counter[UUID] = Counter()
     failing: set[UUID] = set()
     wake = asyncio.Event()
@@ -50,9 +57,9 @@ async def deliver_webhooks(
             try:
                 ended = await _attempt(attempt, courier, unseal)
             except Exception as error:
-                # What one delivery stumbles over must not keep all others from being sent, start after start.
+                # A bug that one delivery triggers must not stop the process, and with it all others, at each start.
                 on_fault(attempt, error)
-                ended = _ended(attempt, Reply(None, "a fault of the sender: its log tells more"))
+                ended = _ended(attempt, Reply(None, "a fault of the sender: see its log"))
             (failing.discard if ended.reply.delivered else failing.add)(attempt.webhook_id)
             await deliveries.settle(attempt, ended.reply, ended.wait_s)
             on_ended(ended)

@@ -1,4 +1,4 @@
-"""Webhooks of accounts and of the operator: where they go, what they ask for, and the secrets they are signed with."""
+"""Creation, change and secrets of webhooks, of accounts and of the operator."""
 
 import os
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from bridge.usecases.webhooks.ports import WebhookChanges, Webhooks
 
 OVERLAP_MAX: Final = timedelta(days=7)
 RENEWED: Final = 500
+"""Secrets that are read at a time while all are sealed anew."""
 
 
 async def create_webhook(
@@ -29,7 +30,7 @@ async def create_webhook(
     *,
     private: bool = False,
 ) -> tuple[Webhook, str]:
-    """A webhook and its secret, which is shown this once. Raises Invalid, Conflict, NotFound."""
+    """Create a webhook; return it with its secret, which is shown only now. Raises Invalid, Conflict, NotFound."""
     target, wanted = webhook_target.url(url, private), webhook.wanted(events)
     secret = _secret()
     sealed = keys.seal(Secrets(secret).text)
@@ -47,7 +48,7 @@ async def change_webhook(
     expected: int | None = None,
     private: bool = False,
 ) -> Webhook:
-    """Raises Invalid, NotFound, Stale."""
+    """Change a webhook. Raises Invalid, NotFound, Stale."""
     changes = WebhookChanges(
         None if url is None else webhook_target.url(url, private),
         None if events is None else webhook.wanted(events),
@@ -60,7 +61,10 @@ async def change_webhook(
 async def rotate_secret(
     webhooks: Webhooks, keys: Keys, webhook_id: UUID, overlap: timedelta = timedelta(), expected: int | None = None
 ) -> tuple[Webhook, str]:
-    """The webhook and its new secret. For `overlap` messages are signed with both. Raises Invalid, NotFound, Stale."""
+    """Replace the secret of a webhook. During `overlap`, messages are signed with the old and the new one.
+
+    Returns the webhook and the new secret. Raises Invalid, NotFound, Stale.
+    """
     if not timedelta() <= overlap <= OVERLAP_MAX:
         raise Invalid("overlap_s", f"0 to {OVERLAP_MAX // timedelta(seconds=1)} seconds")
     former = Secrets.of_text(keys.unseal(await webhooks.secret(webhook_id)))
@@ -71,7 +75,10 @@ async def rotate_secret(
 
 
 async def renew_secrets(webhooks: Webhooks, keys: Keys) -> int:
-    """Seal all secrets anew, under the present key; how many there are. Again, it does no harm. Raises Unavailable."""
+    """Seal all secrets under the present key, and return their number.
+
+    Doing it twice is harmless. Raises Unavailable.
+    """
     renewed, after = 0, None
     while found := await webhooks.secrets(RENEWED, after):
         for webhook_id, sealed in found:

@@ -12,7 +12,7 @@ from bridge.domain.webhooks.retry import Reply
 
 @dataclass(frozen=True, slots=True)
 class WebhookChanges:
-    """What is to change; None leaves it as it is."""
+    """Changes of a webhook. None leaves a field as it is."""
 
     url: str | None = None
     events: tuple[str, ...] | None = None
@@ -21,33 +21,33 @@ class WebhookChanges:
 
 
 class Webhooks(Protocol):
-    """Where webhooks are kept. Every method raises Unavailable; those that name one raise NotFound.
+    """Stored webhooks. Every method raises Unavailable; those that take an id raise NotFound.
 
-    Lists come in order of creation, `limit` at most, after the item with the id `after`; deliveries the latest first.
-    With `expected` a change raises Stale unless the webhook's version is that.
+    Lists come in order of creation, `limit` at most, after the item with the id `after`; deliveries come latest first.
+    With `expected`, a change raises Stale unless the webhook has that version.
     """
 
     async def add(
         self, account_id: UUID | None, url: str, events: tuple[str, ...], label: str, secret: bytes
     ) -> Webhook:
-        """Raises Conflict when there are as many as there may be, NotFound for no such account."""
+        """Add a webhook. Raises Conflict if the owner has the most it may have, NotFound for no such account."""
 
     async def webhook(self, webhook_id: UUID) -> Webhook: ...
     async def webhooks(self, account_id: UUID | None, limit: int, after: UUID | None = None) -> list[Webhook]:
-        """Those of an account; of all accounts and the operator when it is None."""
+        """List the webhooks of an account, or (None) of all accounts and the operator."""
 
     async def change(self, webhook_id: UUID, changes: WebhookChanges, expected: int | None = None) -> Webhook: ...
     async def remove(self, webhook_id: UUID, expected: int | None = None) -> None: ...
     async def secret(self, webhook_id: UUID) -> bytes: ...
     async def change_secret(self, webhook_id: UUID, secret: bytes, expected: int | None = None) -> Webhook: ...
     async def secrets(self, limit: int, after: UUID | None = None) -> list[tuple[UUID, bytes]]:
-        """All of them, sealed, in order of their ids."""
+        """List all secrets, sealed, in order of the webhooks' ids."""
 
     async def seal_anew(self, webhook_id: UUID, before: bytes, secret: bytes) -> None:
-        """Keep the same secret sealed in another way, unless it has changed meanwhile."""
+        """Store the same secret sealed under another key, unless it has changed meanwhile."""
 
     async def ping(self, webhook_id: UUID) -> Delivery:
-        """Raises Conflict for one that is paused."""
+        """Queue a test message. Raises Conflict if the webhook is paused."""
 
     async def deliveries(
         self,
@@ -59,13 +59,16 @@ class Webhooks(Protocol):
     ) -> list[Delivery]: ...
     async def delivery(self, delivery_id: UUID) -> Delivery: ...
     async def redeliver(self, delivery_id: UUID) -> Delivery:
-        """The same event on its way once more, behind all that wait in its lane. Raises Conflict when it waits."""
+        """Queue the same event once more, at the end of its lane. Raises Conflict if it is still pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """A delivery that is ours to try now. `body` is the same at each attempt, `number` counts them from 1; `secret` is
-    sealed, `age` is the time since the delivery was made."""
+    """One attempt at a delivery, claimed by this process.
+
+    `number` counts the attempts from 1. `body` is the same at each. `secret` is sealed. `age` is the time since the
+    delivery was made.
+    """
 
     delivery_id: UUID
     webhook_id: UUID
@@ -81,29 +84,35 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAttempts:
-    """What could be claimed. `more`: something else may be due as well."""
+    """The attempts that could be claimed. With `more`, other deliveries may be due as well."""
 
     attempts: Sequence[DeliveryAttempt]
     more: bool
 
 
 class Deliveries(Protocol):
-    """Where deliveries wait. Every method raises Unavailable."""
+    """Pending deliveries. Every method raises Unavailable."""
 
     async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
-        """Deliveries that are due, `of_one` at most of each webhook that is not in `without`, and of each lane of a
-        webhook the first that is pending. They are ours for a while; then, if we don't settle them, anybody's."""
+        """Claim up to `most` deliveries that are due, up to `of_one` of each webhook that is not in `without`.
+
+        Of each lane of a webhook only the first pending delivery can be claimed. A claim is a lease: if it is not
+        settled in time, any process may claim the delivery again.
+        """
 
     async def settle(self, attempt: DeliveryAttempt, reply: Reply, wait_s: float | None) -> None:
-        """Note what an attempt came to: received, to be tried again in `wait_s`, or (None) failed for good. When the
-        receiver is gone its webhook is paused. Nothing is noted of a delivery that is ours no longer."""
+        """Store the outcome of an attempt: delivered, to be tried again in `wait_s`, or (None) failed for good.
+
+        If the receiver is gone, its webhook is paused. If the claim has expired and the delivery was claimed again,
+        nothing is stored.
+        """
 
 
 class Courier(Protocol):
-    """Who goes there."""
+    """Sends messages to receivers."""
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """One attempt; whatever goes wrong is told in the reply."""
+        """Send one message. It raises nothing: the reply says what went wrong."""
 
 
 @dataclass(frozen=True, slots=True)
