@@ -13,8 +13,7 @@ from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKind
 from bridge.domain.errors import Unavailable
-from bridge.domain.webhooks.event import Event
-from bridge.domain.webhooks.event import Kind as EventKind
+from bridge.domain.webhooks.event import Event, EventKind
 from bridge.usecases.admission import keep_throttles
 
 TERMS = LockoutSettings(delay_s=1.0, block_after=10, block_s=300.0, guessing_per_minute=30.0, attempts_keep_days=90)

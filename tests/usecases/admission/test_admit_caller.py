@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from bridge.domain.provisioning.passcode import Role
 from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import CallerGone
+from tests.usecases.admission.fake_directory import FakeDirectory
 
 SILENCE = None
 GONE = "gone"
@@ -43,44 +45,10 @@ CODES: dict[str, Grant | Barred] = {
 EXPIRED = next(digits for digits, one in CODES.items() if isinstance(one, Barred) and one.bar is Bar.EXPIRED)
 
 
-@dataclass
-class FakeDirectory:
-    codes: dict[str, Grant | Barred] = field(default_factory=lambda: dict(CODES))
-    in_postgres: dict[str, Grant | Barred] = field(default_factory=dict)
-    numbers: dict[str, DialledNumber] = field(default_factory=lambda: {NUMBER: DialledNumber(NUMBER)})
-    trusting: dict[str, Grant] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    used: list[str] = field(default_factory=list)
-
-    def number(self, dialled: str) -> DialledNumber | None:
-        return self.numbers.get(dialled)
-
-    def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
-        return self.codes.get(digits)
-
-    async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
-        return self.in_postgres.get(digits)
-
-    def longest(self, number: DialledNumber) -> int:
-        return max(map(len, self.codes), default=0)
-
-    def pin_matches(self, entry: Grant, digits: str) -> bool:
-        return entry.pin == digits.encode()
-
-    def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
-        return self.trusting.get(caller)
-
-    def knows(self, caller: str) -> bool:
-        return caller in self.known
-
-    def owner(self, room_id: str) -> None:
-        return None
-
-    async def take_use(self, entry: Grant, uniqueid: str) -> bool:
-        if entry.uses_left is None:
-            return True
-        self.used.append(uniqueid)
-        return len(self.used) <= entry.uses_left
+def directory_of(codes: dict[str, Grant | Barred] | None = None, **about: Any) -> FakeDirectory:
+    """A directory with one shared number, and CODES by default."""
+    about.setdefault("numbers", {NUMBER: DialledNumber(NUMBER)})
+    return FakeDirectory(dict(CODES) if codes is None else codes, **about)
 
 
 @dataclass
@@ -153,7 +121,7 @@ def door(
     asking: Barrier | None = None,
     throttles: Throttles | None = None,
 ) -> AdmissionChecks:
-    directory = found or FakeDirectory()
+    directory = found or directory_of()
     guard = Guard("node1", Throttles(policies()) if throttles is None else throttles, directory.knows)
     return AdmissionChecks(directory, guard, Seats(directory.owner), patience, asking or barrier())
 
@@ -276,7 +244,7 @@ async def test_no_tries_left_after_a_restart_is_a_refusal() -> None:
 
 
 async def test_a_code_that_only_postgres_knows_yet_is_confirmed() -> None:
-    found = FakeDirectory({}, in_postgres={"1112229": HOST})
+    found = directory_of({}, in_postgres={"1112229": HOST})
     caller = keying("1112229#")
     assert await dial(caller, found)
     assert caller.story[-1] == HOST
@@ -284,7 +252,7 @@ async def test_a_code_that_only_postgres_knows_yet_is_confirmed() -> None:
 
 async def test_a_code_that_postgres_has_let_in_again_is_confirmed() -> None:
     caller = keying(EXPIRED, "#")
-    assert await dial(caller, FakeDirectory(in_postgres={EXPIRED: HOST}))
+    assert await dial(caller, directory_of(in_postgres={EXPIRED: HOST}))
 
 
 async def test_an_entry_has_an_end_in_all() -> None:
@@ -384,7 +352,7 @@ async def test_wrong_pins_end_like_wrong_codes() -> None:
 
 
 async def test_a_code_that_is_revoked_while_its_caller_keys_the_pin_is_wrong() -> None:
-    found = FakeDirectory()
+    found = directory_of()
     asked = door(found)
 
     class Slow(FakeCaller):
@@ -429,7 +397,7 @@ async def test_many_calls_at_once_guess_no_more_than_one() -> None:
 
 @pytest.mark.parametrize("known", ["by a sub-account", "as a regular"])
 async def test_a_known_caller_is_never_blocked_by_guesses_under_his_number(known: str) -> None:
-    directory = FakeDirectory(known={"4930123456"} if known == "by a sub-account" else set())
+    directory = directory_of(known={"4930123456"} if known == "by a sub-account" else set())
     asked = door(directory, throttles=Throttles(policies(block_at=5.5)))
     if known == "as a regular":
         assert await admit_caller(keying("7413827"), asked)
@@ -456,7 +424,7 @@ async def test_those_who_withhold_their_number_are_never_blocked() -> None:
     ids=["room", "sub-account", "account"],
 )
 async def test_a_full_room_is_told_hosts_too(limits: ParticipantLimits, prompt: Prompt, reason: Refusal) -> None:
-    asked = door(FakeDirectory({"7413827": replace(HOST, limits=limits)}))
+    asked = door(directory_of({"7413827": replace(HOST, limits=limits)}))
     callers = [keying("7413827", id=f"c-{number}") for number in range(3)]
     assert [await admit_caller(caller, asked) for caller in callers] == [True, True, False]
     assert callers[-1].story[-2:] == [prompt, "refused"]
@@ -468,7 +436,7 @@ async def test_a_full_room_is_told_hosts_too(limits: ParticipantLimits, prompt: 
 
 
 async def test_exactly_as_many_as_a_limit_allows_get_in_at_the_same_instant() -> None:
-    asked = door(FakeDirectory({"7413827": replace(HOST, limits=ParticipantLimits(room=5))}))
+    asked = door(directory_of({"7413827": replace(HOST, limits=ParticipantLimits(room=5))}))
     callers = [keying("7413827", id=f"c-{number}") for number in range(20)]
     assert sum(await asyncio.gather(*(admit_caller(caller, asked) for caller in callers))) == 5
 
@@ -499,19 +467,19 @@ async def test_a_caller_who_hangs_up_at_the_door_leaves_no_seat() -> None:
 # --- Recognised callers, languages --------------------------------------------------------------------------------
 async def test_a_trusted_caller_hears_the_greeting_and_is_the_host() -> None:
     caller = keying(SILENCE)
-    assert await dial(caller, FakeDirectory(trusting={"4930123456": HOST}))
+    assert await dial(caller, directory_of(trusting={"4930123456": HOST}))
     assert caller.story == ["answered", Prompt.GREETING, HOST]
     assert caller.silences == [0.0]
 
 
 async def test_a_trusted_caller_may_key_another_code() -> None:
     caller = keying("8520741")
-    assert await dial(caller, FakeDirectory(trusting={"4930123456": HOST}))
+    assert await dial(caller, directory_of(trusting={"4930123456": HOST}))
     assert caller.story == ["answered", Prompt.GREETING, GUEST]
 
 
 async def test_limits_hold_for_trusted_callers() -> None:
-    directory = FakeDirectory(trusting={"4930123456": replace(HOST, limits=ParticipantLimits(room=1))})
+    directory = directory_of(trusting={"4930123456": replace(HOST, limits=ParticipantLimits(room=1))})
     asked = door(directory)
     assert await admit_caller(keying(SILENCE), asked)
     late = keying(SILENCE, id="c-2")
@@ -521,12 +489,12 @@ async def test_limits_hold_for_trusted_callers() -> None:
 
 async def test_nobody_is_trusted_for_withholding_a_number() -> None:
     caller = keying("8520741", caller="")
-    assert await dial(caller, FakeDirectory(trusting={"": HOST}))
+    assert await dial(caller, directory_of(trusting={"": HOST}))
     assert caller.story[-1] == GUEST
 
 
 async def test_an_access_number_has_its_language_and_its_greeting() -> None:
-    directory = FakeDirectory(numbers={NUMBER: DialledNumber(NUMBER, language="fr", greeting="bienvenue")})
+    directory = directory_of(numbers={NUMBER: DialledNumber(NUMBER, language="fr", greeting="bienvenue")})
     caller = keying("8520741")
     assert await dial(caller, directory)
     assert caller.story[1] == ("fr", "bienvenue")

@@ -1,0 +1,53 @@
+"""A directory of passcodes in memory. tests/contracts/admission holds it to what the real one does."""
+
+from dataclasses import dataclass, field
+
+from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
+
+
+@dataclass
+class FakeDirectory:
+    """Implements admission_ports.Directory. `in_postgres` are codes that only `confirm` finds.
+
+    `trusting` are callers' numbers that open a room by themselves; `used` are pairs of passcode and call.
+    """
+
+    codes: dict[str, Grant | Barred] = field(default_factory=dict)
+    in_postgres: dict[str, Grant | Barred] = field(default_factory=dict)
+    numbers: dict[str, DialledNumber] = field(default_factory=dict)
+    trusting: dict[str, Grant] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    owners: dict[str, RoomOwner] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def number(self, dialled: str) -> DialledNumber | None:
+        return self.numbers.get(dialled)
+
+    def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
+        return self.codes.get(digits)
+
+    async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
+        return self.in_postgres.get(digits)
+
+    def longest(self, number: DialledNumber) -> int:
+        return max(map(len, self.codes), default=0)
+
+    def pin_matches(self, entry: Grant, digits: str) -> bool:
+        return entry.pin == digits.encode()
+
+    def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
+        return self.trusting.get(caller)
+
+    def knows(self, caller: str) -> bool:
+        return caller in self.known
+
+    def owner(self, room_id: str) -> RoomOwner | None:
+        return self.owners.get(room_id)
+
+    async def take_use(self, entry: Grant, uniqueid: str) -> bool:
+        if entry.uses_left is None or (entry.passcode_id, uniqueid) in self.used:
+            return True
+        if sum(passcode_id == entry.passcode_id for passcode_id, _ in self.used) >= entry.uses_left:
+            return False
+        self.used.add((entry.passcode_id, uniqueid))
+        return True
