@@ -1,13 +1,12 @@
 """Journal → ledger, with a journal that ends and a ledger in memory."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bridge.domain.metering.records import Change
-from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.usecases.metering.keep_minutes import Progress, keep_minutes
-from bridge.usecases.metering.ports import Batch, Position, Resumption
+from bridge.usecases.metering.ports import Batch, Position
 from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, booting
+from tests.usecases.metering.fake_ledger import FakeLedger
 
 BEATS = [*booting(START), alive(START + SECOND)]
 CALL = CallLines("n-7.1", START + 2 * SECOND)
@@ -24,56 +23,40 @@ class Written:
             yield batch
 
 
-@dataclass
-class Books:
-    """Takes all that it is told to commit. `places` are where from, and where to."""
-
-    position: Position | None = None
-    places: list[tuple[Position | None, Position]] = field(default_factory=list)
-
-    async def resume(self, node: str) -> Resumption:
-        return Resumption(self.position, SwitchState(), (), ())
-
-    async def commit(
-        self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
-    ) -> None:
-        self.places.append((before, after))
-
-
 def batch(offset: int, lines: Sequence[bytes]) -> Batch:
     return Batch(lines, Position("f", offset))
 
 
-async def told(books: Books, *batches: Batch) -> list[Progress]:
+async def told(ledger: FakeLedger, *batches: Batch) -> list[Progress]:
     """What is told of each batch."""
     progress: list[Progress] = []
-    await keep_minutes("n", Written(batches), books, 60 * SECOND, progress.append, lambda _: None)
+    await keep_minutes("n", Written(batches), ledger, 60 * SECOND, progress.append, lambda _: None)
     return progress
 
 
 async def test_only_places_that_are_committed_are_told() -> None:
-    books = Books()
+    ledger = FakeLedger()
     idle = [alive(START + 8 * SECOND, count=3)]
-    progress = await told(books, batch(100, BEATS), batch(200, CALL.lines()), batch(300, idle))
-    assert books.places == [(None, Position("f", 200))]
+    progress = await told(ledger, batch(100, BEATS), batch(200, CALL.lines()), batch(300, idle))
+    assert ledger.moves == [(None, Position("f", 200))]
     assert [found.position for found in progress] == [None, Position("f", 200), Position("f", 200)]
     assert [found.lines for found in progress] == [0, len(BEATS) + len(CALL.lines()), 0]
 
 
 async def test_a_place_that_another_daemon_committed_is_told_at_once() -> None:
-    progress = await told(Books(Position("f", 50)), batch(100, BEATS))
+    progress = await told(FakeLedger({"n": Position("f", 50)}), batch(100, BEATS))
     assert [found.position for found in progress] == [Position("f", 50)]
 
 
 async def test_what_may_be_old_is_not_committed_before_it_is_known_to_be_new() -> None:
     """The clock is stepped back behind the boot's beginning, or lines of an earlier boot come once more."""
-    books = Books()
+    ledger = FakeLedger()
     earlier = [boot(START - 100 * SECOND, "n-0.0"), alive(START - 99 * SECOND, 0, "n-0.0")]
     held = CallLines("n-7.2", START - 50 * SECOND).lines()[:2]
     lines = [*earlier, *BEATS, *CALL.lines(), *held]
     until = 1000 + sum(len(line) + 1 for line in lines)
     beat = alive(START - 49 * SECOND, count=3)
-    progress = await told(books, batch(until, lines), batch(until + len(beat) + 1, [beat]))
+    progress = await told(ledger, batch(until, lines), batch(until + len(beat) + 1, [beat]))
     place = Position("f", until - sum(len(line) + 1 for line in held))
-    assert books.places == [(None, place), (place, Position("f", until + len(beat) + 1))]
+    assert ledger.moves == [(None, place), (place, Position("f", until + len(beat) + 1))]
     assert [found.lines for found in progress] == [len(lines), 1]
