@@ -11,7 +11,8 @@ _MONTH = re.compile(rf"({'|'.join(table.name for table in schema.LEDGER)})_\d{{4
 
 
 def is_ours(item: SchemaItem, name: str | None, kind: str, reflected: bool, counterpart: SchemaItem | None) -> bool:
-    """Months of the ledger are made while the product runs; they are no part of the schema."""
+    """Return False for partitions of the ledger: they are created while the product runs, and are no part of the
+    schema."""
     return not (kind == "table" and reflected and _MONTH.fullmatch(name or ""))
 
 

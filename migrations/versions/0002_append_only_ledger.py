@@ -1,4 +1,4 @@
-"""The ledger: a month of it is made when first needed, and what is written stays as it is."""
+"""Partition the ledger by month, each created when first needed, and refuse updates and deletions by triggers."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,8 @@ BEGIN
 END $$
 """
 
-# A table that is attached blocks neither readers nor writers, as one created in place would.
+# The month is created as a table of its own and then attached: creating it as a partition would block readers and
+# writers of the whole ledger.
 ENSURE_MONTH = """
 CREATE FUNCTION ensure_ledger_month(month date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,7 @@
-"""News for the local directories: every change that decides whom a code admits gets a number, and is notified."""
+"""Number and notify every change that decides whom a code admits, so that local directories can follow.
+
+A notification is lost with its connection. The numbers let a directory see what it missed.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,9 @@ down_revision: str | None = "0002"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
-# The counter's row stays locked until the commit: numbers become visible in their order, without gaps.
+# A sequence would leave gaps, and its numbers could become visible out of order. This counter is a row that stays
+# locked until the commit: numbers become visible in their order, without gaps. The price: writers of passcodes take
+# turns.
 FUNCTIONS = {
     "next_directory_numbers(changes bigint)": """
 RETURNS bigint LANGUAGE plpgsql AS $$
@@ -63,7 +68,7 @@ NOTE_COME = "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows WHERE state 
 NOTE_GONE = "PERFORM note_digests(ARRAY(SELECT digest FROM old_rows WHERE state = 'live'));"
 NOTE_BOTH = "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows UNION SELECT digest FROM old_rows));"
 
-# What each statement does afterwards, with the rows as they were (old_rows) and are (new_rows).
+# Triggers after each statement, with the rows as they were (old_rows) and as they are (new_rows).
 TRIGGERS = {
     ("passcodes", "INSERT"): "\n".join((COUNT_COME, NOTE_COME)),
     ("passcodes", "UPDATE"): "\n".join((COUNT_COME, COUNT_GONE, NOTE_BOTH)),

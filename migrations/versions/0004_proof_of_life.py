@@ -1,4 +1,4 @@
-"""What was seen of the switch's life, corrections of the ledger, and estimated seconds as a matter of tariff."""
+"""Add the switch's state to journal positions, corrections to the ledger, and estimated seconds to tariffs."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Provisioning: settings and limits of what belongs to an account, keys, known callers, attempts, webhooks, the audit.
+"""Add settings and limits of tenants, API keys, known callers, refused entries, webhooks and the audit log.
 
-A local directory is told which row changed (a code, a room, an owner, a number, a known caller), so that a change of
-one owner is one piece of news, however many codes hang on it.
+A change for local directories now names the row that changed (a code, a room, an owner, a number, a known caller). So
+a change of one owner is one change, however many codes it has.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ depends_on: Sequence[str] | None = None
 TIME = sa.DateTime(timezone=True)
 SHARED = "00000000-0000-0000-0000-000000000000"
 
-# --- The news of the local directories ----------------------------------------------------------------------------
+# --- Changes for the local directories ---------------------------------------------------------------------------
 FUNCTIONS = {
     "note_changes(what text, changed bytea[])": """
 RETURNS void LANGUAGE plpgsql AS $$
@@ -34,7 +34,8 @@ BEGIN
     END IF;
 END $$
 """,
-    # Each statement of it sees what was committed before it: the second all that was done before this one's turn.
+    # Each statement in it sees what was committed before the statement began. So the second one, which runs once the
+    # lock is held, sees everything that earlier holders of the lock did.
     "codes_in_turn(class int, space_of uuid, account uuid, room uuid, digests bytea[])": """
 RETURNS TABLE (lengths jsonb, live bytea[], closed boolean) LANGUAGE plpgsql AS $$
 BEGIN
@@ -61,7 +62,8 @@ SELECT space, length, -count(*) FROM old_rows WHERE state = 'live' GROUP BY spac
 ON CONFLICT (space, length) DO UPDATE SET live = counted.live + EXCLUDED.live;
 """
 
-# Uses, labels and renewed digests count nothing: whoever changes these alone waits for nobody who makes codes.
+# Changes of uses, labels and renewed digests alone don't touch the counts of lengths, so they wait for no writer of
+# codes.
 COUNT_BOTH = """
 INSERT INTO passcode_lengths AS counted (space, length, live)
 SELECT space, length, sum(more) FROM (
@@ -106,7 +108,7 @@ BEFORE_NOTING = {"passcodes": COUNTED, "sub_accounts": LABELLED}
 TABLES_AS = {"INSERT": "NEW TABLE AS new_rows", "DELETE": "OLD TABLE AS old_rows"}
 TABLES_AS["UPDATE"] = f"{TABLES_AS['DELETE']} {TABLES_AS['INSERT']}"
 
-# What 0003 had.
+# Triggers and functions of 0003, for the downgrade.
 FORMER = {
     ("passcodes", "INSERT"): "PERFORM note_digests(ARRAY(SELECT digest FROM new_rows WHERE state = 'live'));",
     ("passcodes", "UPDATE"): (
@@ -281,7 +283,7 @@ CHECKS = {
         ("pin", "(pin_digest IS NULL) = (pin_sealed IS NULL)"),
     ],
 }
-# What lists are filtered by, in the order that they come in.
+# Indexes for the filters of lists, each in the order of the list.
 LISTED = (
     ("sub_accounts", ("account_id", "state", "created_at", "id")),
     ("sub_accounts", ("account_id", "kind", "created_at", "id")),
@@ -325,7 +327,7 @@ def _news() -> None:
     op.drop_column("directory_changes", "access_number")
     op.add_column("directory_changes", _maybe("kind", sa.Text()))
     op.add_column("directory_changes", _maybe("key", sa.LargeBinary()))
-    # Whoever knew the former news reads everything again.
+    # A directory that read changes of the former kind must read everything again.
     op.execute("INSERT INTO directory_changes (number) VALUES (next_directory_numbers(1) + 1)")
     for signature, body in FUNCTIONS.items():
         op.execute(f"CREATE FUNCTION {signature} {body}")
@@ -606,7 +608,7 @@ def downgrade() -> None:
     op.add_column("directory_changes", _maybe("digest", sa.LargeBinary()))
     op.add_column("directory_changes", _maybe("access_number", sa.Text()))
     op.execute("INSERT INTO directory_changes (number) VALUES (next_directory_numbers(1) + 1)")
-    # Codes of an account's own space are unknown to what was before.
+    # The former schema counts the codes of shared numbers alone.
     op.execute(f"DELETE FROM passcode_lengths WHERE space <> '{SHARED}'")  # noqa: S608
     op.drop_constraint("passcode_lengths_pkey", "passcode_lengths", type_="primary")
     op.drop_column("passcode_lengths", "space")

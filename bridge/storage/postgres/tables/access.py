@@ -46,7 +46,7 @@ api_keys: Final = Table(
     Index(None, "created_at", "id"),
 )
 
-# Who changed what, and who saw a secret. `detail` has names of fields and harmless values, never a secret.
+# Changes, and reveals of secrets, with their actors. `detail` has names of fields and harmless values, never a secret.
 audit_log: Final = Table(
     "audit_log",
     columns.metadata,
@@ -59,7 +59,7 @@ audit_log: Final = Table(
     Index(None, "account_id", "created_at", "id"),
 )
 
-# `request` is a digest of what was asked, `answer` is sealed: it may hold digits of passcodes.
+# `request` is a digest of the whole request. `answer`, the response, is sealed: it may hold digits of passcodes.
 idempotency_keys: Final = Table(
     "idempotency_keys",
     columns.metadata,

@@ -18,7 +18,7 @@ admission_attempts: Final = Table(
     Index(None, "account_id", "created_at", "id"),
 )
 
-# Of passcodes with limited uses.
+# Uses of passcodes with limited uses, one row for each call.
 passcode_uses: Final = Table(
     "passcode_uses",
     columns.metadata,

@@ -19,7 +19,8 @@ from sqlalchemy import (
 
 from bridge.storage.postgres.tables import columns
 
-# Never updated: triggers refuse it. Prices are amounts of the account's currency.
+# Triggers refuse updates: a version that was used must explain its charges for ever. Prices are in the account's
+# currency.
 tariff_versions: Final = Table(
     "tariff_versions",
     columns.metadata,
@@ -36,8 +37,8 @@ tariff_versions: Final = Table(
     UniqueConstraint("account_id", "effective_from"),
 )
 
-# user_id, name and kind are the sub-account's at the instant of the join. `reverses` names the charge that a negative
-# one takes back, since its record was corrected: sums stay right without knowing of corrections.
+# user_id, name and kind are the sub-account's at the instant of the join. A negative charge takes back the one that
+# `reverses` names, because its record was corrected. So plain sums are right, without regard to corrections.
 charges: Final = Table(
     "charges",
     columns.metadata,

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, LargeBinary, SmallIn
 
 from bridge.storage.postgres.tables import columns
 
-# One row. `number` is that of the last change; `database_id` tells this database from any other.
+# One row: `number` is that of the last change, `database_id` identifies this database. A directory that followed
+# another database, or a backup of this one, reads everything again.
 directory_state: Final = Table(
     "directory_state",
     columns.metadata,
@@ -16,9 +17,9 @@ directory_state: Final = Table(
     CheckConstraint("id = 1", "id"),
 )
 
-# Numbers are gapless and in order of commit. A row of a kind changed: a code (`key` is its digest), a room, sub_account
-# or account (the id's 16 bytes), a number or a known caller (the number); or, with both null, so much that everything
-# has to be read again.
+# Numbers have no gaps and come in order of commit. Each says which row changed: a code (`key` is its digest), a room,
+# sub_account or account (the id's 16 bytes), a number or a known caller (the number). With both null, so much changed
+# that everything has to be read again.
 directory_changes: Final = Table(
     "directory_changes",
     columns.metadata,

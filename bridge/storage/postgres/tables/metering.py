@@ -50,7 +50,7 @@ def _stay() -> list[SchemaItem]:
 
 open_calls: Final = Table("open_calls", columns.metadata, *_call(), PrimaryKeyConstraint("id"), Index(None, "node"))
 
-# Once left_at is known the stay is over, and waits only for the reason.
+# A stay with left_at is over: it stays here until the reason of its end is known.
 open_stays: Final = Table(
     "open_stays",
     columns.metadata,
@@ -102,7 +102,7 @@ minute_records: Final = Table(
     postgresql_partition_by="RANGE (joined_at)",
 )
 
-# What a person should look at. Never billable.
+# Findings that a person should look at. They are never billed.
 incidents: Final = Table(
     "incidents",
     columns.metadata,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from bridge.storage.postgres.tables import columns
 
 SHARED: Final = UUID(int=0)
-"""The space of the codes that can be dialled on shared numbers. An account with a space of its own has its id there."""
+"""The id of the code space of shared numbers. The code space of an account has the account's id."""
 
 accounts: Final = Table(
     "accounts",
@@ -69,7 +69,7 @@ sub_accounts: Final = Table(
     Index(None, "account_id", "kind", "state", "created_at", "id"),
 )
 
-# `labels` of sub-accounts a row each, in the order they are listed in: kept by triggers.
+# One row for each of the `labels` of sub-accounts, for lists that filter by label. Triggers keep it.
 sub_account_labels: Final = Table(
     "sub_account_labels",
     columns.metadata,
@@ -112,9 +112,9 @@ passcodes: Final = Table(
     Column("sealed", LargeBinary, nullable=False),
     columns.created_at(),
     columns.time("revoked_at", nullable=True),
-    # The set of codes in which this one is prefix-free: SHARED, or the account's own.
+    # The code space in which this code is prefix-free: SHARED, or the account's id.
     Column("space", Uuid, nullable=False, server_default=str(SHARED)),
-    # Which key `digest` was made under; empty: a key from before there were names for them.
+    # The id of the key that `digest` was made under; empty for keys from before they had ids.
     columns.text_or_empty("key_id"),
     columns.text_or_empty("label"),
     columns.flag("chosen"),
@@ -151,7 +151,8 @@ passcode_lengths: Final = Table(
     columns.count("live"),
 )
 
-# Rows are never overwritten in what a record was named by: another name is another row. `removed_at` ends one.
+# Minute records take the caller's name from here, so a name is never overwritten: a new name is a new row, and
+# `removed_at` ends the former.
 known_callers: Final = Table(
     "known_callers",
     columns.metadata,

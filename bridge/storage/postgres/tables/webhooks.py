@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from bridge.storage.postgres.tables import columns
 
-# account_id is null for those of the operator, which are told of all accounts. `secret` is sealed.
+# account_id is null for the operator's webhooks, which get the events of all accounts. `secret` is sealed.
 webhooks: Final = Table(
     "webhooks",
     columns.metadata,
@@ -40,7 +40,8 @@ webhooks: Final = Table(
     Index(None, "created_at", "id"),
 )
 
-# An event on its way to one webhook. Those of one lane (a conference) arrive in the order of their numbers.
+# The delivery of one event to one webhook. Those of one lane (a conference, say) are sent in the order of their
+# numbers.
 webhook_deliveries: Final = Table(
     "webhook_deliveries",
     columns.metadata,
