@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 async def migrated(server: Postgres) -> Postgres:
-    """The same, with a migrated database to copy from."""
+    """A Postgres with a migrated database to copy from."""
     await migration.migrate(server.create(TEMPLATE))
     return server
 

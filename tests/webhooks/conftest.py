@@ -1,4 +1,4 @@
-"""Receivers that behave as told, and Postgres."""
+"""Receivers with scripted behaviour, and Postgres."""
 
 import asyncio
 from collections import defaultdict
@@ -18,7 +18,7 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True)
 class Message:
-    """What came, byte for byte."""
+    """A message as it was received, byte for byte."""
 
     path: str
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class Message:
 
 @dataclass(repr=False)
 class Receiver:
-    """An HTTP server that keeps what it is sent, and answers each path as it was told to, 200 otherwise."""
+    """An HTTP server that keeps each message, and answers each path by its behaviour, 200 by default."""
 
     messages: list[Message] = field(default_factory=list)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)

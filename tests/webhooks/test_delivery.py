@@ -66,14 +66,14 @@ async def running(work: "asyncio.Future[None] | object") -> AsyncIterator[None]:
 
 @pytest.fixture
 async def delivering(database: Database, secrets: Keys) -> AsyncIterator[None]:
-    """What waits is delivered, as by the daemon."""
+    """Deliver everything that is pending, as the daemon does."""
     async with running(Deliverer(PostgresDeliveries(database), secrets.unseal, private=True, answer_s=0.5).run()):
         yield
 
 
 @pytest.fixture
 async def hasty(database: Database, secrets: Keys) -> AsyncIterator[None]:
-    """The same, in a hurry."""
+    """Deliver everything that is pending, with short delays between retries."""
     away: list[Unavailable] = []
     faults: list[Exception] = []
     async with HttpCourier(private=True, answer_s=0.2) as courier:

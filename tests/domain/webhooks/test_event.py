@@ -1,4 +1,4 @@
-"""What webhooks ask for, what they are told, and that nothing they are told opens a room."""
+"""Events and bodies of webhooks: their form and their order, and no digits in them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone

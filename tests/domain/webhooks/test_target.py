@@ -1,4 +1,4 @@
-"""Where webhooks may not go."""
+"""Targets that webhooks may not have."""
 
 from ipaddress import IPv4Address, ip_address
 

@@ -1,4 +1,4 @@
-"""What lockout knows, on disk: it survives restarts, damage is no end, and nothing grows without bound."""
+"""The lockout's file: it survives restarts, is replaced if damaged, and never grows without bound."""
 
 import stat
 from collections.abc import AsyncIterator

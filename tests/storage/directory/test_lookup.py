@@ -1,4 +1,4 @@
-"""What the local directory answers, against a plain model of the rules; whichever way it came to know."""
+"""Look-ups of the local directory against a plain model of the rules, however the directory was filled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -141,7 +141,7 @@ async def test_limits_follow(database: Database, state_dir: Path, secrets: Keys,
 async def test_numbers_are_gapless_and_in_order_of_commit(
     database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
 ) -> None:
-    """What is written at once from many sides is never missed by a reader that catches up meanwhile."""
+    """A reader that catches up while many write at once misses none of their changes."""
     room = sub_account.rooms[0].id
     made: list[str] = []
 

@@ -40,8 +40,8 @@ def found(directory: LocalDirectory, digits: str) -> Grant:
     return entry
 
 
-async def told(database: Database) -> tuple[int, int]:
-    """What Postgres knows: the passcode's uses, and the rows of uses."""
+async def in_postgres(database: Database) -> tuple[int, int]:
+    """Return what Postgres has: the passcode's count of uses, and the number of rows of uses."""
     async with database.snapshot() as connection:
         row = (
             await connection.execute(
@@ -64,12 +64,12 @@ async def test_one_call_takes_one_use(
         assert taken == [True, True, True, True, True, False, False]
         assert barred(directory.find(digits, SHARED)) == "used_up"
         await directory.catch_up()
-        assert await told(database) == (3, 3)
+        assert await in_postgres(database) == (3, 3)
         assert await directory.take_use(entry, "1.2")
         assert not await directory.take_use(entry, "1.5")
         assert await directory.take_use(entry_of(sub_account, 1), "1.6")
         await directory.catch_up()
-        assert await told(database) == (3, 3)
+        assert await in_postgres(database) == (3, 3)
 
 
 async def test_uses_outlive_a_restart_with_postgres_away(
@@ -86,14 +86,14 @@ async def test_uses_outlive_a_restart_with_postgres_away(
             assert found(directory, digits).uses_left == 1
             assert await directory.take_use(found(directory, digits), "1.2")
             assert found(directory, digits).uses_left == 1
-    assert await told(database) == (0, 0)
+    assert await in_postgres(database) == (0, 0)
     async with following(database, state_dir, secrets) as directory:
         await until(lambda: directory.fresh)
         assert found(directory, digits).uses_left == 1
-        assert await told(database) == (2, 2)
+        assert await in_postgres(database) == (2, 2)
         assert await directory.take_use(found(directory, digits), "1.3")
         async with asyncio.timeout(5):
-            while await told(database) != (3, 3):
+            while await in_postgres(database) != (3, 3):
                 await asyncio.sleep(0.01)
         await directory.catch_up()
         assert barred(directory.find(digits, SHARED)) == "used_up"
@@ -111,12 +111,12 @@ async def test_a_crash_before_it_is_noted_that_postgres_knows_counts_nothing_twi
             patch.setattr(UsesFile, "mark_reported", crash)
             with pytest.raises(KeyboardInterrupt):
                 await directory.catch_up()
-        assert await told(database) == (1, 1)
+        assert await in_postgres(database) == (1, 1)
     async with alone(database, state_dir, secrets) as directory:
         assert found(directory, digits).uses_left == 2
         await directory.catch_up()
         assert found(directory, digits).uses_left == 2
-        assert await told(database) == (1, 1)
+        assert await in_postgres(database) == (1, 1)
 
 
 async def crash(*_: object) -> None:
@@ -133,10 +133,10 @@ async def test_while_others_write_codes_uses_wait_and_count_here(
             assert await directory.take_use(found(directory, digits), "1.1")
             await directory.catch_up()
             assert found(directory, digits).uses_left == 2
-            assert await told(database) == (0, 0)
+            assert await in_postgres(database) == (0, 0)
         await directory.catch_up()
         assert found(directory, digits).uses_left == 2
-        assert await told(database) == (1, 1)
+        assert await in_postgres(database) == (1, 1)
 
 
 async def test_a_disk_that_refuses_keeps_nobody_out(
@@ -152,7 +152,7 @@ async def test_a_disk_that_refuses_keeps_nobody_out(
             assert await directory.take_use(found(directory, digits), "1.1")
         assert found(directory, digits).uses_left == 2
         await directory.catch_up()
-        assert await told(database) == (1, 1)
+        assert await in_postgres(database) == (1, 1)
 
 
 async def test_a_database_restored_from_a_backup_is_told_again(
@@ -171,7 +171,7 @@ async def test_a_database_restored_from_a_backup_is_told_again(
         assert found(directory, digits).uses_left == 2
         await directory.catch_up()
         assert found(directory, digits).uses_left == 2
-        assert await told(database) == (1, 1)
+        assert await in_postgres(database) == (1, 1)
 
 
 async def test_a_code_that_only_postgres_knows_yet_is_used_once_as_well(

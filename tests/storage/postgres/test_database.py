@@ -13,7 +13,7 @@ from bridge.storage.postgres.database import Database
 
 
 async def complaint(url: str) -> str:
-    """What is said when nothing can be asked of the database at `url`; the same of the pool and of own connections."""
+    """Return the error of a database at `url` that can't be used; pool and dedicated connections must agree on it."""
     async with Database(url) as database:
         with pytest.raises(Unavailable) as pooled:
             await PostgresLedger(database).resume("node1")

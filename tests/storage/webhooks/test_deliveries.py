@@ -55,7 +55,7 @@ async def tell(database: Database, account_id: UUID | None, *lanes: str) -> None
 async def claimed(
     deliveries: PostgresDeliveries, most: int = 100, without: Sequence[UUID] = ()
 ) -> list[DeliveryAttempt]:
-    """All that can be claimed now, however often one has to look for it."""
+    """Claim everything that can be claimed now, by as many claims as it takes."""
     found: list[DeliveryAttempt] = []
     while True:
         here = await deliveries.claim(most, 8, without)

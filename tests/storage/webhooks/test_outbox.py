@@ -1,4 +1,4 @@
-"""Events are committed with what they tell of, or not at all; who hears of them, and what."""
+"""Events are committed with the change they report, or not at all, and reach the webhooks that ask for them."""
 
 import asyncio
 import time
@@ -55,7 +55,7 @@ async def test_each_hears_what_it_asked_for_of_its_own_account(
     ]
 
 
-async def test_they_keep_the_order_they_were_told_in(database: Database, secrets: Keys, account: Account) -> None:
+async def test_events_keep_the_order_they_were_emitted_in(database: Database, secrets: Keys, account: Account) -> None:
     hook, _ = await subscribe(database, secrets, account.id)
     await PostgresOutbox(database).emit(*(event(EventKind.SUB_ACCOUNT_UPDATED, account.id, n=n) for n in range(500)))
     assert [payload["data"]["n"] for payload in await waiting(database, hook)] == list(range(500))
@@ -111,7 +111,7 @@ async def test_a_sub_account_is_told_with_its_codes_and_no_digits(
     assert guest.digits not in str(told)
 
 
-async def test_thousands_of_codes_are_told_at_once(
+async def test_events_of_thousands_of_codes_are_emitted_quickly(
     database: Database, secrets: Keys, account: Account, sub_account: SubAccount
 ) -> None:
     codes = [replace(sub_account.rooms[0].passcodes[0], id=uuid4()) for _ in range(5000)]
