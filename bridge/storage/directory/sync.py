@@ -238,7 +238,9 @@ class FollowingDirectory:
                 async for table, rows in everything.rows():
                     await self._on_writer(replacement.add, table, rows)
                 await self._on_writer(replacement.finish, self._file.packed(mark))
-            await self._on_writer(self._file.replace(replacement, mark))
+            with lmdb_file.translated(self._path):
+                close_former = self._file.replace(replacement, mark)
+            await self._on_writer(close_former)
         log.info("directory_filled", number=mark.number)
 
     @asynccontextmanager
