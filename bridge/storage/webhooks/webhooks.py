@@ -18,7 +18,7 @@ from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.provisioning import accounts
 from bridge.storage.postgres.tables.webhooks import webhook_deliveries, webhooks
-from bridge.usecases.webhooks.ports import WebhookChanges
+from bridge.usecases.webhooks.ports import WebhookUpdate
 
 _HOOK: Final = webhooks.c
 _WAY: Final = webhook_deliveries.c
@@ -68,7 +68,7 @@ class PostgresWebhooks:
             rows = await connection.execute(page(statement, webhooks, limit, after))
             return [_webhook(row) for row in rows.mappings()]
 
-    async def change(self, webhook_id: UUID, changes: WebhookChanges, expected: int | None = None) -> Webhook:
+    async def change(self, webhook_id: UUID, changes: WebhookUpdate, expected: int | None = None) -> Webhook:
         values: dict[str, Any] = {
             "url": changes.url,
             "events": None if changes.events is None else list(changes.events),

@@ -13,7 +13,7 @@ from bridge.domain.webhooks import target as webhook_target
 from bridge.domain.webhooks.event import Webhook, WebhookState
 from bridge.domain.webhooks.signature import SECRET_BYTES, Secrets
 from bridge.usecases.provisioning.ports import Keys
-from bridge.usecases.webhooks.ports import WebhookChanges, Webhooks
+from bridge.usecases.webhooks.ports import Webhooks, WebhookUpdate
 
 OVERLAP_MAX: Final = timedelta(days=7)
 RENEWED: Final = 500
@@ -49,7 +49,7 @@ async def change_webhook(
     private: bool = False,
 ) -> Webhook:
     """Change a webhook. Raises Invalid, NotFound, Stale."""
-    changes = WebhookChanges(
+    changes = WebhookUpdate(
         None if url is None else webhook_target.url(url, private),
         None if events is None else webhook.wanted(events),
         None if label is None else webhook.labelled(label),

@@ -11,7 +11,7 @@ from bridge.domain.webhooks.retry import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookChanges:
+class WebhookUpdate:
     """Changes of a webhook. None leaves a field as it is."""
 
     url: str | None = None
@@ -36,7 +36,7 @@ class Webhooks(Protocol):
     async def webhooks(self, account_id: UUID | None, limit: int, after: UUID | None = None) -> list[Webhook]:
         """List the webhooks of an account, or (None) of all accounts and the operator."""
 
-    async def change(self, webhook_id: UUID, changes: WebhookChanges, expected: int | None = None) -> Webhook: ...
+    async def change(self, webhook_id: UUID, changes: WebhookUpdate, expected: int | None = None) -> Webhook: ...
     async def remove(self, webhook_id: UUID, expected: int | None = None) -> None: ...
     async def secret(self, webhook_id: UUID) -> bytes: ...
     async def change_secret(self, webhook_id: UUID, secret: bytes, expected: int | None = None) -> Webhook: ...

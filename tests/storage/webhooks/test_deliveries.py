@@ -20,7 +20,7 @@ from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
 from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
-from bridge.usecases.webhooks.ports import DeliveryAttempt, WebhookChanges
+from bridge.usecases.webhooks.ports import DeliveryAttempt, WebhookUpdate
 from tests.storage.webhooks.webhook_world import subscribe
 
 OK = Reply(200)
@@ -206,7 +206,7 @@ async def test_a_receiver_that_is_gone_is_left_alone_until_its_owner_says_so(
     assert (await deliveries.backlog()).count == 0
     with pytest.raises(Conflict):
         await webhooks.ping(hook.id)
-    await webhooks.change(hook.id, WebhookChanges(state=WebhookState.ACTIVE))
+    await webhooks.change(hook.id, WebhookUpdate(state=WebhookState.ACTIVE))
     assert [attempt.lane for attempt in await claimed(deliveries)] == ["a", "b", "c"]
 
 
@@ -220,7 +220,7 @@ async def test_what_waits_and_what_is_forgotten(
     assert waiting.count == 2
     assert 3600 <= waiting.oldest_s < 3700
     await deliveries.settle(a, OK, None)
-    await webhooks.change(hook.id, WebhookChanges(state=WebhookState.PAUSED))
+    await webhooks.change(hook.id, WebhookUpdate(state=WebhookState.PAUSED))
     await deliveries.tidy()
     assert [one.state for one in await webhooks.deliveries(hook.id, None, None, 9)] == ["pending", "delivered"]
     await later(database, timedelta(days=3))
@@ -233,10 +233,10 @@ async def test_what_waits_and_what_is_forgotten(
 
 
 async def test_a_webhook_is_changed_only_by_who_has_seen_it(webhooks: PostgresWebhooks, hook: Webhook) -> None:
-    changed = await webhooks.change(hook.id, WebhookChanges(label="Books"), expected=1)
+    changed = await webhooks.change(hook.id, WebhookUpdate(label="Books"), expected=1)
     assert (changed.label, changed.version, changed.url) == ("Books", 2, hook.url)
     for stale in (
-        webhooks.change(hook.id, WebhookChanges(label="x"), expected=1),
+        webhooks.change(hook.id, WebhookUpdate(label="x"), expected=1),
         webhooks.remove(hook.id, expected=1),
     ):
         with pytest.raises(Stale):
@@ -244,7 +244,7 @@ async def test_a_webhook_is_changed_only_by_who_has_seen_it(webhooks: PostgresWe
     await webhooks.remove(hook.id, expected=2)
     for gone in (
         webhooks.webhook(hook.id),
-        webhooks.change(hook.id, WebhookChanges(label="x")),
+        webhooks.change(hook.id, WebhookUpdate(label="x")),
         webhooks.remove(hook.id),
     ):
         with pytest.raises(NotFound):
