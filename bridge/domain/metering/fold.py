@@ -57,7 +57,7 @@ class Fold:
 
     @property
     def switch_state(self) -> SwitchState:
-        """What has been seen of the switch's life."""
+        """What has been seen of the switch's timeline."""
         return self._timeline.state(self._stays.entering, self._stays.newcomers)
 
     @property
@@ -197,9 +197,9 @@ class Fold:
         changes: list[Change] = []
         for happening in happenings:
             match happening:
-                case BootEnded(proved_us):
-                    changes += self._stays.died(proved_us)
-                    changes += self._calls.died(proved_us)
+                case BootEnded():
+                    changes += self._stays.died(happening)
+                    changes += self._calls.died(happening)
                     self._ended.clear()
                 case HeartbeatsMissing(count):
                     changes.append(Incident(self._timeline.line_us, "beats_missing", str(count)))

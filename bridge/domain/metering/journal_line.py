@@ -65,6 +65,8 @@ class Alive(Fact):
     count: int
     boot: str
     clock: ClockReading | None
+    began_us: int
+    """When the boot began, µs since 1970, by the clock as it was then; 0 if its name does not say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | 
             return Boot(at, uniqueid, _stamp(extra["extra"]))
         case "ALIVE":
             beat, boot, began, clock = extra["extra"].split(":")
-            return Alive(at, uniqueid, int(beat), _stamp(f"{boot}:{began}"), _clock(clock))
+            return Alive(at, uniqueid, int(beat), _stamp(f"{boot}:{began}"), _clock(clock), _began(began))
         case "ABSENT":
             subject, seen = extra["extra"].split(":")
             return Absent(at, uniqueid, _stamp(subject), int(seen))
@@ -282,6 +284,11 @@ def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | 
             return Present(at, uniqueid, int(seen), tuple(_stamp(subject) for subject in subjects))
         case _:
             return HeartbeatStarting(at, uniqueid)
+
+
+def _began(text: str) -> int:
+    time = _TIME.fullmatch(text)
+    return int(time[1]) * SECOND_US + int(time[2]) if time else 0
 
 
 def _clock(text: str) -> ClockReading | None:

@@ -7,7 +7,7 @@ from typing import Final
 from bridge.domain import phone
 from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.records import Call, Change, Evidence, OpenCall, Outcome
-from bridge.domain.metering.switch_timeline import SwitchTimeline
+from bridge.domain.metering.switch_timeline import BootEnded, SwitchTimeline
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
@@ -95,8 +95,13 @@ class OpenCalls:
         end = max(call.started_us, min(fact.seen_us or fact.at, fact.at))
         return [Call(call, end, 0, Evidence.ESTIMATED)]
 
-    def died(self, proved_us: int) -> list[Change]:
-        """The switch died, which lived until `proved_us` at least."""
-        lost = [Call(call, max(call.started_us, proved_us), 0, Evidence.ESTIMATED) for call in self._open.values()]
-        self._open.clear()
-        return [*lost]
+    def died(self, death: BootEnded) -> list[Change]:
+        """The switch died. Calls that came since it began again go on."""
+        changes: list[Change] = []
+        for call in list(self._open.values()):
+            if death.is_survived_by(call):
+                changes += self._put(replace(call, boot=death.boot))
+            else:
+                del self._open[call.uniqueid]
+                changes.append(Call(call, max(call.started_us, death.proved_us), 0, Evidence.ESTIMATED))
+        return changes

@@ -22,6 +22,7 @@ from bridge.domain.metering.arrival import Arrival
 from bridge.domain.metering.open_calls import OpenCalls
 from bridge.domain.metering.records import Change, Identity, Incident, MinuteRecord, OpenStay, Reason
 from bridge.domain.metering.switch_timeline import (
+    BootEnded,
     ClockSteppedBack,
     GapFound,
     GapRetracted,
@@ -240,18 +241,28 @@ class OpenStays:
             changes.append(self._explained(stay, cause, source))
         return changes
 
-    def died(self, proved_us: int) -> list[Change]:
-        """The switch died, which lived until `proved_us` at least."""
+    def died(self, death: BootEnded) -> list[Change]:
+        """The switch died. Stays of calls that came since it began again go on."""
         changes: list[Change] = []
-        for stay in self._open.values():
+        for uniqueid, stay in list(self._open.items()):
+            if self._is_of_next(uniqueid, death):
+                changes += self._put(replace(stay, boot=death.boot))
+                continue
+            del self._open[uniqueid]
             if stay.left_us is None:
-                ended = stay_end.ended_with_switch(stay, proved_us, self._timeline, self._rtp_timeout_us)
+                ended = stay_end.ended_with_switch(stay, death.proved_us, self._timeline, self._rtp_timeout_us)
                 changes.append(stay_end.closed(ended, Reason.SWITCH_LOST))
             else:
                 changes.append(self._explained(stay))
-        for left in (self._open, self._entering, self._newcomers):
-            left.clear()
+        for waiting in (self._entering, self._newcomers):
+            for uniqueid in [one for one in waiting if not self._is_of_next(one, death)]:
+                del waiting[uniqueid]
         return changes
+
+    def _is_of_next(self, uniqueid: str, death: BootEnded) -> bool:
+        """Return True if the channel's call, which is still open here, came since the switch began again."""
+        call = self._calls.get(uniqueid)
+        return call is not None and death.is_survived_by(call)
 
     def _exit(self, stay: OpenStay, at: int) -> OpenStay:
         self._entering.pop(stay.identity.uniqueid, None)
@@ -329,7 +340,10 @@ class OpenStays:
         told = Incident(fact.at, "stay_without_end", fact.subject)
         if stay.left_us is not None:
             return [told, self._explained(stay)]
-        return [told, stay_end.closed(stay_end.ended_by_absence(stay, fact.at, fact.seen_us), Reason.DROPPED)]
+        return [
+            told,
+            stay_end.closed(stay_end.ended_by_absence(stay, fact.at, fact.seen_us, self._timeline), Reason.DROPPED),
+        ]
 
     def present(self, subject: str, fact: facts.Present) -> list[Change]:
         """The daemon's word: this participant was in a room."""

@@ -22,7 +22,7 @@ from bridge.domain.metering.switch_timeline import REVIVAL_US, SwitchTimeline
 from bridge.domain.period import SECOND_US
 
 BEAT_US: Final = SECOND_US
-"""How long the switch may have lived after its last proof of life."""
+"""How long the switch may have lived after its last proof of timeline."""
 TEARDOWN_US: Final = 500_000
 LISTENING_US: Final = SECOND_US
 """Asterisk looks for audio in whole seconds: it may notice the end of it so much later than `rtp_timeout` says."""
@@ -83,33 +83,43 @@ def ended_by_rejoining(stay: OpenStay, at: int, timeline: SwitchTimeline) -> Ope
 
 def _on_waking(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay | None:
     """The stay, ended where the switch froze, if `at` is so shortly after that as to be late."""
-    # Who was there in the gap is in doubt, whatever a clock that was stepped said when they joined.
-    if not timeline.has_just_woken(at, 0 if stay.doubt_us else stay.identity.joined_us):
+    froze_us = timeline.freeze_behind(at, _there_since(stay))
+    if froze_us is None:
         return None
-    awake = replace(stay, doubt_us=max(0, stay.doubt_us - (timeline.woke_us - timeline.froze_us)))
-    return cut(awake, timeline.froze_us, max(0, at - timeline.froze_us))
+    # The gaps from there on are no part of what is charged, so that they put nothing else in doubt.
+    awake = replace(stay, doubt_us=max(0, stay.doubt_us - timeline.gaps_since(froze_us)))
+    return cut(awake, froze_us, max(0, at - froze_us))
 
 
-def ended_by_absence(stay: OpenStay, at: int, seen_us: int) -> OpenStay:
+def ended_by_absence(stay: OpenStay, at: int, seen_us: int, timeline: SwitchTimeline) -> OpenStay:
     """The stay of a channel that is in no room at `at`, and was last seen in one at `seen_us`."""
     end = min(max(seen_us, stay.seen_us, stay.identity.joined_us), at)
-    return cut(stay, end, max(0, at - end))
+    # A switch that has just woken still has those in its rooms who left while it was frozen.
+    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
+    return estimated(left, max(0, at - end))
 
 
 def ended_with_switch(stay: OpenStay, proved_us: int, timeline: SwitchTimeline, rtp_timeout_us: int) -> OpenStay:
     """The stay of a channel that was there when the switch died, which lived until `proved_us` at least."""
     end = min(proved_us, unseen_since(stay, proved_us, timeline))
-    return _heard(cut(stay, end, proved_us - end + BEAT_US), timeline, rtp_timeout_us)
+    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
+    return _heard(estimated(left, proved_us - end + BEAT_US), timeline, rtp_timeout_us)
 
 
 def _heard(stay: OpenStay, timeline: SwitchTimeline, quiet_us: int) -> OpenStay:
     """The stay that is over, not by the caller's own word: without what they may not have heard of it."""
     assert stay.left_us is not None
     at = stay.left_us + _uncounted(stay)
-    end = _until(
-        stay, stay.left_us, timeline.freeze_before_silence(at, stay.identity.joined_us, quiet_us + LISTENING_US)
-    )
+    end = _until(stay, stay.left_us, timeline.freeze_before_silence(at, _there_since(stay), quiet_us + LISTENING_US))
     return stay if end == stay.left_us else estimated(replace(stay, left_us=end), stay.left_us - end)
+
+
+def _there_since(stay: OpenStay) -> int:
+    """Return an instant of the clock as it goes now that the participant joined no earlier than.
+
+    A step back has moved the join to an earlier time. While a gap is in doubt, nothing is known of the join.
+    """
+    return 0 if stay.doubt_us else stay.identity.joined_us + min(0, stay.deducted_us)
 
 
 def _uncounted(stay: OpenStay) -> int:
@@ -124,7 +134,8 @@ def _until(stay: OpenStay, end: int, froze_us: int | None) -> int:
 
 def unseen_since(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
     """An instant that an end of which no line is left was not before, `at` if nothing can hide one."""
-    there = max(stay.identity.joined_us, stay.seen_us)
+    froze_us = timeline.freeze_behind(stay.seen_us, _there_since(stay))
+    there = max(stay.identity.joined_us, stay.seen_us if froze_us is None else froze_us)
     spans = [span for span in timeline.hidden_spans(at) if span.endings]
     if stay.deducted_us < 0 and spans:
         return stay.identity.joined_us + stay.deducted_us  # spans and stay may be of different clocks
@@ -179,7 +190,7 @@ def closed_with_reason(
 
 def _silent_since(stay: OpenStay, end: int, timeline: SwitchTimeline) -> int:
     """When the audio of a stay ended that the switch took to have ended at `end`."""
-    return _until(stay, end, timeline.freeze_behind(end + _uncounted(stay), stay.identity.joined_us))
+    return _until(stay, end, timeline.freeze_behind(end + _uncounted(stay), _there_since(stay)))
 
 
 def closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

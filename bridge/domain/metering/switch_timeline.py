@@ -21,6 +21,7 @@ from typing import Final
 from bridge.domain.metering import journal_line as facts
 from bridge.domain.metering.arrival import Arrival
 from bridge.domain.metering.journal_line import ClockReading, Fact
+from bridge.domain.metering.records import OpenCall
 from bridge.domain.period import SECOND_US
 
 FREEZE_US: Final = 700_000
@@ -50,7 +51,7 @@ class HiddenSpan:
 
 @dataclass(frozen=True, slots=True)
 class SwitchState:
-    """What the journal has shown so far of the switch's own life. Times are µs since 1970, 0 for never.
+    """What the journal has shown so far of the switch's own timeline. Times are µs since 1970, 0 for never.
 
     `past` are boots before this one. `beat` and `alive_us` are of the last ALIVE, `proof_us` is the last proof of life,
     `line_us` the newest line. The last freeze, or step of the clock, was from `froze_us` to `woke_us`. `hidden` are
@@ -80,9 +81,20 @@ class SwitchState:
 
 @dataclass(frozen=True, slots=True)
 class BootEnded:
-    """A boot is over: it lived until `proved_us` at least."""
+    """A boot is over: it lived until `proved_us` at least.
+
+    The next is `boot`. It began at `began_us`, and a line at `named_us` is the first that names it: where the disk was
+    full as it started, lines of its calls may have been read before that one.
+    """
 
     proved_us: int
+    boot: str
+    began_us: int
+    named_us: int
+
+    def is_survived_by(self, call: OpenCall) -> bool:
+        """Return True if the call came since the next boot began, so that it did not end with this one."""
+        return self.began_us <= call.started_us <= self.named_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,19 +236,23 @@ class SwitchTimeline:
         """Whether a line of this time means that the clock was stepped back since the last beat."""
         return at < self.alive_us - STEP_US
 
-    def has_just_woken(self, at: int, since: int) -> bool:
-        """Whether something that happened at `at` to one who was there since `since` may be told late: the switch had
-        just woken."""
-        late_by = _late_by(self.froze_us, self.woke_us)
-        return bool(self.woke_us) and since < self.woke_us <= at <= self.woke_us + late_by
-
     def freeze_behind(self, at: int, since: int) -> int | None:
-        """When a freeze began of which what reached the switch at `at` may be left over, to one who was there since
-        `since`; None if it can't be."""
-        for froze_us, woke_us in self._freezes:
-            if since < woke_us and froze_us <= at <= woke_us + _late_by(froze_us, woke_us):
-                return froze_us
-        return None
+        """Return when the freeze began during which something may have happened that the switch noticed at `at`.
+
+        `since` is when the participant joined: an earlier freeze is no matter of theirs. Where a gap begins shortly
+        after a freeze, as when the disk is full at waking, what is late by the gap may be late by the freeze as well:
+        the first of such a row counts. None if nothing that happened at `at` can be late.
+        """
+        began: int | None = None
+        for froze_us, woke_us in reversed(self._freezes):
+            late_us = at if began is None else began
+            if since < woke_us and froze_us <= late_us <= woke_us + _late_by(froze_us, woke_us):
+                began = froze_us
+        return began
+
+    def gaps_since(self, froze_us: int) -> int:
+        """Return how long all gaps together were, from the one that began at `froze_us` on."""
+        return sum(woke - froze for froze, woke in self._freezes if froze >= froze_us)
 
     def freeze_before_silence(self, at: int, since: int, quiet_us: int) -> int | None:
         """When a freeze began in which one who was there since `since` may have left for good, if the switch, which
@@ -252,7 +268,7 @@ class SwitchTimeline:
         if fact.boot == self.boot or fact.boot in self._past:
             self._again = fact.boot
         else:
-            yield from self._begin(fact.boot, fact.at)
+            yield from self._begin(fact.boot, fact.at, fact.at)
 
     def heartbeat(self, fact: facts.Alive) -> Iterator[TimelineEvent]:
         """ALIVE was written."""
@@ -260,7 +276,7 @@ class SwitchTimeline:
             self._again = fact.boot
             return
         if fact.boot != self.boot:
-            yield from self._begin(fact.boot, fact.at)
+            yield from self._begin(fact.boot, fact.at, fact.began_us)
         self._again = ""
         if self.alive_us <= fact.at < self.woke_us:
             yield GapRetracted(self.woke_us - self.froze_us)
@@ -279,12 +295,13 @@ class SwitchTimeline:
             yield from self._told(fact.clock, fact.at, stepped)
         self._unhide(fact.at)
 
-    def _begin(self, boot: str, at: int) -> Iterator[TimelineEvent]:
+    def _begin(self, boot: str, at: int, began_us: int) -> Iterator[TimelineEvent]:
         if not self.boot:
             # The beginning of the journal as far as it is known: what is there belongs to this boot.
             self.boot = boot
             return
-        yield BootEnded(self._proof_us)
+        # A clock that went back between the two tells nothing of what came after the beginning.
+        yield BootEnded(self._proof_us, boot, began_us if began_us >= self.alive_us else at, at)
         self._past = [*self._past, self.boot][-PAST:]
         self.boot, self._beat, self._again = boot, -1, ""
         self.alive_us, self._proof_us, self.line_us = 0, at, at
@@ -335,7 +352,8 @@ class SwitchTimeline:
 
     def _sure_us(self) -> int:
         """Until when nothing that is still to be told has happened: the last beat, or the freeze right before it."""
-        return self.froze_us if self.has_just_woken(self.alive_us, 0) else self.alive_us
+        froze_us = self.freeze_behind(self.alive_us, 0)
+        return self.alive_us if froze_us is None else froze_us
 
     def _hide(self, size: int, sure_us: int) -> None:
         endings = size >= ENDING_BYTES or (self._hiding is not None and self._hiding.endings)

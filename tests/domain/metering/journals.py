@@ -46,8 +46,8 @@ def boot(at: int, uniqueid: str = "n-1.0") -> bytes:
     return line("BOOT", at, uniqueid, {"extra": boot_name(uniqueid)}, channame=HEART)
 
 
-def boot_name(uniqueid: str) -> str:
-    return f"{uniqueid}:1.5"
+def boot_name(uniqueid: str, began: int = 1_500_000) -> str:
+    return f"{uniqueid}:{began // SECOND}.{began % SECOND:06d}"
 
 
 def booting(at: int, uniqueid: str = "n-1.0") -> list[bytes]:
@@ -63,11 +63,17 @@ def booting(at: int, uniqueid: str = "n-1.0") -> list[bytes]:
     ]
 
 
-def alive(at: int, count: int | None = None, uniqueid: str = "n-1.0", clock: tuple[int, int] | None = None) -> bytes:
+def alive(
+    at: int,
+    count: int | None = None,
+    uniqueid: str = "n-1.0",
+    clock: tuple[int, int] | None = None,
+    began: int = 1_500_000,
+) -> bytes:
     """One beat; its count is that of a heart that began at START, if not given."""
     said = f"{clock[0]}.{clock[1]}" if clock else ""
     beat = (at - START) // BEAT if count is None else count
-    return line("ALIVE", at, uniqueid, {"extra": f"{beat}:{boot_name(uniqueid)}:{said}"}, channame=HEART)
+    return line("ALIVE", at, uniqueid, {"extra": f"{beat}:{boot_name(uniqueid, began)}:{said}"}, channame=HEART)
 
 
 def living(seconds: float, start: int = START, **named: object) -> list[bytes]:

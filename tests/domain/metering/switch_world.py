@@ -44,7 +44,8 @@ class World:
 
 @dataclass(frozen=True)
 class Boot:
-    """One life of the switch. `freezes` are (begin, length), `steps` (instant, how far), `away` is the daemon."""
+    """One life of the switch. `freezes` are (begin, length), `steps` (instant, how far), `away` is the daemon; whether
+    BYEs that come during a freeze may be `late`."""
 
     number: int
     begin: int
@@ -53,10 +54,16 @@ class Boot:
     freezes: tuple[tuple[int, int], ...]
     steps: tuple[tuple[int, int], ...]
     away: tuple[int, int]
+    late: bool = False
 
     @property
     def heart(self) -> str:
         return f"n-{self.number + 1}.0"
+
+    @property
+    def began(self) -> int:
+        """When it began, by its clock."""
+        return self.begin + self.offset
 
     def written(self, due: int) -> int:
         """When something that was due is done: not while the switch was frozen."""
@@ -65,16 +72,25 @@ class Boot:
                 return begin + length + 40
         return due
 
+    def heard(self, chance: random.Random, due: int) -> int:
+        """When a BYE that was sent at `due` is taken in: one that the kernel dropped is repeated up to 4 s later."""
+        at = self.written(due)
+        if self.late and at != due and chance.random() < 0.5:
+            length = next(length for begin, length in self.freezes if begin <= due < begin + length)
+            at = self.written(at + chance.randint(0, min(4 * SECOND, length // 2)))
+        return at
+
     def wall(self, at: int) -> int:
         """What the clock shows."""
         return at + self.offset + sum(step for since, step in self.steps if since <= at)
 
 
-def world(chance: random.Random, calls: int, quiet: bool = False) -> World:
-    """A switch's life with so many calls a boot. A `quiet` one has one boot, and neither freezes nor steps."""
+def world(chance: random.Random, calls: int, quiet: bool = False, late: bool = False) -> World:
+    """A switch's life with so many calls a boot. A `quiet` one has one boot, and neither freezes nor steps.
+    Where BYEs are `late`, the kernel drops some that come during a freeze, and they are repeated after it."""
     made, offset, begin = World(), START, 1000 * SECOND
     for number in range(1 if quiet else chance.choice((1, 1, 2, 3))):
-        boot = _boot(chance, number, begin, offset, quiet)
+        boot = _boot(chance, number, begin, offset, quiet, late)
         events = list(_heart(chance, boot))
         for index in range(calls):
             events += _call(chance, boot, f"n-{number + 1}.{index + 1}", made.truths)
@@ -88,7 +104,7 @@ def world(chance: random.Random, calls: int, quiet: bool = False) -> World:
     return made
 
 
-def _boot(chance: random.Random, number: int, begin: int, offset: int, quiet: bool) -> Boot:
+def _boot(chance: random.Random, number: int, begin: int, offset: int, quiet: bool, late: bool) -> Boot:
     freezes: list[tuple[int, int]] = []
     steps: list[tuple[int, int]] = []
     at = begin + 5 * SECOND
@@ -102,22 +118,26 @@ def _boot(chance: random.Random, number: int, begin: int, offset: int, quiet: bo
             steps.append((at, chance.choice((-1, 1)) * chance.randint(800_000, 500 * SECOND)))
             at += REVIVAL + SECOND  # a second step before a beat has shown the first is beyond what can be told
     end = max(begin + chance.randint(60, 150) * SECOND, at + 10 * SECOND)
+    if late and freezes and chance.random() < 0.3:
+        # It is killed shortly after it woke.
+        end = max(sum(freezes[-1]), at) + chance.randint(SECOND // 10, 6 * SECOND)
     gone = chance.randint(begin, end)
     away = (gone, gone + chance.randint(0, 60 * SECOND)) if chance.random() < 0.4 and not quiet else (0, 0)
-    return Boot(number, begin, end, offset, tuple(freezes), tuple(steps), away)
+    return Boot(number, begin, end, offset, tuple(freezes), tuple(steps), away, late)
 
 
 def _heart(chance: random.Random, boot: Boot) -> Iterator[tuple[int, str, bytes]]:
     at, beat = boot.begin, 0
     start = line("CHAN_START", boot.wall(at) - 50, boot.heart, channame=HEART)
     yield at - 50, "heart", start
-    yield at, "heart", line("BOOT", boot.wall(at), boot.heart, {"extra": boot_name(boot.heart)}, channame=HEART)
+    name = {"extra": boot_name(boot.heart, boot.began)}
+    yield at, "heart", line("BOOT", boot.wall(at), boot.heart, name, channame=HEART)
     while at < boot.end:
         said = at - chance.randint(0, BEAT)
         if boot.away[0] <= said < boot.away[1]:
             said = boot.away[0]
         clock = (boot.wall(said) - said, said) if said > boot.begin else None
-        yield at, "heart", alive(boot.wall(at), beat, boot.heart, clock)
+        yield at, "heart", alive(boot.wall(at), beat, boot.heart, clock, boot.began)
         due = at + BEAT + chance.randint(0, 3000)
         # Asterisk waits by the wall clock: a step back makes it wait on, until the daemon starts another heart.
         due += sum(min(-step, REVIVAL) for since, step in boot.steps if step < 0 and at < since <= due)
@@ -148,7 +168,7 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
         if silent and not boot.steps:
             # A switch that was frozen hears what is left of the audio as it wakes.
             due = boot.written(leaves) + RTP_TIMEOUT + chance.randint(0, SECOND)
-        at = say("BRIDGE_EXIT", due, bridge, **stamps)
+        at = say("BRIDGE_EXIT", due if silent else boot.heard(chance, due), bridge, **stamps)
         if silent and boot.steps and at < boot.end:
             leaves = max(joined, at - RTP_TIMEOUT - SECOND)
         if joined < boot.end:
