@@ -46,7 +46,8 @@ test-rest: $(READY)
 	@nice -n 19 $(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults
 
 properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
-	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/metering/test_fold_properties.py $(ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/metering/test_fold_properties.py \
+	    tests/domain/metering/test_meetings.py $(ARGS)
 
 lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .

@@ -301,11 +301,12 @@ class SwitchTimeline:
             self.boot = boot
             return
         # A clock that went back between the two tells nothing of what came after the beginning.
-        yield BootEnded(self._proof_us, boot, began_us if began_us >= self.alive_us else at, at)
+        began_us = began_us if began_us >= self.alive_us else at
+        yield BootEnded(self._proof_us, boot, began_us, at)
         self._past = [*self._past, self.boot][-PAST:]
         self.boot, self._beat, self._again = boot, -1, ""
         self.alive_us, self._proof_us, self.line_us = 0, at, at
-        self._began_us = at
+        self._began_us = began_us
         self.froze_us = self.woke_us = 0
         self._freezes.clear()
         self._clock = None
