@@ -131,7 +131,7 @@ class _Daemon:
         self._calls = Calls(self._greet)
         seats = Seats(self._directory.owner)
         self._occupancy = Occupancy(seats)
-        self._rooms = AmiLiveRooms(self._occupancy.left)
+        self._rooms = AmiLiveRooms(chosen.node, self._occupancy.left)
         self._participants = ParticipantHangup(chosen.node, seats, PostgresPresentParticipants(self._database))
         self._ari = Connection("ari", self._serve_ari)
         self._ami = Connection("ami", self._serve_ami)
@@ -211,9 +211,8 @@ class _Daemon:
         host, port = self._chosen.ami_address.rsplit(":", 1)
         login = AmiLogin(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
         async with ami_connection(login) as session, asyncio.TaskGroup() as tasks:
-            connection.up()
             tasks.create_task(session.watch())
-            await self._rooms.follow(session)
+            await self._rooms.follow(session, connection.up)
 
     # --- Minutes --------------------------------------------------------------------------------------------------
     async def _keep_minutes(self) -> None:

@@ -37,7 +37,7 @@ from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.conference.ports import LiveConference
+from bridge.usecases.conference.ports import LiveConference, LiveView
 from bridge.usecases.metering.ports import Position
 from bridge.usecases.services import Services
 from tests.storage.conftest import fresh, migrated, server, url
@@ -90,9 +90,13 @@ class Directory:
 @dataclass
 class LiveRooms:
     conferences: list[LiveConference] = field(default_factory=list)
+    unknown: tuple[str, ...] = ()
+    fails: Exception | None = None
 
-    def live(self) -> list[LiveConference]:
-        return self.conferences
+    def view(self) -> LiveView:
+        if self.fails:
+            raise self.fails
+        return LiveView(tuple(self.conferences), self.unknown)
 
 
 @dataclass

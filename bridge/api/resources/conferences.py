@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bridge.api.http import paging
 from bridge.api.http.operations import Operation
@@ -33,11 +33,18 @@ class LiveConferenceAnswer(Answer):
         return cls.model_validate(conference, from_attributes=True)
 
 
+class LiveConferencePage(Page[LiveConferenceAnswer]):
+    """One page of the conferences that are going on. Those of unknown nodes are missing."""
+
+    unknown_nodes: list[str] = Field(description="nodes that cannot tell now who is in their rooms; usually empty")
+
+
 async def read_page(request: ApiRequest) -> BaseModel:
-    live = [room for room in request.services.rooms.live() if _is_theirs(request, room)]
-    page, cursor = paging.slice_of(live, request.query, lambda room: f"{rfc3339(room.started_at)}|{room.room_id}")
+    view = request.services.rooms.view()
+    own = [conference for conference in view.conferences if _is_theirs(request, conference)]
+    page, cursor = paging.slice_of(own, request.query, lambda one: f"{rfc3339(one.started_at)}|{one.room_id}")
     items = [LiveConferenceAnswer.of(conference) for conference in page]
-    return Page[LiveConferenceAnswer](items=items, next_cursor=cursor)
+    return LiveConferencePage(items=items, next_cursor=cursor, unknown_nodes=list(view.unknown_nodes))
 
 
 def _is_theirs(request: ApiRequest, room: LiveConference) -> bool:
@@ -50,6 +57,6 @@ def _is_theirs(request: ApiRequest, room: LiveConference) -> bool:
 OPERATIONS: Final = (
     Operation(
         "list_conferences", "GET", "/v1/conferences", "List the conferences that are going on, in order of their start",
-        read_page, Page[LiveConferenceAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
+        read_page, LiveConferencePage, query=Paged, scope=Scope.SUB_ACCOUNT,
     ),
 )  # fmt: skip

@@ -1,13 +1,18 @@
 """The live view of rooms, from AMI. Never the source of a minute: AMI replays nothing after a lost connection."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bridge.asterisk.ami import events
-from bridge.asterisk.ami.client import Ami, AmiFailed
+from bridge.asterisk.ami.client import Ami, AmiFailed, AmiUnreachable
 from bridge.asterisk.ami.events import Event
-from bridge.usecases.conference.ports import LiveConference, LiveParticipant
+from bridge.domain.errors import Unavailable
+from bridge.usecases.conference.ports import LiveConference, LiveParticipant, LiveView
+
+_NOTHING_THERE: Final = ("No active conferences.", "No Conference by that name found.")
+"""Asterisk answers with these errors where a list is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,36 +22,47 @@ class _Room:
 
 
 class AmiLiveRooms:
-    """Who is in which room now. Empty and `known=False` while AMI is away. `on_left` is told of each who leaves."""
+    """Implements LiveRooms for the one Asterisk of this node. It calls `on_left` with the uniqueid of each who leaves.
 
-    def __init__(self, on_left: Callable[[str], None] = lambda _: None) -> None:
+    Nothing is known while AMI is away, nor before the first listing of rooms has arrived.
+    """
+
+    def __init__(self, node: str, on_left: Callable[[str], None] = lambda _: None) -> None:
+        self._node = node
         self._on_left = on_left
         self._rooms: dict[str, _Room] = {}
-        self.known = False
+        self._known = False
 
-    def live(self) -> Sequence[LiveConference]:
-        """Conferences that are going on, in order of their start."""
-        found = [
+    def view(self) -> LiveView:
+        """The conferences that are going on. Raises Unavailable while they are not known."""
+        if not self._known:
+            raise Unavailable(
+                f"node {self._node} has no connection to its Asterisk's AMI, so that who is in its rooms is not known, "
+                "and there is no other node; the conferences themselves go on"
+            )
+        conferences = [
             LiveConference(name, room.started_at, tuple(room.participants.values()))
             for name, room in self._rooms.items()
             if room.participants
         ]
-        return sorted(found, key=lambda conference: conference.started_at)
+        return LiveView(tuple(sorted(conferences, key=lambda conference: conference.started_at)))
 
     @property
     def participants(self) -> int:
+        """The number of participants in all rooms, 0 while it is not known."""
         return sum(len(room.participants) for room in self._rooms.values())
 
-    async def follow(self, ami: Ami) -> None:
-        """Learn who is there, then follow events until the connection is lost (AmiUnreachable)."""
+    async def follow(self, ami: Ami, on_known: Callable[[], None] = lambda: None) -> None:
+        """List who is there, call `on_known`, then follow events. Raises AmiUnreachable when the connection is lost."""
         self._rooms.clear()
         try:
             await self._learn(ami)
-            self.known = True
+            self._known = True
+            on_known()
             async for event in ami.events():
                 self.apply(event)
         finally:
-            self.known = False
+            self._known = False
             self._rooms.clear()
 
     def apply(self, event: Event) -> None:
@@ -73,24 +89,27 @@ class AmiLiveRooms:
             room.participants[uniqueid] = change(room.participants[uniqueid])
 
     async def _learn(self, ami: Ami) -> None:
-        try:
-            rooms = await ami.action("ConfbridgeListRooms")
-        except AmiFailed:  # "No active conferences." is an error to AMI
-            return
-        for found in rooms:
-            name = found.get("conference", "")
-            if found.get("event") != "ConfbridgeListRooms" or not name:
+        for room in await _listed(ami, "ConfbridgeListRooms"):
+            name = room.get("conference", "")
+            if room.get("event") != "ConfbridgeListRooms" or not name:
                 continue
-            try:
-                people = await ami.action("ConfbridgeList", Conference=name)
-            except AmiFailed:
-                continue
-            for person in people:
+            for person in await _listed(ami, "ConfbridgeList", Conference=name):
                 event = events.parse(person)
                 if isinstance(event, events.ParticipantJoined):
                     answered = person.get("answeredtime", "")
                     since = timedelta(seconds=int(answered) if answered.isdecimal() else 0)
                     self.apply(replace(event, at=event.at - since))
+
+
+async def _listed(ami: Ami, action: str, **fields: str) -> Sequence[Mapping[str, str]]:
+    """The messages of a list, none where it is empty. Raises AmiUnreachable when AMI refuses to list."""
+    try:
+        return await ami.action(action, **fields)
+    except AmiFailed as error:
+        if str(error) in _NOTHING_THERE:
+            return ()
+        # Not known is not empty: the connection is of no use, and is made again later.
+        raise AmiUnreachable(f"AMI refuses {action}: {error}") from error
 
 
 def _participant(event: events.ParticipantJoined) -> LiveParticipant:

@@ -1,6 +1,5 @@
 """Ports of conferences: live rooms and their participants."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -8,7 +7,7 @@ from uuid import UUID
 
 
 class ParticipantControl(Protocol):
-    """Those who are inside rooms of this node."""
+    """Control over the participants in rooms of this node."""
 
     async def hang_up(
         self,
@@ -18,7 +17,8 @@ class ParticipantControl(Protocol):
         room_id: UUID | None = None,
         passcode_id: UUID | None = None,
     ) -> int:
-        """Hang up on all who are in a room of that owner, in that room, or came in by that passcode; how many.
+        """Hang up on every participant in the rooms of that account or sub-account, in that room, or who used that
+        passcode, and return how many they were.
 
         Raises Unavailable when the switch cannot be asked.
         """
@@ -26,7 +26,7 @@ class ParticipantControl(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveParticipant:
-    """Someone in a room now, as AMI tells it."""
+    """One participant in a room now."""
 
     uniqueid: str
     caller: str
@@ -45,8 +45,22 @@ class LiveConference:
     participants: tuple[LiveParticipant, ...]
 
 
-class LiveRooms(Protocol):
-    """Who is in which room now."""
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """The conferences that are going on, in order of their start.
 
-    def live(self) -> Sequence[LiveConference]:
-        """Conferences that are going on, in order of their start. Empty while the switch cannot be asked."""
+    Those on `unknown_nodes` are missing: these nodes cannot tell now who is in their rooms.
+    """
+
+    conferences: tuple[LiveConference, ...]
+    unknown_nodes: tuple[str, ...] = ()
+
+
+class LiveRooms(Protocol):
+    """The rooms and their participants now."""
+
+    def view(self) -> LiveView:
+        """The conferences of all nodes that are known.
+
+        Raises Unavailable, which names the nodes, when none is known: an empty view always means that nobody is there.
+        """

@@ -12,6 +12,7 @@ import pytest
 
 from bridge.api.http import paging
 from bridge.api.resources import minutes
+from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
 from bridge.usecases.conference.ports import LiveConference, LiveParticipant
 from bridge.usecases.provisioning import provision
@@ -244,3 +245,13 @@ async def test_live_conferences(api: Api, rooms: LiveRooms) -> None:
         "muted": False,
         "talking": True,
     }
+    assert (await api.get("/v1/conferences"))["unknown_nodes"] == []
+    rooms.unknown = ("node2",)
+    assert (await api.get("/v1/conferences", limit=1))["unknown_nodes"] == ["node2"]
+
+
+async def test_conferences_that_are_not_known_are_no_empty_list(api: Api, rooms: LiveRooms) -> None:
+    rooms.fails = Unavailable("no node is known: node1 has no connection to its Asterisk's AMI")
+    answer = await api("GET", "/v1/conferences")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert "node1" in answer.body["detail"]

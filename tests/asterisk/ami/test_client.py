@@ -8,6 +8,8 @@ from bridge.asterisk.ami import client
 from bridge.asterisk.ami import events as ami_events
 from bridge.asterisk.ami.client import AmiFailed, AmiLogin, AmiRefused, AmiUnreachable
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
+from bridge.domain.errors import Unavailable
+from bridge.usecases.conference.ports import LiveView
 
 JOIN = (
     "Event: ConfbridgeJoin\r\nTimestamp: 1795438312.441120\r\nConference: r-1\r\nUniqueid: n-1.2\r\nAdmin: Yes\r\n"
@@ -143,13 +145,13 @@ async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi
         "Event: ConfbridgeListComplete\r\nEventList: Complete\r\n"
     )
     fake.events = [JOIN.encode()]
-    rooms = AmiLiveRooms()
+    rooms = AmiLiveRooms("node1")
     async with client.ami_connection(login) as session:
         following = asyncio.create_task(rooms.follow(session))
         async with asyncio.timeout(5):
             while rooms.participants < 2:
                 await asyncio.sleep(0)
-        assert [(c.room_id, c.participants[0].role, c.participants[0].muted) for c in rooms.live()] == [
+        assert [(c.room_id, c.participants[0].role, c.participants[0].muted) for c in rooms.view().conferences] == [
             ("r-0", "guest", True),
             ("r-1", "host", False),
         ]
@@ -170,19 +172,34 @@ def test_a_role_is_what_the_dialplan_says_and_else_what_confbridge_makes_of_it()
 
 def test_who_leaves_is_told() -> None:
     left: list[str] = []
-    AmiLiveRooms(left.append).apply(ami_events.ParticipantLeft("r-1", "n-1.1"))
+    AmiLiveRooms("node1", left.append).apply(ami_events.ParticipantLeft("r-1", "n-1.1"))
     assert left == ["n-1.1"]
 
 
 async def test_no_conferences_is_an_error_to_ami_and_none_to_us(wire: tuple[FakeAmi, AmiLogin]) -> None:
     fake, login = wire
     fake.answers["ConfbridgeListRooms"] = "Response: Error\r\nMessage: No active conferences.\r\n"
-    rooms = AmiLiveRooms()
+    rooms, known = AmiLiveRooms("node1"), asyncio.Event()
+    with pytest.raises(Unavailable, match="node1"):
+        rooms.view()
     async with client.ami_connection(login) as session:
-        following = asyncio.create_task(rooms.follow(session))
+        following = asyncio.create_task(rooms.follow(session, known.set))
         async with asyncio.timeout(5):
-            while not rooms.known:
+            while not known.is_set():
                 await asyncio.sleep(0)
-        assert rooms.live() == []
+        assert rooms.view() == LiveView(())
         following.cancel()
         await asyncio.wait([following])
+    with pytest.raises(Unavailable, match="node1"):
+        rooms.view()
+
+
+async def test_what_ami_refuses_to_list_is_not_taken_for_empty(wire: tuple[FakeAmi, AmiLogin]) -> None:
+    fake, login = wire
+    fake.answers["ConfbridgeListRooms"] = "Response: Error\r\nMessage: Permission denied\r\n"
+    rooms = AmiLiveRooms("node1")
+    async with client.ami_connection(login) as session:
+        with pytest.raises(AmiUnreachable, match="Permission denied"):
+            await rooms.follow(session, lambda: pytest.fail("nothing is known"))
+    with pytest.raises(Unavailable, match="node1"):
+        rooms.view()

@@ -21,6 +21,7 @@ from bridge.asterisk.ari.liveness import ECHO_TIMEOUT_S, EVENT_NAME, LivenessChe
 from bridge.sandbox.callers import caller, media
 from bridge.sandbox.callers.caller import Caller, Key
 from bridge.sandbox.company import Company
+from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -276,8 +277,11 @@ async def test_a_killed_asterisk_bills_no_second_of_its_outage(
         sandbox.kill("asterisk")
         killed = time.time()
         call.vanish()
+    with pytest.raises(SandboxError, match=rf"503.*{sandbox.environment['BRIDGE_NODE']}"):
+        await until(lambda: api.get("/v1/conferences"), lambda _: False)
     await asyncio.sleep(5.0)
     await asyncio.to_thread(sandbox.up)
+    assert (await api.get("/v1/conferences"))["unknown_nodes"] == []
     [record] = await closed(api, firm.id, 1)
     assert (record["left_reason"], record["evidence"]) == ("switch_lost", "estimated")
     left = joined + record["duration_us"] / 1e6
