@@ -29,6 +29,7 @@ from sqlalchemy import Column, MetaData, Table, insert, text
 
 from bridge.domain.metering import journal_line
 from bridge.domain.metering.fold import Fold
+from bridge.domain.provisioning.changes import AccountFields, SubAccountFields
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.sandbox import postgres
 from bridge.sandbox.host import ports
@@ -77,12 +78,14 @@ async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount
     await migration.migrate(url)
     async with Database(url) as database:
         tenants, kept = PostgresTenants(database), keys.derive(SECRET)
-        account = await provision.create_account(tenants, "bench", "USD", "UTC")
+        account = await provision.create_account(tenants, AccountFields("bench", "USD", "UTC"))
         since = datetime(2020, 1, 1, tzinfo=UTC)
         tariffs = PostgresTariffs(database)
         await new_tariff(tenants, tariffs, account.id, since, Decimal("0.049"), Decimal("0.02"), 6, 6, 4)
         owners = [
-            await provision.create_sub_account(tenants, kept, account.id, f"u{number}", f"User {number}")
+            await provision.create_sub_account(
+                tenants, kept, account.id, SubAccountFields(f"u{number}", f"User {number}")
+            )
             for number in range(ROOMS)
         ]
     return url, owners

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.metering.records import Identity, OpenStay, microseconds
+from bridge.domain.provisioning.changes import AccountFields, SubAccountFields
 from bridge.domain.provisioning.tenants import Account, SubAccount
 from bridge.sandbox import postgres
 from bridge.sandbox.postgres import Postgres
@@ -75,12 +76,12 @@ def secrets() -> Keys:
 
 @pytest.fixture
 async def account(tenants: PostgresTenants) -> Account:
-    return await provision.create_account(tenants, "Hale & Partner", "EUR", "Europe/Berlin")
+    return await provision.create_account(tenants, AccountFields("Hale & Partner", "EUR", "Europe/Berlin"))
 
 
 @pytest.fixture
 async def sub_account(tenants: PostgresTenants, secrets: Keys, account: Account) -> SubAccount:
-    return await provision.create_sub_account(tenants, secrets, account.id, "1001", "Ada Hale")
+    return await provision.create_sub_account(tenants, secrets, account.id, SubAccountFields("1001", "Ada Hale"))
 
 
 @pytest.fixture

@@ -1,22 +1,27 @@
-"""Changes over the wire: what a body leaves out stays as it is."""
+"""PATCH bodies: a field that is left out stays as it is."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from bridge.api.http.wire import Query, Request
+from bridge.domain.provisioning import changes as domain
+
+Changes = TypeVar("Changes", bound=domain.Changes)
 
 
 class Change(Request):
     """The body of a PATCH."""
 
-    def given(self) -> dict[str, Any]:
-        """The fields that were sent."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+    def to(self, changes: type[Changes]) -> Changes:
+        """The fields that were sent, as a change of the domain whose fields have the same names."""
+        return changes(
+            **{name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        )
 
 
 def kept(**about: Any) -> Any:
-    """A field of a Change: optional, without a default that the document could tell."""
+    """A field of a PATCH body: optional, and without a default in the OpenAPI document, since there is none."""
     return Field(default_factory=_nothing, **about)
 
 
@@ -25,6 +30,6 @@ def _nothing() -> None:
 
 
 class Leaving(Query):
-    """The query of what may shut callers out."""
+    """The query of operations that may keep callers out."""
 
     disconnect: bool = Field(False, description="hang up on those who are inside and would not be admitted any more")

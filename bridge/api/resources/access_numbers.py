@@ -1,7 +1,7 @@
 """/v1/access-numbers: what callers dial."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,7 @@ from bridge.api.http.patch import Change, kept
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.changes import AccessNumberChanges, AccessNumberFields
 from bridge.domain.provisioning.tenants import AccessNumber, Language, NumberKind
 from bridge.domain.provisioning.validation import GREETING
 from bridge.usecases.provisioning import provision, update
@@ -56,9 +57,8 @@ class AccessNumberAnswer(Answer):
 
 
 async def create(request: ApiRequest) -> BaseModel:
-    given: dict[str, Any] = request.body.model_dump()
-    number, kind = given.pop("number"), given.pop("kind")
-    return AccessNumberAnswer.of(await provision.add_access_number(request.services.tenants, number, kind, given))
+    fields = AccessNumberFields(**dict(request.body))
+    return AccessNumberAnswer.of(await provision.add_access_number(request.services.tenants, fields))
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
@@ -71,7 +71,7 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    number_id, changes = request.ids["access_number_id"], request.body.given()
+    number_id, changes = request.ids["access_number_id"], request.body.to(AccessNumberChanges)
     made = await update.change_access_number(request.services.tenants, number_id, changes, request.expected)
     return AccessNumberAnswer.of(made)
 

@@ -14,6 +14,7 @@ from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.errors import Forbidden
+from bridge.domain.provisioning.changes import AccountChanges, AccountFields
 from bridge.domain.provisioning.tenants import Account, Space, State
 from bridge.domain.provisioning.validation import CALLERS_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, LABELS_MAX
@@ -80,9 +81,7 @@ class AccountAnswer(Answer):
 
 
 async def create(request: ApiRequest) -> BaseModel:
-    body: NewAccount = request.body
-    rest = {"code_space": body.code_space, "max_callers": body.max_callers, "labels": body.labels}
-    made = await provision.create_account(request.services.tenants, body.name, body.currency, body.time_zone, rest)
+    made = await provision.create_account(request.services.tenants, AccountFields(**dict(request.body)))
     return AccountAnswer.of(made)
 
 
@@ -98,9 +97,10 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    account_id, changes = request.ids["account_id"], request.body.given()
-    if request.principal.scope is not Scope.OPERATOR and changes.keys() - TENANTS_OWN:
-        raise Forbidden(f"only the operator changes {', '.join(sorted(changes.keys() - TENANTS_OWN))} of an account")
+    account_id, changes = request.ids["account_id"], request.body.to(AccountChanges)
+    operators = request.body.model_fields_set - TENANTS_OWN
+    if request.principal.scope is not Scope.OPERATOR and operators:
+        raise Forbidden(f"only the operator changes {', '.join(sorted(operators))} of an account")
     made = await update.change_account(request.services.tenants, account_id, changes, request.expected)
     if request.query.disconnect and made.state is not State.ACTIVE:
         request.afterwards.append(partial(request.services.participants.hang_up, account_id=account_id))

@@ -13,6 +13,7 @@ from bridge.api.http.patch import Change, kept
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.changes import KnownCallerChanges
 from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.usecases.provisioning import provision, update
 
@@ -73,7 +74,7 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    caller_id, changes = request.ids["known_caller_id"], request.body.given()
+    caller_id, changes = request.ids["known_caller_id"], request.body.to(KnownCallerChanges)
     made = await update.change_known_caller(request.services.tenants, caller_id, changes, request.expected)
     return KnownCallerAnswer.of(made)
 

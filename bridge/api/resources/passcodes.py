@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from bridge.api.http.patch import Change, Leaving, kept
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.changes import PasscodeChanges
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Passcode, PasscodeTerms
 from bridge.domain.provisioning.validation import LABEL_MAX, USES_MAX
@@ -124,8 +125,7 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    changes: dict[str, Any] = request.body.given()
-    passcode_id = request.ids["passcode_id"]
+    passcode_id, changes = request.ids["passcode_id"], request.body.to(PasscodeChanges)
     made = await provision_passcodes.change_passcode(request.services.tenants, passcode_id, changes, request.expected)
     return PasscodeAnswer.of(made)
 

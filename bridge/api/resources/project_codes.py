@@ -1,7 +1,7 @@
 """/v1/project-codes: what stays are charged to, keyed on the phone."""
 
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -13,6 +13,7 @@ from bridge.api.http.patch import Change, kept
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
+from bridge.domain.provisioning.changes import ProjectCodeChanges
 from bridge.domain.provisioning.tenants import ProjectCode
 from bridge.domain.provisioning.validation import PROJECT_CODE
 from bridge.usecases.provisioning import provision, update
@@ -80,14 +81,14 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    return ProjectCodeAnswer.of(await _change(request, request.body.given()))
+    return ProjectCodeAnswer.of(await _change(request, request.body.to(ProjectCodeChanges)))
 
 
 async def close(request: ApiRequest) -> None:
-    await _change(request, {"state": "closed"})
+    await _change(request, ProjectCodeChanges(state="closed"))
 
 
-async def _change(request: ApiRequest, changes: dict[str, Any]) -> ProjectCode:
+async def _change(request: ApiRequest, changes: ProjectCodeChanges) -> ProjectCode:
     code_id = request.ids["project_code_id"]
     return await update.change_project_code(request.services.tenants, code_id, changes, request.expected)
 

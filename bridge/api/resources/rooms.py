@@ -14,6 +14,7 @@ from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Time
 from bridge.api.resources.passcodes import PasscodeAnswer
 from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.changes import RoomChanges, RoomFields
 from bridge.domain.provisioning.tenants import Room, State
 from bridge.domain.provisioning.validation import PARTICIPANTS_MAX
 from bridge.usecases.provisioning import provision, update
@@ -49,8 +50,8 @@ class RoomAnswer(Answer):
 
 
 async def create(request: ApiRequest) -> BaseModel:
-    services, given = request.services, request.body.model_dump()
-    made = await provision.add_room(services.tenants, services.keys, request.ids["sub_account_id"], given)
+    services, fields = request.services, RoomFields(**dict(request.body))
+    made = await provision.add_room(services.tenants, services.keys, request.ids["sub_account_id"], fields)
     return RoomAnswer.of(made)
 
 
@@ -64,13 +65,13 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    room_id, changes = request.ids["room_id"], request.body.given()
+    room_id, changes = request.ids["room_id"], request.body.to(RoomChanges)
     return RoomAnswer.of(await update.change_room(request.services.tenants, room_id, changes, request.expected))
 
 
 async def close(request: ApiRequest) -> None:
     room_id = request.ids["room_id"]
-    await update.change_room(request.services.tenants, room_id, {"state": State.CLOSED}, request.expected)
+    await update.change_room(request.services.tenants, room_id, RoomChanges(state=State.CLOSED), request.expected)
     if request.query.disconnect:
         request.afterwards.append(partial(request.services.participants.hang_up, room_id=room_id))
 

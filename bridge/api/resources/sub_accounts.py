@@ -1,7 +1,7 @@
 """/v1/sub-accounts and those of an account: who uses."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.api.resources.accounts import Labels, MaxCallers
 from bridge.api.resources.rooms import RoomAnswer
 from bridge.domain.access.principal import Scope
+from bridge.domain.provisioning.changes import SubAccountChanges, SubAccountFields
 from bridge.domain.provisioning.tenants import State, SubAccount, SubAccountKind
 from bridge.domain.provisioning.validation import COST_CENTRE_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
@@ -106,15 +107,14 @@ class SubAccountsQuery(Paged):
 
 
 async def create(request: ApiRequest) -> BaseModel:
-    given: dict[str, Any] = request.body.model_dump()
-    user_id, name, kind = given.pop("user_id"), given.pop("name"), given.pop("kind")
     services, account_id = request.services, request.ids["account_id"]
-    made = await provision.create_sub_account(services.tenants, services.keys, account_id, user_id, name, kind, given)
+    fields = SubAccountFields(**dict(request.body))
+    made = await provision.create_sub_account(services.tenants, services.keys, account_id, fields)
     return SubAccountAnswer.of(made)
 
 
 async def create_many(request: ApiRequest) -> BaseModel:
-    services, rows = request.services, [one.model_dump() for one in request.body.items]
+    services, rows = request.services, [SubAccountFields(**dict(one)) for one in request.body.items]
     made = await provision.create_sub_accounts(services.tenants, services.keys, request.ids["account_id"], rows)
     return await listing.made(SubAccountAnswer, SubAccountAnswer.of, made)
 
@@ -132,7 +132,7 @@ async def read(request: ApiRequest) -> BaseModel:
 
 
 async def change(request: ApiRequest) -> BaseModel:
-    sub_account_id, changes = request.ids["sub_account_id"], request.body.given()
+    sub_account_id, changes = request.ids["sub_account_id"], request.body.to(SubAccountChanges)
     made = await update.change_sub_account(request.services.tenants, sub_account_id, changes, request.expected)
     if request.query.disconnect and made.state is not State.ACTIVE:
         request.afterwards.append(partial(request.services.participants.hang_up, sub_account_id=sub_account_id))

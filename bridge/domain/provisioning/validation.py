@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bridge.domain import money, phone, text
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning import tenants
+from bridge.domain.provisioning.changes import UNSET, Changes, Fields
 from bridge.domain.provisioning.tenants import PasscodeTerms
 
+Checked = TypeVar("Checked", bound=Fields | Changes | PasscodeTerms)
 CALLERS_MAX: Final = 100_000
 PARTICIPANTS_MAX: Final = 10_000
 USES_MAX: Final = 1_000_000_000
@@ -20,9 +23,15 @@ GREETING: Final = r"[a-z0-9_-]{1,60}"
 PROJECT_CODE: Final = r"[0-9]{1,16}"
 
 
-def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields in their usual form. Raises Invalid."""
-    return {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in given.items()}
+def checked(value: Checked) -> Checked:
+    """The same value with each of its fields in the usual form. Raises Invalid."""
+    checks = ((each.name, getattr(value, each.name)) for each in fields(value) if each.name in _CHECKS)
+    return replace(value, **{name: field(name, one) for name, one in checks if one is not UNSET})
+
+
+def field(name: str, value: Any) -> Any:
+    """The value of one field in its usual form. Raises Invalid."""
+    return _CHECKS[name](value)
 
 
 def window(terms: PasscodeTerms) -> PasscodeTerms:

@@ -1,5 +1,6 @@
 """Versioned rows: each update counts `version` up, so that no client overwrites a change it has not seen."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,7 +9,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import NotFound, Stale
-from bridge.usecases.provisioning.ports import Changes
+
+Columns = Mapping[str, Any]
+"""Columns of a row by name, with their new values."""
 
 _SHOWN: Final = (
     *("state", "kind", "max_callers", "max_participants", "trust_callers", "skips_code", "account_id", "room_id"),
@@ -30,7 +33,7 @@ async def locked(
     return row
 
 
-async def updated(connection: AsyncConnection, table: Table, row_id: UUID, changes: Changes) -> RowMapping:
+async def updated(connection: AsyncConnection, table: Table, row_id: UUID, changes: Columns) -> RowMapping:
     """Update a row, count its version up, and return it."""
     statement = (
         update(table)
@@ -47,12 +50,12 @@ async def deleted(connection: AsyncConnection, table: Table, row_id: UUID) -> No
     await connection.execute(delete(table).where(table.c.id == row_id))
 
 
-def differing(row: RowMapping, changes: Changes) -> dict[str, Any]:
+def differing(row: RowMapping, changes: Columns) -> dict[str, Any]:
     """Return only the changes that give a field another value than it has."""
     return {name: value for name, value in changes.items() if row[name] != value}
 
 
-def audit_detail(changes: Changes) -> dict[str, Any]:
+def audit_detail(changes: Columns) -> dict[str, Any]:
     """Return the detail of an audit entry: names of the changed fields, and harmless values."""
     values = {name: value for name, value in changes.items() if name in _SHOWN}
     shown = {name: value if value is None or isinstance(value, int) else str(value) for name, value in values.items()}

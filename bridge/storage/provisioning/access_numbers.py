@@ -1,6 +1,5 @@
 """Access numbers."""
 
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, or_, select
@@ -10,32 +9,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.changes import AccessNumberChanges, AccessNumberFields, given
 from bridge.domain.provisioning.tenants import AccessNumber, NumberKind
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
+from bridge.storage.postgres.row_versions import Columns
 from bridge.storage.postgres.tables.provisioning import access_numbers
 from bridge.storage.provisioning import accounts
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import NOTHING, Changes, Place
+from bridge.usecases.provisioning.ports import Place
 
 
 class PostgresAccessNumbers(Repository):
     """Implements the access numbers of provisioning_ports.Tenants."""
 
-    async def add_access_number(self, number: str, kind: NumberKind, rest: Changes = NOTHING) -> AccessNumber:
-        values: dict[str, Any] = {"id": uuid4(), "number": number, "kind": kind.value, **rest}
+    async def add_access_number(self, fields: AccessNumberFields) -> AccessNumber:
+        values = given(fields)
         async with self._database.transaction() as connection:
-            await _check_account(connection, rest)
+            await _check_account(connection, values)
             try:
-                result = await connection.execute(insert(access_numbers).values(values).returning(access_numbers))
+                result = await connection.execute(
+                    insert(access_numbers).values(id=uuid4(), **values).returning(access_numbers)
+                )
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
-                raise Conflict(f"access number {number} is there already", "number") from error
+                raise Conflict(f"access number {fields.number} is there already", "number") from error
             made = _access_number(result.mappings().one())
-            detail = {"number": number, **row_versions.audit_detail(rest)}
+            settled = {name: value for name, value in values.items() if name not in {"number", "kind"}}
+            detail = {"number": fields.number, **row_versions.audit_detail(settled)}
             await audit_log.note(
                 connection, "access_number.created", "access_number", made.id, Owner(made.account_id), detail
             )
@@ -61,8 +65,9 @@ class PostgresAccessNumbers(Repository):
             return [_access_number(row) for row in result.mappings()]
 
     async def change_access_number(
-        self, access_number_id: UUID, changes: Changes, expected: int | None = None
+        self, access_number_id: UUID, wanted: AccessNumberChanges, expected: int | None = None
     ) -> AccessNumber:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             await _check_account(connection, changes)
             row = await row_versions.locked(connection, access_numbers, access_number_id, expected, "access number")
@@ -83,7 +88,7 @@ class PostgresAccessNumbers(Repository):
             await audit_log.note(connection, "access_number.removed", "access_number", access_number_id, owner, detail)
 
 
-async def _check_account(connection: AsyncConnection, changes: Changes) -> None:
+async def _check_account(connection: AsyncConnection, changes: Columns) -> None:
     """Raises NotFound if a number is to be dedicated to an account that does not exist."""
     if changes.get("account_id") is not None:
         await accounts.found(connection, changes["account_id"])

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.changes import AccountChanges, AccountFields, given
 from bridge.domain.provisioning.tenants import Account, Space, State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
@@ -21,7 +22,7 @@ from bridge.storage.postgres.tables.provisioning import access_numbers, accounts
 from bridge.storage.postgres.tables.webhooks import webhooks
 from bridge.storage.provisioning import code_space
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import NOTHING, Changes, Place
+from bridge.usecases.provisioning.ports import Place
 
 _SETTLED: Final = frozenset({"currency", "time_zone"})
 _PRICED: Final = {"tariff versions": tariff_versions, "minute records": minute_records, "charges": charges}
@@ -37,8 +38,8 @@ _WITHIN: Final = {
 class PostgresAccounts(Repository):
     """Implements the accounts of provisioning_ports.Tenants."""
 
-    async def add_account(self, name: str, currency: str, time_zone: str, rest: Changes = NOTHING) -> Account:
-        values = {"id": uuid4(), "name": name, "currency": currency, "time_zone": time_zone, **rest}
+    async def add_account(self, fields: AccountFields) -> Account:
+        values = {"id": uuid4(), **given(fields)}
         async with self._database.transaction() as connection:
             result = await connection.execute(insert(accounts).values(values).returning(accounts))
             made = _account(result.mappings().one())
@@ -54,7 +55,8 @@ class PostgresAccounts(Repository):
             result = await connection.execute(page(select(accounts), accounts, limit, after))
             return [_account(row) for row in result.mappings()]
 
-    async def change_account(self, account_id: UUID, changes: Changes, expected: int | None = None) -> Account:
+    async def change_account(self, account_id: UUID, wanted: AccountChanges, expected: int | None = None) -> Account:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             closing = changes.get("state") == State.CLOSED
             if closing:

@@ -10,14 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, Invalid, NotFound
+from bridge.domain.provisioning.changes import KnownCallerChanges, given
 from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
+from bridge.storage.postgres.row_versions import Columns
 from bridge.storage.postgres.tables.provisioning import known_callers, rooms, sub_accounts
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import Changes, Place
+from bridge.usecases.provisioning.ports import Place
 
 
 class PostgresKnownCallers(Repository):
@@ -69,8 +71,9 @@ class PostgresKnownCallers(Repository):
             return [_known_caller(row) for row in result.mappings()]
 
     async def change_known_caller(
-        self, known_caller_id: UUID, changes: Changes, expected: int | None = None
+        self, known_caller_id: UUID, wanted: KnownCallerChanges, expected: int | None = None
     ) -> KnownCaller:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             row = await row_versions.locked(connection, known_callers, known_caller_id, expected, "known caller")
             changes = row_versions.differing(_present(row, known_caller_id), changes)
@@ -78,7 +81,7 @@ class PostgresKnownCallers(Repository):
                 await _room(connection, row["sub_account_id"], changes["room_id"])
             if changes:
                 former = row
-                since: Changes = {}
+                since: Columns = {}
                 if "name" in changes:
                     since = {"created_at": func.clock_timestamp()}
                 row = await row_versions.updated(connection, known_callers, known_caller_id, {**changes, **since})

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.changes import PasscodeChanges, given
 from bridge.domain.provisioning.tenants import Passcode, Space
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
@@ -18,7 +19,7 @@ from bridge.storage.postgres.tables.provisioning import SHARED, passcodes, rooms
 from bridge.storage.provisioning import code_space as codes
 from bridge.storage.provisioning import events
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import Changes, CodeSite, CodeSpace, CodeTaken, NewCode, PasscodeFilter, Place
+from bridge.usecases.provisioning.ports import CodeSite, CodeSpace, CodeTaken, NewCode, PasscodeFilter, Place
 
 _ALL: Final = PasscodeFilter()
 _SITE: Final = text(
@@ -119,7 +120,10 @@ class PostgresPasscodes(Repository):
             owner = await _owner(connection, passcode_id)
             await audit_log.note(connection, "passcode.revealed", "passcode", passcode_id, owner)
 
-    async def change_passcode(self, passcode_id: UUID, changes: Changes, expected: int | None = None) -> Passcode:
+    async def change_passcode(
+        self, passcode_id: UUID, wanted: PasscodeChanges, expected: int | None = None
+    ) -> Passcode:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             row = await row_versions.locked(connection, passcodes, passcode_id, expected, "passcode")
             changes = row_versions.differing(row, changes)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.changes import ProjectCodeChanges, given
 from bridge.domain.provisioning.tenants import ProjectCode
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
@@ -16,7 +17,7 @@ from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.provisioning import project_codes, sub_accounts
 from bridge.storage.provisioning import accounts
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import Changes, Place
+from bridge.usecases.provisioning.ports import Place
 
 
 class PostgresProjectCodes(Repository):
@@ -79,8 +80,9 @@ class PostgresProjectCodes(Repository):
             return [_project_code(row) for row in (await connection.execute(found)).mappings()]
 
     async def change_project_code(
-        self, project_code_id: UUID, changes: Changes, expected: int | None = None
+        self, project_code_id: UUID, wanted: ProjectCodeChanges, expected: int | None = None
     ) -> ProjectCode:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             row = await row_versions.locked(connection, project_codes, project_code_id, expected, "project code")
             changes = row_versions.differing(row, changes)

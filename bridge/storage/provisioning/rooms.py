@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
+from bridge.domain.provisioning.changes import RoomChanges, RoomFields, given
 from bridge.domain.provisioning.tenants import Passcode, Room, State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import bulk, row_versions
@@ -19,7 +20,7 @@ from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.provisioning import passcodes, rooms, sub_accounts
 from bridge.storage.provisioning import code_space, events
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewCode, Place
+from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode, Place
 
 ROOM: Final = ("sub_account_id", "name", "created_at", "state", "max_participants", "version")
 SHOWN: Final = 50
@@ -30,7 +31,7 @@ class PostgresRooms(Repository):
     """Implements the rooms of provisioning_ports.Tenants."""
 
     async def add_room(
-        self, sub_account_id: UUID, fields: Changes, seen: CodeSpace, codes_of_it: Sequence[NewCode]
+        self, sub_account_id: UUID, fields: RoomFields, seen: CodeSpace, codes_of_it: Sequence[NewCode]
     ) -> Room:
         """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
@@ -42,7 +43,7 @@ class PostgresRooms(Repository):
                 raise NotFound(f"there is no sub-account {sub_account_id}")
             if owner.state == State.CLOSED:
                 raise Conflict("the sub-account is closed")
-            values = {"id": uuid4(), "account_id": owner.account_id, "sub_account_id": sub_account_id, **fields}
+            values = {"id": uuid4(), "account_id": owner.account_id, "sub_account_id": sub_account_id, **given(fields)}
             [row] = await bulk.inserted(connection, rooms, [values], *ROOM)
             placed = [(row["id"], code) for code in codes_of_it]
             added = await code_space.insert(connection, seen, owner.account_id, placed)
@@ -71,7 +72,8 @@ class PostgresRooms(Repository):
             result = await connection.execute(page(statement, rooms, limit, after))
             return await _with_codes(connection, result.mappings().all())
 
-    async def change_room(self, room_id: UUID, changes: Changes, expected: int | None = None) -> Room:
+    async def change_room(self, room_id: UUID, wanted: RoomChanges, expected: int | None = None) -> Room:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             closing = changes.get("state") == State.CLOSED
             if closing:

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, InvalidRows, NotFound
+from bridge.domain.provisioning.changes import SubAccountChanges, given
 from bridge.domain.provisioning.tenants import Room, State, SubAccount, SubAccountKind
 from bridge.storage.access import audit_log as audit
 from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import later, page
+from bridge.storage.postgres.row_versions import Columns
 from bridge.storage.postgres.tables.access import api_keys, audit_log
 from bridge.storage.postgres.tables.metering import minute_records, open_stays
 from bridge.storage.postgres.tables.provisioning import (
@@ -29,7 +31,7 @@ from bridge.storage.postgres.tables.provisioning import (
 from bridge.storage.provisioning import accounts, code_space, events
 from bridge.storage.provisioning.repository import Repository
 from bridge.storage.provisioning.rooms import ROOM, of_sub_accounts, room_of
-from bridge.usecases.provisioning.ports import Changes, CodeSpace, CodeTaken, NewSubAccount, Place, SubAccountFilter
+from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewSubAccount, Place, SubAccountFilter
 
 _RETURNED: Final = (
     *("account_id", "user_id", "name", "kind", "state", "created_at"),
@@ -56,8 +58,8 @@ class PostgresSubAccounts(Repository):
                 connection, seen, [code for one in new for code in one.codes], account_id
             ):
                 raise CodeTaken(taken)
-            rows = [{"id": one.id, "account_id": account_id, **one.fields} for one in new]
-            done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields["user_id"]}) for one in new]
+            rows = [{"id": one.id, "account_id": account_id, **given(one.fields)} for one in new]
+            done = [(one.id, Owner(account_id, one.id), {"user_id": one.fields.user_id}) for one in new]
             noted = audit.noted("sub_account.created", "sub_account", done)
             stored = await bulk.inserted(connection, sub_accounts, rows, *_RETURNED, beside=(audit_log, noted))
             made = {row["id"]: row for row in stored}
@@ -86,8 +88,9 @@ class PostgresSubAccounts(Repository):
             return await _with_rooms(connection, (await connection.execute(statement)).mappings().all())
 
     async def change_sub_account(
-        self, sub_account_id: UUID, changes: Changes, expected: int | None = None
+        self, sub_account_id: UUID, wanted: SubAccountChanges, expected: int | None = None
     ) -> SubAccount:
+        changes = given(wanted)
         async with self._database.transaction() as connection:
             closing = changes.get("state") == State.CLOSED
             if closing:
@@ -152,7 +155,7 @@ def _listed(account_id: UUID, limit: int, after: Place | None, wanted: SubAccoun
 
 def _refuse_user_ids(taken: Sequence[tuple[int, NewSubAccount]]) -> None:
     """Raises InvalidRows for user IDs that are taken, if any are."""
-    rows = [(place, "user_id", f"{one.fields['user_id']!r} is taken in this account") for place, one in taken]
+    rows = [(place, "user_id", f"{one.fields.user_id!r} is taken in this account") for place, one in taken]
     if rows:
         raise InvalidRows(rows)
 
@@ -161,8 +164,8 @@ async def _add_rooms(
     connection: AsyncConnection, account_id: UUID, seen: CodeSpace, new: Sequence[NewSubAccount]
 ) -> list[Room]:
     """Add a room with its codes to each sub-account, and return the rooms in the same order."""
-    values = [
-        {"id": uuid4(), "account_id": account_id, "sub_account_id": one.id, "name": one.fields["name"]} for one in new
+    values: list[dict[str, Any]] = [
+        {"id": uuid4(), "account_id": account_id, "sub_account_id": one.id, "name": one.fields.name} for one in new
     ]
     stored = {row["id"]: row for row in await bulk.inserted(connection, rooms, values, *ROOM)}
     placed = [(value["id"], code) for value, one in zip(values, new, strict=True) for code in one.codes]
@@ -180,7 +183,7 @@ async def _account_of(connection: AsyncConnection, sub_account_id: UUID) -> UUID
     return found
 
 
-async def _changed(connection: AsyncConnection, row: RowMapping, changes: Changes) -> RowMapping:
+async def _changed(connection: AsyncConnection, row: RowMapping, changes: Columns) -> RowMapping:
     try:
         return await row_versions.updated(connection, sub_accounts, row["id"], changes)
     except IntegrityError as error:

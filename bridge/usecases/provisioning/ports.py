@@ -1,24 +1,36 @@
 """What provisioning needs of the world: accounts and what belongs to them, kept somewhere.
 
 Every method raises Unavailable when Postgres is away, and NotFound for what is not there. Lists come in order of
-creation, `limit` at most, after a place. Changes are names of fields with their new values; `expected` is the version
-they were made for, None for any: raises Stale when it is not that one any more.
+creation, `limit` at most, after a place. `expected` is the version that a change was made for, None for any: a method
+raises Stale when the version is another by now.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from bridge.domain.errors import Conflict
+from bridge.domain.provisioning.changes import (
+    AccessNumberChanges,
+    AccessNumberFields,
+    AccountChanges,
+    AccountFields,
+    KnownCallerChanges,
+    PasscodeChanges,
+    ProjectCodeChanges,
+    RoomChanges,
+    RoomFields,
+    SubAccountChanges,
+    SubAccountFields,
+)
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import (
     ANY_TIME,
     AccessNumber,
     Account,
     KnownCaller,
-    NumberKind,
     Passcode,
     PasscodeTerms,
     ProjectCode,
@@ -28,8 +40,6 @@ from bridge.domain.provisioning.tenants import (
 
 Place = tuple[datetime, UUID]
 """Where a list was left: `created_at` and `id` of the last item seen."""
-Changes = Mapping[str, Any]
-NOTHING: Final[Changes] = {}
 
 
 # --- The keys of passcodes ----------------------------------------------------------------------------------------
@@ -136,7 +146,7 @@ class CodeSite:
 class NewSubAccount:
     """A sub-account on its way into storage, and the codes of its first room."""
 
-    fields: Changes
+    fields: SubAccountFields
     codes: Sequence[NewCode]
     id: UUID = field(default_factory=uuid4)
 
@@ -161,10 +171,10 @@ class PasscodeFilter:
 
 # --- Where they are kept ------------------------------------------------------------------------------------------
 class Accounts(Protocol):
-    async def add_account(self, name: str, currency: str, time_zone: str, rest: Changes = NOTHING) -> Account: ...
+    async def add_account(self, fields: AccountFields) -> Account: ...
     async def account(self, account_id: UUID) -> Account: ...
     async def accounts(self, limit: int, after: Place | None = None) -> list[Account]: ...
-    async def change_account(self, account_id: UUID, changes: Changes, expected: int | None = None) -> Account:
+    async def change_account(self, account_id: UUID, changes: AccountChanges, expected: int | None = None) -> Account:
         """Closing revokes all codes. Raises Conflict: it is closed, or the currency or time zone is settled."""
 
     async def remove_account(self, account_id: UUID, expected: int | None = None) -> None:
@@ -183,7 +193,7 @@ class SubAccounts(Protocol):
         self, account_id: UUID, limit: int, after: Place | None = None, wanted: SubAccountFilter = ...
     ) -> list[SubAccount]: ...
     async def change_sub_account(
-        self, sub_account_id: UUID, changes: Changes, expected: int | None = None
+        self, sub_account_id: UUID, changes: SubAccountChanges, expected: int | None = None
     ) -> SubAccount:
         """Closing revokes its codes. Raises Conflict: it is closed, or the user ID is taken."""
 
@@ -193,11 +203,11 @@ class SubAccounts(Protocol):
 
 class Rooms(Protocol):
     async def add_room(
-        self, sub_account_id: UUID, fields: Changes, seen: CodeSpace, codes: Sequence[NewCode]
+        self, sub_account_id: UUID, fields: RoomFields, seen: CodeSpace, codes: Sequence[NewCode]
     ) -> Room: ...
     async def room(self, room_id: UUID) -> Room: ...
     async def rooms(self, sub_account_id: UUID, limit: int, after: Place | None = None) -> list[Room]: ...
-    async def change_room(self, room_id: UUID, changes: Changes, expected: int | None = None) -> Room:
+    async def change_room(self, room_id: UUID, changes: RoomChanges, expected: int | None = None) -> Room:
         """Closing revokes its codes. Raises Conflict: it is closed."""
 
 
@@ -224,7 +234,9 @@ class Passcodes(Protocol):
     async def note_refused(self, site: CodeSite, count: int) -> None:
         """Write down that chosen codes were refused, whatever becomes of the request."""
 
-    async def change_passcode(self, passcode_id: UUID, changes: Changes, expected: int | None = None) -> Passcode:
+    async def change_passcode(
+        self, passcode_id: UUID, changes: PasscodeChanges, expected: int | None = None
+    ) -> Passcode:
         """Raises Conflict when it is revoked."""
 
     async def revoke_passcode(self, passcode_id: UUID, expected: int | None = None) -> Passcode:
@@ -262,7 +274,7 @@ class RenewedCode:
 
 
 class AccessNumbers(Protocol):
-    async def add_access_number(self, number: str, kind: NumberKind, rest: Changes = NOTHING) -> AccessNumber:
+    async def add_access_number(self, fields: AccessNumberFields) -> AccessNumber:
         """Raises Conflict when it is there already."""
 
     async def access_number(self, access_number_id: UUID) -> AccessNumber: ...
@@ -272,7 +284,7 @@ class AccessNumbers(Protocol):
         """All, or those on which codes of one account can be dialled."""
 
     async def change_access_number(
-        self, access_number_id: UUID, changes: Changes, expected: int | None = None
+        self, access_number_id: UUID, changes: AccessNumberChanges, expected: int | None = None
     ) -> AccessNumber: ...
     async def remove_access_number(self, access_number_id: UUID, expected: int | None = None) -> None: ...
 
@@ -295,7 +307,7 @@ class ProjectCodes(Protocol):
         """All, those of an account, those of a sub-account alone, or those of an account that one may use."""
 
     async def change_project_code(
-        self, project_code_id: UUID, changes: Changes, expected: int | None = None
+        self, project_code_id: UUID, changes: ProjectCodeChanges, expected: int | None = None
     ) -> ProjectCode: ...
 
 
@@ -310,7 +322,7 @@ class KnownCallers(Protocol):
         self, sub_account_id: UUID, limit: int, after: Place | None = None
     ) -> list[KnownCaller]: ...
     async def change_known_caller(
-        self, known_caller_id: UUID, changes: Changes, expected: int | None = None
+        self, known_caller_id: UUID, changes: KnownCallerChanges, expected: int | None = None
     ) -> KnownCaller:
         """A new name counts from now on: what was recorded under the former one keeps it."""
 

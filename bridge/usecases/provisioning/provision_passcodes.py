@@ -9,11 +9,12 @@ from uuid import UUID
 
 from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
 from bridge.domain.provisioning import validation
+from bridge.domain.provisioning.changes import UNSET, PasscodeChanges, given
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import ANY_TIME, Passcode, PasscodeTerms
 from bridge.usecases.provisioning import issue_codes, pacing
 from bridge.usecases.provisioning.issue_codes import WantedCode
-from bridge.usecases.provisioning.ports import Changes, CodeTaken, Keys, Passcodes
+from bridge.usecases.provisioning.ports import CodeTaken, Keys, Passcodes
 
 BULK_MOST: Final = 5000
 OVERLAP_MOST: Final = timedelta(days=7)
@@ -57,13 +58,13 @@ async def add_passcodes(
 
 
 async def change_passcode(
-    passcodes: Passcodes, passcode_id: UUID, changes: Changes, expected: int | None = None
+    passcodes: Passcodes, passcode_id: UUID, changes: PasscodeChanges, expected: int | None = None
 ) -> Passcode:
     """Other terms for a passcode. Raises Invalid, NotFound, Conflict (it is revoked), Stale."""
     changes = validation.checked(changes)
-    if changes.keys() & {"valid_from", "valid_until"}:
+    if changes.valid_from is not UNSET or changes.valid_until is not UNSET:
         now = await passcodes.passcode(passcode_id)
-        validation.window(replace(_terms(now), **changes))
+        validation.window(replace(_terms(now), **given(changes)))
     return await passcodes.change_passcode(passcode_id, changes, expected)
 
 
@@ -92,7 +93,7 @@ async def rotate_passcode(
     if not overlap:
         await passcodes.revoke_passcode(passcode_id, old.version)
     elif old.valid_until is None or end < old.valid_until:
-        await passcodes.change_passcode(passcode_id, {"valid_until": end}, old.version)
+        await passcodes.change_passcode(passcode_id, PasscodeChanges(valid_until=end), old.version)
     return new
 
 
@@ -118,10 +119,8 @@ async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
         raise Invalid("items", f"1 to {BULK_MOST} at a time")
     bad, good = [], []
     async for place, one in pacing.with_pauses(enumerate(wanted)):
-        at = one.terms
-        given = {"label": at.label, "valid_from": at.valid_from, "valid_until": at.valid_until, "max_uses": at.max_uses}
         try:
-            good.append(replace(one, terms=validation.window(PasscodeTerms(**validation.checked(given)))))
+            good.append(replace(one, terms=validation.window(validation.checked(one.terms))))
         except Invalid as error:
             bad.append((place, error.field, error.reason))
     if bad:

@@ -2,6 +2,7 @@
 
 import contextlib
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,15 @@ from hypothesis import strategies as st
 from bridge.domain import text
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning import validation
+from bridge.domain.provisioning.changes import (
+    AccountFields,
+    PasscodeChanges,
+    RoomChanges,
+    SubAccountChanges,
+    SubAccountFields,
+)
+from bridge.domain.provisioning.changes import given as given_fields
+from bridge.domain.provisioning.tenants import PasscodeTerms
 
 
 @given(st.text(max_size=80))
@@ -45,9 +55,28 @@ def test_names_that_look_alike_are_the_same() -> None:
 )
 def test_what_is_refused_names_its_field(field: str, value: object) -> None:
     with pytest.raises(Invalid) as refused:
-        validation.checked({field: value})
+        validation.field(field, value)
     assert refused.value.field == field
 
 
 def test_what_is_left_out_stays_out() -> None:
-    assert validation.checked({"max_callers": None, "greeting": ""}) == {"max_callers": None, "greeting": ""}
+    changes = SubAccountChanges(max_callers=None, name=" Zoe\u0308 ")
+    kept = validation.checked(changes)
+    assert kept == SubAccountChanges(max_callers=None, name="Zoë")
+    assert given_fields(kept) == {"name": "Zoë", "max_callers": None}
+    assert given_fields(RoomChanges()) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (AccountFields("x", "EUR", "nowhere"), "time_zone"),
+        (SubAccountFields("1", "x", max_callers=0), "max_callers"),
+        (PasscodeChanges(label="x" * 101), "label"),
+        (PasscodeTerms(max_uses=0), "max_uses"),
+    ],
+)
+def test_each_field_of_a_value_is_checked(value: Any, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        validation.checked(value)
+    assert refused.value.field == field

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
+from bridge.domain.provisioning.changes import AccountFields, SubAccountFields
 from bridge.domain.provisioning.passcode import Role, digest, pin_digest
 from bridge.domain.provisioning.tenants import Space, SubAccount
 from bridge.storage import keys
@@ -268,8 +269,8 @@ async def test_it_answers_as_the_rules_say(
 async def test_a_dedicated_number_is_for_its_own_codes(
     database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
 ) -> None:
-    other = await provision.create_account(tenants, "Other", "EUR", "UTC")
-    theirs = await provision.create_sub_account(tenants, secrets, other.id, "1", "x")
+    other = await provision.create_account(tenants, AccountFields("Other", "EUR", "UTC"))
+    theirs = await provision.create_sub_account(tenants, secrets, other.id, SubAccountFields("1", "x"))
     number = replace(dedicated(sub_account), language="de", greeting="hello-hale")
     async with database.connection("test") as connection:
         await connection.execute(
@@ -376,8 +377,8 @@ async def known(directory: LocalDirectory, database: Database, owner: SubAccount
 async def test_a_known_caller_enters_as_host_unless_it_is_not_clear_where(
     database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
 ) -> None:
-    other = await provision.create_account(tenants, "Other", "EUR", "UTC")
-    theirs = await provision.create_sub_account(tenants, secrets, other.id, "1", "x")
+    other = await provision.create_account(tenants, AccountFields("Other", "EUR", "UTC"))
+    theirs = await provision.create_sub_account(tenants, secrets, other.id, SubAccountFields("1", "x"))
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
         assert not directory.knows(CALLER)
@@ -405,7 +406,9 @@ async def test_a_known_caller_enters_as_host_unless_it_is_not_clear_where(
 async def test_a_known_caller_of_a_room_that_is_not_its_sub_accounts_is_not_trusted(
     database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
 ) -> None:
-    colleague = await provision.create_sub_account(tenants, secrets, sub_account.account_id, "2", "Bo")
+    colleague = await provision.create_sub_account(
+        tenants, secrets, sub_account.account_id, SubAccountFields("2", "Bo")
+    )
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
         await known(directory, database, replace(sub_account, rooms=colleague.rooms))

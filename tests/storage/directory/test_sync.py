@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.domain.admission.grant import Barred, ParticipantLimits
+from bridge.domain.provisioning.changes import AccessNumberFields, AccountFields, SubAccountFields
 from bridge.domain.provisioning.passcode import Role, digest
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.sandbox import postgres
@@ -41,7 +42,7 @@ from tests.storage.directory.directories import (
 async def test_it_answers_what_postgres_knows(
     database: Database, tenants: PostgresTenants, state_dir: Path, secrets: Keys, sub_account: SubAccount
 ) -> None:
-    await provision.add_access_number(tenants, "+1 800 555 0100")
+    await provision.add_access_number(tenants, AccessNumberFields("+1 800 555 0100"))
     async with following(database, state_dir, secrets) as directory:
         await until(lambda: directory.fresh)
         assert directory.not_ready is None
@@ -82,7 +83,7 @@ async def test_changes_reach_every_node_within_a_second(
         await here.catch_up()
         assert here.find(digits, SHARED) is None
         assert await until(lambda: there.find(digits, SHARED) is None) < 1.0
-        await provision.add_access_number(tenants, "18005550199")
+        await provision.add_access_number(tenants, AccessNumberFields("18005550199"))
         assert await until(lambda: there.number("18005550199")) < 1.0
 
 
@@ -372,8 +373,8 @@ async def test_it_outlives_a_restart_of_postgres(tmp_path: Path, state_dir: Path
         await migration.migrate(server.url)
         async with Database(server.url) as database:
             tenants = PostgresTenants(database)
-            account = await provision.create_account(tenants, "A", "EUR", "UTC")
-            owner = await provision.create_sub_account(tenants, secrets, account.id, "1", "x")
+            account = await provision.create_account(tenants, AccountFields("A", "EUR", "UTC"))
+            owner = await provision.create_sub_account(tenants, secrets, account.id, SubAccountFields("1", "x"))
             async with following(database, state_dir, secrets) as directory:
                 await until(lambda: directory.fresh)
                 await asyncio.to_thread(server.stop)

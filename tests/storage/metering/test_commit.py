@@ -27,6 +27,7 @@ from bridge.domain.metering.records import (
     microseconds,
 )
 from bridge.domain.metering.switch_timeline import HiddenSpan, SwitchState
+from bridge.domain.provisioning.changes import AccountFields
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.commit import PostgresLedger
@@ -335,7 +336,7 @@ async def test_a_sub_account_of_another_account_pays_nothing(
     sub_account: SubAccount,
     database: Database,
 ) -> None:
-    other = await provision.create_account(tenants, "Other", "EUR", "Europe/Berlin")
+    other = await provision.create_account(tenants, AccountFields("Other", "EUR", "Europe/Berlin"))
     for owner in (sub_account.account_id, other.id):
         await new_tariff(tenants, tariffs, owner, NOVEMBER, Decimal(1))
     await commit(ledger, None, A, closed(replace(stay_of(sub_account), account_id=str(other.id))))

@@ -15,6 +15,7 @@ from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, Evidence, MinuteRecord, OpenStay, Reason, microseconds
 from bridge.domain.metering.verification import Difference, LedgerEntry, Verdict
+from bridge.domain.provisioning.changes import SubAccountFields
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
@@ -54,7 +55,9 @@ def owners(database: Database) -> PostgresUnassignedRecords:
 
 @pytest.fixture
 async def other(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount) -> SubAccount:
-    return await provision.create_sub_account(tenants, secrets, sub_account.account_id, "1002", "Sales")
+    return await provision.create_sub_account(
+        tenants, secrets, sub_account.account_id, SubAccountFields("1002", "Sales")
+    )
 
 
 async def kept(books: PostgresLedgerAudit) -> list[LedgerEntry]:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from bridge.domain import period
 from bridge.domain.metering.records import Stay
+from bridge.domain.provisioning.changes import SubAccountFields
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
@@ -41,7 +42,9 @@ def minutes(database: Database) -> PostgresMinutes:
 
 @pytest.fixture
 async def other(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount) -> SubAccount:
-    return await provision.create_sub_account(tenants, secrets, sub_account.account_id, "1002", "Sales")
+    return await provision.create_sub_account(
+        tenants, secrets, sub_account.account_id, SubAccountFields("1002", "Sales")
+    )
 
 
 async def paged(minutes: PostgresMinutes, wanted: StayFilter, limit: int) -> list[Stay]:

@@ -15,8 +15,15 @@ from sqlalchemy import text
 
 from bridge.domain.errors import Conflict, Invalid, InvalidRows, TooMany
 from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning.changes import (
+    AccountChanges,
+    AccountFields,
+    PasscodeChanges,
+    SubAccountChanges,
+    SubAccountFields,
+)
 from bridge.domain.provisioning.passcode import Role
-from bridge.domain.provisioning.tenants import Account, Passcode, Space, SubAccount
+from bridge.domain.provisioning.tenants import Account, Passcode, Space, State, SubAccount
 from bridge.storage import keys
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.provisioning import SHARED
@@ -101,8 +108,8 @@ class Spaces:
 
 @pytest.fixture
 async def rooms(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount) -> list[UUID]:
-    own = await provision.create_account(tenants, "Own", "EUR", "UTC", {"code_space": Space.OWN})
-    other = await provision.create_sub_account(tenants, secrets, own.id, "1", "x")
+    own = await provision.create_account(tenants, AccountFields("Own", "EUR", "UTC", Space.OWN))
+    other = await provision.create_sub_account(tenants, secrets, own.id, SubAccountFields("1", "x"))
     return [sub_account.rooms[0].id, other.rooms[0].id]
 
 
@@ -190,16 +197,16 @@ async def test_all_kinds_of_changes_at_once_hold_each_other_up_no_longer_than_th
 ) -> None:
     """Creations, closings, changes, revocations and renewals at the same time: no deadlock, all counted."""
     owners = await provision.create_sub_accounts(
-        tenants, secrets, account.id, [{"user_id": f"u{number}", "name": "x"} for number in range(24)]
+        tenants, secrets, account.id, [SubAccountFields(f"u{number}", "x") for number in range(24)]
     )
 
     async def live(owner: SubAccount, number: int) -> None:
         room = owner.rooms[0]
         match number % 6:
             case 0:
-                await tenants.change_sub_account(owner.id, {"state": "closed"})
+                await tenants.change_sub_account(owner.id, SubAccountChanges(state=State.CLOSED))
             case 1:
-                await tenants.change_sub_account(owner.id, {"name": "other"})
+                await tenants.change_sub_account(owner.id, SubAccountChanges(name="other"))
             case 2:
                 await tenants.revoke_passcode(room.passcodes[0].id)
             case 3:
@@ -207,16 +214,19 @@ async def test_all_kinds_of_changes_at_once_hold_each_other_up_no_longer_than_th
             case 4:
                 await tenants.remove_sub_account(owner.id)
             case _:
-                await tenants.change_passcode(room.passcodes[1].id, {"label": "l"})
+                await tenants.change_passcode(room.passcodes[1].id, PasscodeChanges(label="l"))
 
     async def rename() -> None:
         for number in range(20):
-            await tenants.change_account(account.id, {"name": f"n{number}"})
+            await tenants.change_account(account.id, AccountChanges(name=f"n{number}"))
 
     await asyncio.gather(
         rename(),
         *(live(owner, number) for number, owner in enumerate(owners)),
-        *(provision.create_sub_account(tenants, secrets, account.id, f"v{number}", "x") for number in range(20)),
+        *(
+            provision.create_sub_account(tenants, secrets, account.id, SubAccountFields(f"v{number}", "x"))
+            for number in range(20)
+        ),
         renew_passcodes(tenants, keys.derive(RINGS[1], RINGS[0])),
     )
     assert (await tenants.code_space()).live == 2 * 24 + 2 * 20 - 4 * 2 - 4 + 4 - 4 * 2
@@ -235,6 +245,6 @@ async def test_what_is_refused_is_written_down_though_the_rest_is_rolled_back(
 
 
 async def test_a_closed_owner_gets_no_codes(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount) -> None:
-    await tenants.change_account(sub_account.account_id, {"state": "closed"})
+    await tenants.change_account(sub_account.account_id, AccountChanges(state=State.CLOSED))
     with pytest.raises(Conflict, match="closed"):
         await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.domain.errors import BridgeError, Conflict, Invalid, NotFound
+from bridge.domain.provisioning.changes import AccessNumberFields, AccountFields, SubAccountFields
 from bridge.domain.provisioning.passcode import Role, digest
 from bridge.domain.provisioning.tenants import Account, NumberKind, Passcode, SubAccount, SubAccountKind
 from bridge.storage import keys
@@ -36,7 +37,9 @@ async def put(tenants: PostgresTenants, room_id: UUID, new: NewCode) -> Passcode
 async def test_a_sub_account_comes_with_a_room_and_codes_that_can_be_shown_again(
     tenants: PostgresTenants, secrets: Keys, account: Account
 ) -> None:
-    made = await provision.create_sub_account(tenants, secrets, account.id, "1001", "Ada Hale", SubAccountKind.PROJECT)
+    made = await provision.create_sub_account(
+        tenants, secrets, account.id, SubAccountFields("1001", "Ada Hale", SubAccountKind.PROJECT)
+    )
     [room] = made.rooms
     assert (room.name, made.kind, made.state) == ("Ada Hale", SubAccountKind.PROJECT, "active")
     assert [passcode.role for passcode in room.passcodes] == [Role.HOST, Role.GUEST]
@@ -58,7 +61,7 @@ async def test_what_is_not_there_is_said_so(tenants: PostgresTenants, tariffs: P
         tenants.sealed(nobody),
         tenants.revoke_passcode(nobody),
         tariffs.tariff_versions(nobody),
-        provision.create_sub_account(tenants, secrets, nobody, "1", "x"),
+        provision.create_sub_account(tenants, secrets, nobody, SubAccountFields("1", "x")),
         provision.add_passcode(tenants, secrets, nobody, Role.GUEST),
         new_tariff(tenants, tariffs, nobody, NOVEMBER, Decimal(1)),
     ):
@@ -70,22 +73,22 @@ async def test_user_ids_are_unique_within_an_account_only(
     tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount
 ) -> None:
     with pytest.raises(Conflict, match="'1001' is taken"):
-        await provision.create_sub_account(tenants, secrets, sub_account.account_id, "1001", "Other")
+        await provision.create_sub_account(tenants, secrets, sub_account.account_id, SubAccountFields("1001", "Other"))
     assert len(await tenants.sub_accounts(sub_account.account_id, 10)) == 1
     assert (await tenants.code_space()).live == 2
-    other = await provision.create_account(tenants, "Other", "USD", "UTC")
-    await provision.create_sub_account(tenants, secrets, other.id, "1001", "Other")
+    other = await provision.create_account(tenants, AccountFields("Other", "USD", "UTC"))
+    await provision.create_sub_account(tenants, secrets, other.id, SubAccountFields("1001", "Other"))
 
 
 async def test_access_numbers_are_unique(tenants: PostgresTenants) -> None:
-    made = await provision.add_access_number(tenants, "+1 800 555 0100", NumberKind.TOLL_FREE)
+    made = await provision.add_access_number(tenants, AccessNumberFields("+1 800 555 0100", NumberKind.TOLL_FREE))
     with pytest.raises(Conflict):
-        await provision.add_access_number(tenants, "18005550100")
+        await provision.add_access_number(tenants, AccessNumberFields("18005550100"))
     assert await tenants.access_numbers(10) == [made]
 
 
 async def test_lists_come_in_pages_in_order_of_creation(tenants: PostgresTenants) -> None:
-    made = [await provision.create_account(tenants, f"a{number}", "EUR", "UTC") for number in range(7)]
+    made = [await provision.create_account(tenants, AccountFields(f"a{number}", "EUR", "UTC")) for number in range(7)]
     seen, after = [], None
     while page := await tenants.accounts(3, after):
         seen += page
@@ -150,7 +153,10 @@ async def test_codes_made_at_the_same_time_stay_prefix_free(
 
 async def test_many_sub_accounts_at_once(tenants: PostgresTenants, secrets: Keys, account: Account) -> None:
     made = await asyncio.gather(
-        *(provision.create_sub_account(tenants, secrets, account.id, str(number), "x") for number in range(30))
+        *(
+            provision.create_sub_account(tenants, secrets, account.id, SubAccountFields(str(number), "x"))
+            for number in range(30)
+        )
     )
     digits = [passcode.digits for owner in made for passcode in owner.rooms[0].passcodes]
     assert len(set(digits)) == 60

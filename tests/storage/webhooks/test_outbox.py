@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from bridge.domain.provisioning.changes import AccountFields
 from bridge.domain.provisioning.tenants import Account, State, SubAccount
 from bridge.domain.webhooks.event import Event, EventKind
 from bridge.storage.postgres.database import Database
@@ -28,7 +29,7 @@ def event(kind: EventKind, account_id: UUID | None, lane: str = "lane", **data: 
 
 @pytest.fixture
 async def other(tenants: PostgresTenants) -> Account:
-    return await provision.create_account(tenants, "Other", "EUR", "Europe/Berlin")
+    return await provision.create_account(tenants, AccountFields("Other", "EUR", "Europe/Berlin"))
 
 
 async def test_each_hears_what_it_asked_for_of_its_own_account(
