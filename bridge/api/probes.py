@@ -1,4 +1,4 @@
-"""Outside /v1, open to all: whether the process lives, whether its parts are well, its metrics, its document."""
+"""The paths outside /v1, open to all: liveness, readiness, metrics and the OpenAPI document."""
 
 from collections.abc import Sequence
 

@@ -8,17 +8,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.api import probes, table
-from bridge.api.http import (
-    access_log,
-    authentication,
-    connection_limit,
-    execution,
-    parsing,
-    problem_middleware,
-    sending,
-)
+from bridge.api.http import execution, parsing
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import pages
+from bridge.api.serving import access_log, authentication, connection_limit, problem_middleware, sending
 from bridge.usecases.services import Services
 
 __all__ = ["Services", "application", "serving"]

@@ -1,4 +1,4 @@
-"""All operations, in the order in which they are documented."""
+"""The operation table: all operations of REST, in the order of the documentation."""
 
 from typing import Final
 

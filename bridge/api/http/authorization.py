@@ -1,5 +1,8 @@
-"""Whether what a request names is theirs who asks: the same answer, after the same work, for "not there" and "not
-yours"."""
+"""Checks that every id in a request belongs to the principal's account or sub-account.
+
+An id that does not exist and one that belongs to another get the same response after the same work. So a key cannot
+find out what exists elsewhere.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,43 +17,44 @@ from bridge.domain.errors import InvalidRows, NotFound
 from bridge.usecases.access.ports import OWNED, Ownership
 
 OPEN_BELOW: Final = frozenset({"access_number_id", "project_code_id"})
-"""What those may read, too, who are below its owner: shared access numbers, project codes of the whole account."""
+"""Things that keys below their owner may read too: shared access numbers, and project codes of the whole account."""
 
 
-async def check_path(ownership: Ownership, asking: Principal, ids: Mapping[str, UUID], *, change: bool) -> None:
-    """Every id of a path is theirs. Raises NotFound."""
-    theirs = True
+async def check_path(ownership: Ownership, principal: Principal, ids: Mapping[str, UUID], *, change: bool) -> None:
+    """Check every id of a path. Raises NotFound."""
+    allowed = True
     for kind, named in ids.items():
         if kind in OWNED:
             owner = (await ownership.owners(kind, [named])).get(named)
             below = kind in OPEN_BELOW and not change
-            theirs = owner is not None and (asking.reads(owner) if below else asking.sees(owner)) and theirs
-    if not theirs:
+            # All ids are looked up even after one is refused: the time taken must not tell which one it was.
+            allowed = owner is not None and (principal.reads(owner) if below else principal.sees(owner)) and allowed
+    if not allowed:
         raise NotFound(NOT_THERE)
 
 
-async def check_query(ownership: Ownership, asking: Principal, query: BaseModel | None) -> None:
-    """Every id of a query is theirs; a sub-account's key may name its account as well. Raises NotFound."""
-    if asking.scope is Scope.OPERATOR or query is None:
+async def check_query(ownership: Ownership, principal: Principal, query: BaseModel | None) -> None:
+    """Check every id of a query. A sub-account's key may name its account as well. Raises NotFound."""
+    if principal.scope is Scope.OPERATOR or query is None:
         return
     for kind, named in _ids(query):
         owner = (await ownership.owners(kind, [named])).get(named)
-        if owner is None or not (asking.sees(owner) or owner == Owner(asking.account_id)):
+        if owner is None or not (principal.sees(owner) or owner == Owner(principal.account_id)):
             raise NotFound(NOT_THERE)
 
 
-async def check_body(ownership: Ownership, asking: Principal, body: BaseModel | None) -> None:
-    """Every id of a body is theirs; a sub-account's key names its account only beside itself.
+async def check_body(ownership: Ownership, principal: Principal, body: BaseModel | None) -> None:
+    """Check every id of a body. A sub-account's key may name its account only beside itself.
 
-    Raises NotFound, InvalidRows (ids of a bulk request's items).
+    Raises NotFound, and InvalidRows for ids of a bulk request's items.
     """
-    if asking.scope is Scope.OPERATOR or body is None:
+    if principal.scope is Scope.OPERATOR or body is None:
         return
     items = [each for each in getattr(body, "items", None) or () if isinstance(each, BaseModel)]
     named = [(-1, body, *pair) for pair in _ids(body)]
     named += [(row, item, *pair) for row, item in enumerate(items) for pair in _ids(item)]
     owners = await _owners(ownership, ((kind, one) for _, _, kind, one in named))
-    bad = [(row, kind) for row, model, kind, one in named if not _theirs(asking, owners.get((kind, one)), model)]
+    bad = [(row, kind) for row, model, kind, one in named if not _is_allowed(principal, owners.get((kind, one)), model)]
     if any(row < 0 for row, _ in bad):
         raise NotFound(NOT_THERE)
     if bad:
@@ -68,11 +72,12 @@ async def _owners(ownership: Ownership, named: Iterable[tuple[str, UUID]]) -> di
     }
 
 
-def _theirs(asking: Principal, owner: Owner | None, model: BaseModel) -> bool:
+def _is_allowed(principal: Principal, owner: Owner | None, model: BaseModel) -> bool:
     if owner is None:
         return False
-    beside = asking.sub_account_id is not None and getattr(model, "sub_account_id", None) == asking.sub_account_id
-    return asking.sees(owner) or (beside and owner == Owner(asking.account_id))
+    own_id = principal.sub_account_id
+    beside = own_id is not None and getattr(model, "sub_account_id", None) == own_id
+    return principal.sees(owner) or (beside and owner == Owner(principal.account_id))
 
 
 def _ids(model: BaseModel) -> list[tuple[str, UUID]]:

@@ -1,4 +1,4 @@
-"""The items of a bulk request out of CSV: a header line of field names, then a line an item."""
+"""Reads the items of a bulk request from CSV: a line of field names, then one line for each item."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False, "1":
 
 @dataclass(frozen=True, slots=True)
 class CsvItems:
-    """Items as JSON has them, not yet validated; and the line that each begins on."""
+    """Items as JSON has them, not yet validated, and the line number at which each begins."""
 
     items: Sequence[Mapping[str, Any]]
     lines: Sequence[int]
@@ -32,9 +32,9 @@ def item_model(body: type[BaseModel]) -> type[BaseModel]:
 
 
 def read(raw: bytes, model: type[BaseModel]) -> CsvItems:
-    """The items in a file: UTF-8, separated by commas, quoted as in RFC 4180. An empty cell leaves its field out.
+    """Read the items of a file: UTF-8, separated by commas, quoted as in RFC 4180. An empty cell leaves its field out.
 
-    A list is written `a; b`, a mapping `key=value; other=value`. Raises Problem, which names lines.
+    A list is written `a; b`, a mapping `key=value; other=value`. Raises a Problem that names the line.
     """
     try:
         text = raw.decode("utf-8-sig")
@@ -59,7 +59,7 @@ def read(raw: bytes, model: type[BaseModel]) -> CsvItems:
 
 
 def _columns(names: Sequence[str], model: type[BaseModel]) -> list[tuple[str, str]]:
-    """The field of each column, and its type in JSON."""
+    """The field of each column, and its JSON type."""
     fields = {field.alias or name for name, field in model.model_fields.items()}
     types = _types(model)
     stripped = [name.strip() for name in names]
@@ -75,7 +75,7 @@ def _columns(names: Sequence[str], model: type[BaseModel]) -> list[tuple[str, st
 
 
 def _types(model: type[BaseModel]) -> dict[str, str]:
-    """Text, unless a field can be none: an enum is text too."""
+    """The JSON type of each field: `string` if the field allows it, as enums do, else its first other type."""
     described: Mapping[str, Any] = model.model_json_schema()["properties"]
     found = {}
     for name, schema in described.items():
@@ -99,7 +99,7 @@ def _item(row: Sequence[str], columns: Sequence[tuple[str, str]], line: int) -> 
 
 
 def _value(text: str, kind: str, name: str, line: int) -> Any:
-    """What a cell stands for. Text that is no such thing stays text, for the model to refuse."""
+    """The value of a cell of that JSON type. Text that does not fit stays text, so that the model refuses it."""
     parts = [part.strip() for part in text.split(";") if part.strip()]
     match kind:
         case "array":

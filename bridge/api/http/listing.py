@@ -1,4 +1,4 @@
-"""Pages of lists in order of creation, and answers with many items."""
+"""Pages of lists in order of creation, and the responses to bulk requests."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from bridge.usecases.provisioning.ports import Place
 
 
 class Created(Protocol):
-    """What comes in such lists."""
+    """An item of such a list."""
 
     @property
     def id(self) -> UUID: ...
@@ -28,7 +28,7 @@ Told = TypeVar("Told", bound=BaseModel)
 
 
 class Made(Answer, Generic[Item]):
-    """All that a bulk request made, in its order."""
+    """All items that a bulk request made, in its order."""
 
     items: list[Item]
 
@@ -39,7 +39,7 @@ async def page(
     of: Callable[[Found], Told],
     find: Callable[[int, Place | None], Awaitable[Sequence[Found]]],
 ) -> BaseModel:
-    """The page that the query asks for; `find` is given how many items, and after which. Raises Invalid."""
+    """The page that the query asks for. `find` gets a number of items and the place before them. Raises Invalid."""
     limit = request.query.limit
     found = await find(limit + 1, paging.after_stay(request.query.cursor))
     items, cursor = paging.cut(found, limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
@@ -47,6 +47,6 @@ async def page(
 
 
 async def made(answer: type[Told], of: Callable[[Found], Told], found: Sequence[Found]) -> BaseModel:
-    """The answer to a bulk request; others in the event loop get their turns meanwhile."""
+    """The response to a bulk request, made with pauses, so that the event loop serves others meanwhile."""
     items = [of(one) async for one in pacing.with_pauses(found)]
     return Made[answer].model_construct(items=items)  # type: ignore[valid-type]

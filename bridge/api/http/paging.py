@@ -1,4 +1,4 @@
-"""Lists in pages: `?limit=&cursor=` → items and the cursor of the next page. Cursors are opaque to clients."""
+"""Lists in pages: `?limit=&cursor=` gives items and the cursor of the next page. Clients must not read cursors."""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
@@ -23,12 +23,12 @@ class Paged(Query):
 
 
 def after_id(cursor: str | None) -> UUID | None:
-    """The id that a cursor stands behind. Raises Invalid."""
+    """The id after which the page begins. Raises Invalid."""
     return None if cursor is None else _uuid(_opened(cursor))
 
 
 def after_stay(cursor: str | None) -> tuple[datetime, UUID] | None:
-    """The stay, as (joined_at, id), that a cursor stands behind. Raises Invalid."""
+    """The time and id after which the page begins. Raises Invalid."""
     if cursor is None:
         return None
     at, _, stay_id = _opened(cursor).partition("|")
@@ -42,7 +42,7 @@ def after_stay(cursor: str | None) -> tuple[datetime, UUID] | None:
 
 
 def cut(found: Sequence[Found], limit: int, key: Callable[[Found], str]) -> tuple[Sequence[Found], str | None]:
-    """The page out of up to `limit` + 1 items, and the next page's cursor if there is one."""
+    """The page out of up to `limit` + 1 items, and the cursor of the next page, None after the last."""
     if len(found) <= limit:
         return found, None
     page = found[:limit]
@@ -50,7 +50,7 @@ def cut(found: Sequence[Found], limit: int, key: Callable[[Found], str]) -> tupl
 
 
 def slice_of(items: Iterable[Found], query: Paged, key: Callable[[Found], str]) -> tuple[Sequence[Found], str | None]:
-    """The same out of a whole list, in the order of its keys. Raises Invalid."""
+    """Cut a page out of a whole list, in the order of its keys, and return it with the next cursor. Raises Invalid."""
     after = "" if query.cursor is None else _opened(query.cursor)
     return cut(sorted((item for item in items if key(item) > after), key=key), query.limit, key)
 

@@ -22,7 +22,7 @@ class ApiResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_aiohttp(self) -> web.Response:
-        """The same response for aiohttp to send."""
+        """Turn it into a response that aiohttp can send."""
         headers = {**_ALWAYS, **self.headers}
         if self.body is None:
             return web.Response(status=self.status, headers=headers)
@@ -51,7 +51,7 @@ class ApiStream:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_aiohttp(self) -> "StreamedResponse":
-        """The same response for the `sending` middleware to send."""
+        """Turn it into a response that the `sending` middleware can send."""
         headers = {**_ALWAYS, **self.headers, "Content-Type": self.content_type}
         return StreamedResponse(self.status, headers, self.first, self.rest)
 

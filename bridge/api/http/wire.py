@@ -1,4 +1,4 @@
-"""How values go over the wire: requests are strict, answers are the contract."""
+"""Types of fields, and base models of bodies and queries. Requests are read strictly."""
 
 import re
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def _clean(text: str) -> str:
 
 
 def rfc3339(at: datetime) -> str:
-    """In UTC, with microseconds and Z. These sort as the times do."""
+    """A time as RFC 3339 in UTC, with microseconds and Z. Such texts sort as the times do."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -74,7 +74,7 @@ Micros = Annotated[int, Field(ge=0)]
 
 
 class Request(BaseModel):
-    """A body that a client sends: unknown fields are refused, and nothing is turned into another type."""
+    """The body of a request: unknown fields are refused, and no value is converted to another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -86,20 +86,20 @@ class Query(BaseModel):
 
 
 class Answer(BaseModel):
-    """A body that we send."""
+    """The body of a response."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Page(Answer, Generic[Item]):
-    """One page of a list; `next_cursor` asks for the next, null at the end."""
+    """One page of a list. `next_cursor` is the `cursor` of the next page, null after the last."""
 
     items: list[Item]
     next_cursor: str | None = None
 
 
 def plain(amount: Decimal, least: int) -> str:
-    """An amount without exponent, with no more decimals than it needs, but `least` at the least."""
+    """An amount without exponent, with as few decimals as possible, but not fewer than `least`."""
     exponent = amount.normalize().as_tuple().exponent
     assert isinstance(exponent, int)
     return f"{amount:.{max(least, -exponent)}f}"

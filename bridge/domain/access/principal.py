@@ -1,4 +1,4 @@
-"""Who asks: what a key is good for, and what its holder may see."""
+"""Principals: the holders of keys, and what each may see."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class Scope(StrEnum):
-    """How far a key reaches, the widest first."""
+    """The reach of a key, the widest first."""
 
     OPERATOR = "operator"
     ACCOUNT = "account"
@@ -20,7 +20,7 @@ _REACH: Final = {Scope.OPERATOR: 2, Scope.ACCOUNT: 1, Scope.SUB_ACCOUNT: 0}
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """To whom something belongs: an account, perhaps one of its sub-accounts; neither, to the operator."""
+    """The owner of a thing: an account, perhaps one of its sub-accounts; with neither, the operator."""
 
     account_id: UUID | None = None
     sub_account_id: UUID | None = None
@@ -28,10 +28,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `id` names a key, or the operator's own (`operator`) or the command line (`cli`); it is no secret.
+    """The holder of a key who sends a request.
 
-    `account_id` is set for account and sub-account keys, `sub_account_id` for the latter. `expires_at` is when the key
-    ends by itself.
+    `id` is the id of the key, `operator` for the operator's own, or `cli` for the command line; it is no secret.
+    `account_id` is set for keys of accounts and sub-accounts, `sub_account_id` for the latter. `expires_at` is when the
+    key ends by itself.
     """
 
     id: str
@@ -42,11 +43,11 @@ class Principal:
     expires_at: datetime | None = None
 
     def reaches(self, least: Scope) -> bool:
-        """Whether this is at least a key of that scope."""
+        """Return True if the key has that scope or a wider one."""
         return _REACH[self.scope] >= _REACH[least]
 
     def sees(self, owner: Owner) -> bool:
-        """Whether what belongs to `owner` is theirs to see."""
+        """Return True if the principal may see things of this owner."""
         match self.scope:
             case Scope.OPERATOR:
                 return True
@@ -56,13 +57,18 @@ class Principal:
                 return owner.sub_account_id == self.sub_account_id
 
     def reads(self, owner: Owner) -> bool:
-        """The same of what is open to those below its owner: of the operator's to all, of an account's to all of it."""
+        """Return True if the principal may read a thing that is open to everyone below its owner.
+
+        Such things of the operator are open to all, those of an account to all of its sub-accounts.
+        """
         above = owner.sub_account_id is None and owner.account_id in (None, self.account_id)
         return above or self.sees(owner)
 
     def confined(self, wanted: Owner) -> Owner:
-        """Whose a list may show, of what is asked for: an account's key is never shown more than its account's, a
-        sub-account's never more than its own."""
+        """The owner whose things a list may show, when it was asked for those of `wanted`.
+
+        An account's key is never shown more than its account's things, a sub-account's key never more than its own.
+        """
         match self.scope:
             case Scope.OPERATOR:
                 return wanted

@@ -1,4 +1,4 @@
-"""API keys: made, and replaced, by those who may."""
+"""Makes and rotates API keys."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -23,9 +23,9 @@ async def create(
     *,
     read_only: bool = False,
 ) -> tuple[ApiKey, str]:
-    """A new key, and its text, which is never to be seen again.
+    """Make a key, and return it with its text, which cannot be shown again.
 
-    Raises Invalid, Forbidden (the maker's own key is narrower), NotFound (the owner), Conflict (the owner is closed).
+    Raises Invalid, Forbidden (the maker's key is narrower), NotFound (the owner), Conflict (the owner is closed).
     """
     api_key.check_maker(maker, scope, expires_at)
     if maker.scope is Scope.ACCOUNT:
@@ -41,9 +41,9 @@ async def create(
 async def rotate(
     api_keys: ApiKeys, maker: Principal, key_id: UUID, overlap: timedelta = timedelta()
 ) -> tuple[ApiKey, str]:
-    """A new key in the place of one that stays good for `overlap`; the new one's text is never to be seen again.
+    """Make a key that replaces another, which stays valid for `overlap`. The new text cannot be shown again.
 
-    Raises Invalid, Forbidden, NotFound, Conflict (the key is good no more).
+    Raises Invalid, Forbidden, NotFound, Conflict (the old key is not valid any more).
     """
     if not timedelta() <= overlap <= api_key.OVERLAP_MAX:
         raise Invalid("overlap_s", f"0 to {api_key.OVERLAP_MAX // timedelta(seconds=1)} seconds")
@@ -54,7 +54,7 @@ async def rotate(
 
 
 def owner_of(maker: Principal) -> Owner:
-    """Whose keys a principal sees: its account's, the operator all."""
+    """The owner whose keys a principal sees: its own account or sub-account; the operator sees all."""
     return Owner(maker.account_id, maker.sub_account_id)
 
 

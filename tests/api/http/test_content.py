@@ -10,11 +10,12 @@ import structlog
 from pydantic import BaseModel
 
 from bridge.api import server as rest
-from bridge.api.http import execution, sending
+from bridge.api.http import execution
 from bridge.api.http.content import Bytes, Json, Returned, Stream
 from bridge.api.http.operations import Operation
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer
+from bridge.api.serving import sending
 from bridge.domain.errors import NotFound
 from bridge.storage.postgres.database import Database
 from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services

@@ -8,8 +8,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.api.http.access_log import route_pattern
 from bridge.api.http.response import StreamedResponse
+from bridge.api.serving.access_log import route_pattern
 
 log = structlog.get_logger()
 

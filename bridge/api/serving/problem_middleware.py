@@ -7,8 +7,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.api.http import problems
-from bridge.api.http.access_log import route_pattern
 from bridge.api.http.problems import Problem
+from bridge.api.serving.access_log import route_pattern
 from bridge.domain.errors import BridgeError
 
 log = structlog.get_logger()

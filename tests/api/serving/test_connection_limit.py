@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from bridge.api import server as rest
 from bridge.api import table
-from bridge.api.http import connection_limit, parsing, sending
+from bridge.api.http import parsing
 from bridge.api.http.operations import Operation
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer
+from bridge.api.serving import connection_limit, sending
 from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
 
 HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()

@@ -1,0 +1,1 @@
+"""Serves the application: connections, middlewares, and the sending of responses."""
