@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from bridge import telemetry
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import document as openapi
 from bridge.usecases.services import Services
@@ -24,7 +25,9 @@ def add(app: web.Application, services: Services, operations: Sequence[Operation
         return web.json_response(body, status=200 if all(ok for ok, _ in parts.values()) else 503)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(services.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return web.Response(
+            body=generate_latest(telemetry.REGISTRY), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        )
 
     async def document(_: web.Request) -> web.Response:
         return web.Response(body=described, content_type="application/json")

@@ -250,7 +250,6 @@ class _Daemon:
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
             readiness=self._health.readiness,
-            registry=telemetry.REGISTRY,
         )
         host, port = chosen.api_address.rsplit(":", 1)
         async with contextlib.AsyncExitStack() as stack:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from bridge.domain.access.principal import Principal
 from bridge.domain.admission.grant import RoomOwner
@@ -65,7 +64,6 @@ class Services:
     operator_key: str
     private_webhooks: bool
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
-    registry: CollectorRegistry
 
     async def refresh(self) -> None:
         """Make this node know a committed change.

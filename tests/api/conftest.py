@@ -9,7 +9,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from jsonschema import Draft202012Validator, FormatChecker
-from prometheus_client import CollectorRegistry
 
 from bridge.api import server as rest
 from bridge.api import table
@@ -261,7 +260,6 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},
-        "registry": CollectorRegistry(),
     }
     return Services(**{**given, **others})
 
