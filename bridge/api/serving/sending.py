@@ -8,16 +8,22 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bridge.api.http.problems import Problem
 from bridge.api.http.response import StreamedResponse
 from bridge.api.serving.access_log import route_pattern
 
 log = structlog.get_logger()
 
 SENDING_S: Final = 30.0
+STREAMS_MAX: Final = 100
+"""Streams may last for ever, so they must leave connections to requests that do not."""
 LOOK_S: Final = 0.5
 """A stream that has nothing to send notices after so long that its client has gone."""
+_TOO_MANY: Final = Problem(503, "Not available now", "too many streams are open; try again later")
 BUSY: Final = web.AppKey("busy", set[asyncio.BaseProtocol])
 """The connections whose requests are being carried out."""
+STREAMS: Final = web.AppKey("streams", set[asyncio.BaseProtocol])
+"""The connections of BUSY that carry a stream."""
 STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 """Set when the server stops: streams end then, since some have no end of their own."""
 
@@ -25,6 +31,7 @@ STOPPING: Final = web.AppKey("stopping", asyncio.Event)
 def prepare(app: web.Application) -> None:
     """Give an application what the middleware needs."""
     app[BUSY] = set[asyncio.BaseProtocol]()
+    app[STREAMS] = set[asyncio.BaseProtocol]()
     app[STOPPING] = asyncio.Event()
 
     async def stop(_: web.Application) -> None:
@@ -40,6 +47,10 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     busy.add(request.protocol)
     try:
         response = await handler(request)
+        if isinstance(response, StreamedResponse) and len(request.app[STREAMS]) >= STREAMS_MAX:
+            log.warning("too_many_streams", most=STREAMS_MAX)
+            await response.rest.aclose()
+            response = _TOO_MANY.response().to_aiohttp()
         # The default names the versions of Python and aiohttp, which helps nobody but an attacker.
         response.headers["Server"] = "bridge"
         match response:
@@ -86,6 +97,8 @@ async def _send_stream(request: web.Request, response: StreamedResponse) -> None
     Unless it comes to its end, the connection is closed without the last chunk of HTTP's chunked encoding. So a client
     does not take a part for the whole.
     """
+    streams = request.app[STREAMS]
+    streams.add(request.protocol)
     async with aclosing(response.rest):
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -102,6 +115,8 @@ async def _send_stream(request: web.Request, response: StreamedResponse) -> None
             # The status has been sent: all that is left is to end the connection.
             log.exception("stream_failed", method=request.method, route=route_pattern(request))
             _close(request)
+        finally:
+            streams.discard(request.protocol)
 
 
 async def _send_chunks(request: web.Request, response: StreamedResponse) -> None:

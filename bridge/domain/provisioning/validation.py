@@ -1,4 +1,4 @@
-"""What each field that a person fills in may hold, by its name, wherever it stands."""
+"""Checks of the fields that people fill in, by name: the same wherever the field stands."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -24,13 +24,13 @@ PROJECT_CODE: Final = r"[0-9]{1,16}"
 
 
 def checked(value: Checked) -> Checked:
-    """The same value with each of its fields in the usual form. Raises Invalid."""
+    """Check each field of a value, and return it with each in its usual form. Raises Invalid."""
     checks = ((each.name, getattr(value, each.name)) for each in fields(value) if each.name in _CHECKS)
     return replace(value, **{name: field(name, one) for name, one in checks if one is not UNSET})
 
 
 def field(name: str, value: Any) -> Any:
-    """The value of one field in its usual form. Raises Invalid."""
+    """Check one field, and return its value in its usual form. Raises Invalid."""
     return _CHECKS[name](value)
 
 

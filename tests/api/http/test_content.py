@@ -235,6 +235,27 @@ async def test_a_stream_ends_when_its_client_does_not_read(
     response.close()
 
 
+async def test_streams_leave_connections_to_others(
+    client: aiohttp.ClientSession, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "STREAMS_MAX", 1)
+    contents.chunks.waiting.put_nowait(b"1")
+    first = await client.get("/v1/events")
+    assert await first.content.readany() == b"1"
+    open_chunks, contents.chunks = contents.chunks, Chunks()
+    contents.chunks.waiting.put_nowait(b"2")
+    with structlog.testing.capture_logs() as lines:
+        async with client.get("/v1/events") as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "2")
+    assert contents.chunks.closed.is_set()
+    assert [line["event"] for line in lines] == ["request", "too_many_streams"]
+    open_chunks.waiting.put_nowait(None)
+    assert await first.content.read() == b""
+    contents.chunks.waiting.put_nowait(None)
+    async with client.get("/v1/events") as response:
+        assert response.status == 200
+
+
 async def test_a_stream_ends_when_the_server_stops(serving: Any, contents: Contents) -> None:
     client, end = serving
     contents.chunks.waiting.put_nowait(b"1")
