@@ -42,6 +42,8 @@ IDLE_S: Final = 5.0
 PRODUCT: Final = "bridge"
 # A round each. Every side stands once at every place, and comes once right after every other.
 ORDERS: Final = ((0, 1, 3, 2), (1, 2, 0, 3), (2, 3, 1, 0), (3, 0, 2, 1))
+# Shares of the calls of a block.
+MOST_GARBLED, MOST_OUTSIDE = 0.05, 0.01
 # What the product's median may be of that of FastAGI, by calls a second.
 MOST_OF_FASTAGI: Final[Mapping[int, float]] = {20: 0.75, 40: 0.55}
 QUANTILES: Final = (50, 90, 99)
@@ -59,34 +61,45 @@ class Side:
 
 @dataclass
 class Watch:
-    """Completing digits and joins by channel, as AMI reports them. Times are in seconds on Asterisk's clock."""
+    """Digits and joins by channel, as AMI reports them. Times are in seconds on Asterisk's clock."""
 
     length: int
-    digits: dict[str, int] = field(default_factory=dict)
-    callers: dict[str, str] = field(default_factory=dict)
+    digits: dict[str, str] = field(default_factory=dict)
+    channels: dict[str, str] = field(default_factory=dict)
     completed: dict[str, float] = field(default_factory=dict)
     joined: dict[str, float] = field(default_factory=dict)
 
     def on_event(self, _: Any, event: Any) -> None:
         match event.event:
             case "DTMFEnd":
-                self.callers[event.uniqueid] = event.calleridnum
-                count = self.digits[event.uniqueid] = self.digits.get(event.uniqueid, 0) + 1
-                if count == self.length:
+                # Every caller has a number of its own.
+                self.channels[event.calleridnum] = event.uniqueid
+                digits = self.digits[event.uniqueid] = self.digits.get(event.uniqueid, "") + event.digit
+                if len(digits) == self.length:
                     self.completed[event.uniqueid] = float(event.timestamp)
             case "ConfbridgeJoin":
                 self.joined.setdefault(event.uniqueid, float(event.timestamp))
 
-    def latencies_ms(self) -> list[float]:
-        return [1000 * (self.joined[call] - at) for call, at in self.completed.items() if call in self.joined]
+    def latencies_ms(self, codes: Mapping[str, str]) -> list[float]:
+        """The time from the completing digit to the join, of all whose digits arrived as they were sent."""
+        calls = [self.channels[caller] for caller, code in codes.items() if self.heard(caller) == code]
+        return [1000 * (self.joined[call] - self.completed[call]) for call in calls if call in self.joined]
 
-    def incomplete(self) -> list[str]:
-        """Numbers of the callers whose digits did not all arrive."""
-        return [self.callers[call] for call, count in self.digits.items() if count < self.length]
+    def garbled(self, codes: Mapping[str, str]) -> list[str]:
+        """Callers whose digits did not reach Asterisk as they were sent: lost, or heard twice."""
+        return [caller for caller, code in codes.items() if self.heard(caller) != code]
 
-    def outside(self) -> list[str]:
-        """Numbers of the callers who completed a code and did not come into a room."""
-        return [self.callers[call] for call in self.completed if call not in self.joined]
+    def outside(self, codes: Mapping[str, str]) -> list[str]:
+        """Callers whose whole code reached Asterisk, and who did not come into a room."""
+        return [
+            caller
+            for caller, code in codes.items()
+            if self.heard(caller) == code and self.channels[caller] not in self.joined
+        ]
+
+    def heard(self, caller: str) -> str:
+        """The digits that Asterisk heard from a caller."""
+        return self.digits.get(self.channels.get(caller, ""), "")
 
 
 def add_bench_user(folder: Path, secret: str) -> None:
@@ -113,7 +126,9 @@ class Node:
 async def block(node: Node, side: Side, rate: float, calls: int) -> list[float]:
     """Place calls to one side, and return their latencies in ms.
 
-    Raises SystemExit when over 1 % of the calls were lost: a figure without them would flatter.
+    Digits that a busy machine sends late may be lost or heard twice; such calls say nothing about any side, and are
+    left out. Raises SystemExit when they are over 5 % of the calls, or when over 1 % of the calls did not get in in
+    spite of a right code: a figure without them would flatter.
     """
     host, port = node.ami.rsplit(":", 1)
     manager = panoramisk.Manager(
@@ -129,6 +144,7 @@ async def block(node: Node, side: Side, rate: float, calls: int) -> list[float]:
     manager.register_event("ConfbridgeJoin", watch.on_event)
     await manager.connect()
     callers = [str(next(node.numbers)) for _ in range(calls)]
+    codes = dict(zip(callers, itertools.cycle(node.codes)))
     try:
         report = await load.load(
             rate, calls, node.codes, number=side.number, target=node.sip, hold=HOLD_S, callers=callers
@@ -137,34 +153,57 @@ async def block(node: Node, side: Side, rate: float, calls: int) -> list[float]:
         manager.reconnect_timeout = 10**6  # panoramisk would connect again even after close()
         manager.close()
     await asyncio.sleep(SETTLE_S)
-    write_callers(node.callers_log, side, callers, report)
-    latencies = watch.latencies_ms()
+    write_callers(node.callers_log, side, codes, report, watch)
+    latencies, garbled, outside = watch.latencies_ms(codes), watch.garbled(codes), watch.outside(codes)
     if report.failures or len(latencies) < calls:
-        incomplete, outside = watch.incomplete(), watch.outside()
         print(
-            f"  {side.label}: of {calls} calls, {len(watch.digits)} sent digits; {len(incomplete)} sent too few "
-            f"(callers {_some(incomplete)}); {len(outside)} completed a code and did not join (callers "
-            f"{_some(outside)}); failures {dict(report.failures)}; SIPp says: {report.complaint or 'nothing'}",
+            f"  {side.label}: of {calls} callers, {_some(garbled)} sent digits that did not arrive as sent; "
+            f"{_some(outside)} sent a right code and did not join. SIPp's failures: {dict(report.failures) or 'none'}",
             file=sys.stderr,
         )
-    if len(latencies) < 0.99 * calls:
-        raise SystemExit(f"{side.label}: only {len(latencies)} of {calls} calls came from the last digit into the room")
+    if len(garbled) > MOST_GARBLED * calls:
+        raise SystemExit(
+            f"{side.label}: the digits of {len(garbled)} of {calls} callers did not arrive as they were sent. "
+            "This machine is too busy to measure on: stop what else runs, and try again."
+        )
+    if len(outside) > MOST_OUTSIDE * calls or not latencies:
+        raise SystemExit(
+            f"{side.label}: {len(outside)} of {calls} callers with a right code did not get into the room."
+        )
     return latencies
 
 
-def write_callers(path: Path, side: Side, callers: Sequence[str], report: LoadReport) -> None:
-    """Append a line of JSON for each call that SIPp placed."""
+def write_callers(path: Path, side: Side, codes: Mapping[str, str], report: LoadReport, watch: Watch) -> None:
+    """Append a line of JSON for each call: what the caller did, and what Asterisk heard of it."""
+    callers = list(codes)
     with path.open("a") as file:
         for log in report.logs:
             # SIPp's Call-ID begins with its call number, from 1 on.
             caller = callers[(int(log.call_id.partition("-")[0]) - 1) % len(callers)]
-            seen = {"call_id": log.call_id, "status": log.status, "ended_by": log.ended_by}
-            times = {"invited_at": log.invited_at, "answered_at": log.answered_at, "ended_at": log.ended_at}
-            file.write(json.dumps({"side": side.name, "caller": caller, **seen, **times}, default=str) + "\n")
+            channel = watch.channels.get(caller, "")
+            line = {
+                "side": side.name,
+                "caller": caller,
+                "call_id": log.call_id,
+                "status": log.status,
+                "invited_at": log.invited_at,
+                "answered_at": log.answered_at,
+                "ended_at": log.ended_at,
+                "ended_by": log.ended_by,
+                "code": codes[caller],
+                "heard": watch.heard(caller),
+                "uniqueid": channel,
+                "completed": watch.completed.get(channel),
+                "joined": watch.joined.get(channel),
+            }
+            file.write(json.dumps(line, default=str) + "\n")
 
 
 def _some(callers: Sequence[str]) -> str:
-    return ", ".join(callers[:5]) + (" …" if len(callers) > 5 else "") if callers else "none"
+    """How many there are, and the first of them."""
+    if not callers:
+        return "none"
+    return f"{len(callers)} ({', '.join(callers[:5])}{' …' if len(callers) > 5 else ''})"
 
 
 async def provision(sandbox: Sandbox) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
-from tests.faults.crowd import Told
+from tests.faults.crowd import CallerReport
 from tests.faults.nemesis import Trouble
 from tests.faults.plan import Kind
 
@@ -100,13 +100,13 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Evidence:
     """All that there is to compare. `called` leads from a uniqueid to its SIP Call-ID, for whole lines only.
 
     `calls` are the uniqueids of the ledger's calls, `left_open` how many open stays and calls it still has.
     """
 
-    told: Sequence[Told]
+    told: Sequence[CallerReport]
     called: Mapping[str, str]
     joins: Sequence[Join]
     records: Sequence[Record]
@@ -135,13 +135,13 @@ class Verdict:
     violations: Sequence[Violation]
 
 
-def audit(seen: Seen) -> Verdict:
+def audit(seen: Evidence) -> Verdict:
     """Every figure, and every violation."""
     return _Audit(seen).verdict()
 
 
 class _Audit:
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Evidence) -> None:
         self.seen = seen
         self.told = {told.call_id: told for told in seen.told}
         self.records = {record.key: record for record in seen.records}
@@ -332,6 +332,7 @@ class _Audit:
         if self.seen.left_open:
             self._violated("nothing is left open", "", f"{self.seen.left_open} open stays and calls")
         self.figures["calls_lost"] = self._count("no call is lost")
+        self.figures["calls_twice"] = self._count("no call is there twice")
         self.figures["left_open"] = self.seen.left_open
 
     def _bill(self) -> None:
@@ -346,7 +347,7 @@ class _Audit:
     def _count(self, promise: str) -> int:
         return sum(violation.promise == promise for violation in self.violations)
 
-    def _told(self, uniqueid: str) -> Told | None:
+    def _told(self, uniqueid: str) -> CallerReport | None:
         return self.told.get(self.seen.called.get(uniqueid, ""))
 
     def _has_record(self, uniqueid: str) -> bool:
@@ -397,7 +398,7 @@ class _Audit:
             trouble.began_us <= end + SECOND and begin <= trouble.healed_us + SECOND for trouble in self.blind
         )
 
-    def _calm_ghost(self, told: Told) -> bool:
+    def _calm_ghost(self, told: CallerReport) -> bool:
         assert told.vanished_us is not None
         return self._awake(told.vanished_us - SECOND, told.vanished_us + RTP_TIMEOUT + SECOND)
 

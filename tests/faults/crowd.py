@@ -26,7 +26,7 @@ END_OF_EVENT = 0x80
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CallerReport:
     """What a caller can say afterwards. Times in µs since 1970 on the caller's clock; None is what did not happen.
 
     `keyed_us` is when the last digit's end was first sent, `ended_us` when BYE was sent or received, `vanished_us` when
@@ -121,7 +121,7 @@ class Crowd:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[CallerReport]:
         """What all of them say."""
         return [
             _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons)
@@ -177,7 +177,7 @@ class Crowd:
             speaking.cancel()
 
 
-async def haunt(ghost: Ghost, code: str, number: str, target: str) -> Told:
+async def haunt(ghost: Ghost, code: str, number: str, target: str) -> CallerReport:
     """A caller who vanishes without BYE."""
     caller = Caller(number, (Key(code, 0.5),), stay=ghost.stay_s + 60.0)
     await asyncio.sleep(ghost.at_s)
@@ -199,12 +199,12 @@ async def _breathe(stream: Stream, seconds: float) -> None:
         await stream.say([Frame((SILENCE,))])
 
 
-def _told(log: CallLog, keyed_us: int | None, joins: bool) -> Told:
+def _told(log: CallLog, keyed_us: int | None, joins: bool) -> CallerReport:
     def us(name: str) -> int | None:
         at = getattr(log, name)
         return None if at is None else microseconds(at)
 
-    return Told(log.call_id, joins, us("invited_at"), us("answered_at"), keyed_us, us("ended_at"), log.ended_by)
+    return CallerReport(log.call_id, joins, us("invited_at"), us("answered_at"), keyed_us, us("ended_at"), log.ended_by)
 
 
 def now_us() -> int:

@@ -120,7 +120,7 @@ class Nemesis:
             case _:
                 journal = self._sandbox.asterisk.journal
                 try:
-                    await asyncio.to_thread(tearing.DEEDS[fault.kind], journal, chance)
+                    await asyncio.to_thread(tearing.TEARINGS[fault.kind], journal, chance)
                 except FileNotFoundError:
                     self._say("         there is no journal just now")
                 return now_us()

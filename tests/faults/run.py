@@ -1,18 +1,22 @@
-"""`make faults`: callers and a nemesis on one stack, and an audit. The plan of both is a pure function of the seed."""
+"""`make faults`: real callers on one stack while its parts are killed, frozen and cut, and an audit of every minute.
+
+Calls and faults are planned from a seed alone, so that a run can be repeated. When a promise is broken, everything that
+is needed to look at it stays in a folder, which is printed.
+"""
 
 import argparse
 import asyncio
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,11 +29,12 @@ from bridge.sandbox.host import ports, system
 from bridge.sandbox.host.system import Say
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from tests.faults import auditor, crowd, evidence, plan, report
-from tests.faults.auditor import Bill, Seen, Verdict
-from tests.faults.crowd import Crowd, Told
+from tests.faults.auditor import Bill, Evidence, Verdict
+from tests.faults.crowd import CallerReport, Crowd
 from tests.faults.link import open_link
 from tests.faults.nemesis import Nemesis, Trouble
 from tests.faults.plan import Kind, Plan, Profile
+from tests.faults.report import Run
 
 ROOMS: Final = 20
 DISK_MB: Final = 96
@@ -53,19 +58,20 @@ FULL: Final = Profile(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a run came to. `witness` is the switch's own journal, undamaged."""
+class Findings:
+    """The outcome of a run. `witness` is the switch's own journal, undamaged; `kept` is the folder of the evidence."""
 
     verdict: Verdict
     troubles: Sequence[Trouble]
     witness: Sequence[bytes]
     asterisk: str
     postgres: str
+    kept: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Firm:
-    """The account whose rooms are called, and the codes of its rooms by role."""
+class Account:
+    """The account whose rooms are called, and for each room its codes by role."""
 
     account_id: str
     codes: Sequence[dict[str, str]]
@@ -74,12 +80,15 @@ class Firm:
         return self.codes[room][role]
 
 
-async def run(seed: int, profile: Profile, folder: Path, say: Say, keep: Path | None = None) -> Found:
-    """A whole run in a sandbox of its own in `folder`; nothing of it is left running. `keep` is given its traces."""
+async def run(seed: int, profile: Profile, folder: Path, say: Say, keep: Path | None = None) -> Findings:
+    """Do a whole run in a sandbox of its own in `folder`; nothing of it is left running.
+
+    The evidence is kept in `keep`, or in a new temporary folder if a promise was broken or the run failed.
+    """
     system.ensure(system.for_callers(), say)
     with ports.claim(2) as claim, _small_disk(folder / "s" / "node" / "journal", say) as small:
         ari, ami = f"127.0.0.1:{claim.first}", f"127.0.0.1:{claim.first + 1}"
-        # One number calls thousands of times, and faults make it look as if it were guessing.
+        # One number calls thousands of times, and faults make its calls look like guessing.
         patient = {"BRIDGE_DELAY_S": "0", "BRIDGE_BLOCK_AFTER": "1000"}
         aside = {"BRIDGE_ARI_URL": f"http://{ari}", "BRIDGE_AMI_ADDRESS": ami, **patient}
         sandbox = Sandbox(folder / "s", say, daemon_settings=aside)
@@ -87,14 +96,21 @@ async def run(seed: int, profile: Profile, folder: Path, say: Say, keep: Path | 
             profile = replace(profile, without=profile.without | {Kind.DISK_FULL})
         try:
             return await _staged(sandbox, claim.first, seed, profile, say, keep)
+        except Exception:
+            kept = keep or _new_folder(seed)
+            evidence.keep_logs(kept, sandbox)
+            say(f"seed {seed}: the run failed; its logs and journal are in {kept}")
+            raise
         finally:
             await asyncio.to_thread(sandbox.remove)
 
 
-async def _staged(sandbox: Sandbox, first_port: int, seed: int, profile: Profile, say: Say, keep: Path | None) -> Found:
+async def _staged(
+    sandbox: Sandbox, first_port: int, seed: int, profile: Profile, say: Say, keep: Path | None
+) -> Findings:
     await asyncio.to_thread(sandbox.up, ["postgres", "asterisk"])
     await asyncio.to_thread(sandbox.stop, "asterisk")
-    witness = sandbox.asterisk.home / "witness.jsonl"
+    witness = sandbox.asterisk.home / evidence.WITNESS
     evidence.add_witness(sandbox.asterisk.etc / "cel_custom.conf", witness)
     await asyncio.to_thread(sandbox.restart, "asterisk")
     environment = sandbox.environment
@@ -105,22 +121,32 @@ async def _staged(sandbox: Sandbox, first_port: int, seed: int, profile: Profile
         ami = await stack.enter_async_context(open_link(first_port + 1, environment["BRIDGE_AMI_ADDRESS"]))
         await asyncio.to_thread(sandbox.up)
         api = await stack.enter_async_context(rest.client(sandbox.api_url, environment["BRIDGE_OPERATOR_KEY"]))
-        firm = await _found_firm(api)
+        account = await _create_account(api)
         planned = plan.make(seed, profile, ROOMS)
         say(f"seed {seed}: {len(planned.visits)} callers, {len(planned.faults)} faults, {profile.duration_s:.0f} s")
         nemesis = Nemesis(sandbox, ari, ami, say)
-        told = await _play(sandbox, planned, profile, firm, nemesis, witness, say)
-        seen, lines = await _rested(sandbox, api, firm, nemesis, told, witness, say)
-        async with asyncio.timeout(30.0):
+        reports = await _run_plan(sandbox, planned, profile, account, nemesis, witness, say)
+        seen, lines = await _rested(sandbox, api, account, nemesis, reports, witness, say)
+        verdict = auditor.audit(seen)
+        kept = keep or (_new_folder(seed) if verdict.violations else None)
+        async with asyncio.timeout(60.0):
             connection = await asyncpg.connect(sandbox.database_url)
-            postgres = str(await connection.fetchval("SHOW server_version"))
-            await connection.close()
-    if keep:
-        _keep(keep, sandbox, witness, seen)
-    return Found(auditor.audit(seen), nemesis.troubles, lines, sandbox.asterisk.tree.version, postgres)
+            try:
+                postgres = str(await connection.fetchval("SHOW server_version"))
+                if kept:
+                    await evidence.keep(kept, sandbox, connection, seen, verdict.violations)
+            finally:
+                await connection.close()
+    if kept:
+        say(f"seed {seed}: {len(verdict.violations)} violations; journal, ledger, callers' logs and faults: {kept}")
+    return Findings(verdict, nemesis.troubles, lines, sandbox.asterisk.tree.version, postgres, kept)
 
 
-async def _found_firm(api: rest.Rest) -> Firm:
+def _new_folder(seed: int) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"bridge-faults-seed-{seed}-"))
+
+
+async def _create_account(api: rest.Rest) -> Account:
     account = await api.post("/v1/accounts", {"name": "Faults", "currency": "USD", "time_zone": "UTC"})
     tariff = {"per_minute": "0.049", "connect_fee": "0.02", "first_increment_s": 6, "next_increment_s": 6}
     await api.post(
@@ -132,30 +158,34 @@ async def _found_firm(api: rest.Rest) -> Firm:
         body = {"user_id": f"u{number}", "name": f"User {number}"}
         made = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", body)
         codes.append({passcode["role"]: passcode["digits"] for passcode in made["rooms"][0]["passcodes"]})
-    return Firm(account["id"], codes)
+    return Account(account["id"], codes)
 
 
-async def _play(
-    sandbox: Sandbox, planned: Plan, profile: Profile, firm: Firm, nemesis: Nemesis, witness: Path, say: Say
-) -> list[Told]:
-    """Calls and faults, side by side, until all callers have gone and all faults are healed."""
-    everyone = Crowd(planned.visits, firm.code, ACCESS_NUMBER, sandbox.sip_address, lambda: nemesis.deaths["asterisk"])
+async def _run_plan(
+    sandbox: Sandbox, planned: Plan, profile: Profile, account: Account, nemesis: Nemesis, witness: Path, say: Say
+) -> list[CallerReport]:
+    """Place the calls and do the faults, until all callers have gone and all faults are healed."""
+    everyone = Crowd(
+        planned.visits, account.code, ACCESS_NUMBER, sandbox.sip_address, lambda: nemesis.deaths["asterisk"]
+    )
     async with asyncio.TaskGroup() as tasks:
         supervising = tasks.create_task(nemesis.supervise())
-        telling = tasks.create_task(_tell(everyone, nemesis, witness, say))
+        reporting = tasks.create_task(_report_progress(everyone, nemesis, witness, say))
         async with asyncio.TaskGroup() as acts:
             acts.create_task(everyone.run(profile.rate))
             haunting = [
-                acts.create_task(crowd.haunt(ghost, firm.code(ghost.room, "guest"), ACCESS_NUMBER, sandbox.sip_address))
+                acts.create_task(
+                    crowd.haunt(ghost, account.code(ghost.room, "guest"), ACCESS_NUMBER, sandbox.sip_address)
+                )
                 for ghost in planned.ghosts
             ]
             acts.create_task(nemesis.run(planned.faults, asyncio.get_running_loop().time()))
         supervising.cancel()
-        telling.cancel()
+        reporting.cancel()
     return [*everyone.told(), *(ghost.result() for ghost in haunting)]
 
 
-async def _tell(everyone: Crowd, nemesis: Nemesis, witness: Path, say: Say) -> None:
+async def _report_progress(everyone: Crowd, nemesis: Nemesis, witness: Path, say: Say) -> None:
     begin = asyncio.get_running_loop().time()
     joined, offset = 0, 0
     while True:
@@ -171,9 +201,15 @@ async def _tell(everyone: Crowd, nemesis: Nemesis, witness: Path, say: Say) -> N
 
 
 async def _rested(
-    sandbox: Sandbox, api: rest.Rest, firm: Firm, nemesis: Nemesis, told: list[Told], witness: Path, say: Say
-) -> tuple[Seen, list[bytes]]:
-    """What there is to see once every call is in the ledger and nothing is open, or after REST_S."""
+    sandbox: Sandbox,
+    api: rest.Rest,
+    account: Account,
+    nemesis: Nemesis,
+    reports: list[CallerReport],
+    witness: Path,
+    say: Say,
+) -> tuple[Evidence, list[bytes]]:
+    """Gather the evidence once every call is in the ledger and nothing is open, or after REST_S."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REST_S
     lines = witness.read_bytes().split(b"\n")
@@ -187,15 +223,15 @@ async def _rested(
                 break
             await asyncio.sleep(0.5)
         say(f"at rest after {REST_S - (deadline - loop.time()):.1f} s")
-        seen = Seen(
-            told,
+        seen = Evidence(
+            reports,
             called,
             evidence.joins(lines, journal),
             await evidence.records(connection),
             calls,
             unread,
             left_open,
-            await _bill(connection, api, firm),
+            await _bill(connection, api, account),
             list(nemesis.troubles),
             dict(nemesis.crashes),
         )
@@ -204,18 +240,18 @@ async def _rested(
         await connection.close()
 
 
-async def _bill(connection: asyncpg.Connection, api: rest.Rest, firm: Firm) -> Bill:
-    """The bill, from a daemon that may just have been started again."""
+async def _bill(connection: asyncpg.Connection, api: rest.Rest, account: Account) -> Bill:
+    """Read the bill, from a daemon that may just have been started again."""
     async with asyncio.timeout(60.0):
         while True:
             try:
-                return await evidence.bill(connection, api, firm.account_id)
+                return await evidence.bill(connection, api, account.account_id)
             except SandboxError:
                 await asyncio.sleep(0.5)
 
 
 async def _journal(sandbox: Sandbox) -> list[bytes]:
-    """The product's journal, archives included; it may just be moving a file."""
+    """Read the product's journal with its archives; the product may be moving a file at this moment."""
     async with asyncio.timeout(30.0):
         while True:
             try:
@@ -226,7 +262,7 @@ async def _journal(sandbox: Sandbox) -> list[bytes]:
 
 @contextmanager
 def _small_disk(journal: Path, say: Say) -> Iterator[bool]:
-    """A disk of its own for the journal, small enough to be filled; whether there is one, which takes root."""
+    """Mount a disk for the journal, small enough to be filled. Yields False if that is not allowed: it takes root."""
     journal.mkdir(parents=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=750", "tmpfs", str(journal)],
@@ -234,24 +270,12 @@ def _small_disk(journal: Path, say: Say) -> Iterator[bool]:
         check=False,
     )
     if mounted.returncode != 0:
-        say("no small disk may be mounted here: no disk will be filled")
+        say("no small disk may be mounted here (that takes root): the fault of a full disk is left out")
     try:
         yield mounted.returncode == 0
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", "-l", str(journal)], capture_output=True, check=False)
-
-
-def _keep(folder: Path, sandbox: Sandbox, witness: Path, seen: Seen) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (
-        witness,
-        sandbox.daemon_log,
-        sandbox.folder / "node/log/messages",
-        *sandbox.asterisk.journal.parent.glob("[!.]*"),
-    ):
-        shutil.copy(path, folder)
-    (folder / "seen.json").write_text(json.dumps(asdict(seen), default=str, indent=1))
 
 
 def _lines_of(witness: Sequence[bytes], uniqueid: str) -> Iterator[str]:
@@ -275,53 +299,106 @@ def _profile(chosen: argparse.Namespace) -> Profile:
     return replace(profile, **changes)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seed", type=int, nargs="+", help="do the runs of these seeds (default: one random seed)")
+    which.add_argument(
+        "--seeds", type=int, metavar="N", help="do N runs one after the other, each of a new random seed"
+    )
+    parser.add_argument("--short", action="store_true", help="a run of two minutes, as in `make test`")
+    parser.add_argument("--seconds", type=float, help="how long new callers arrive in a run (default: 1440)")
+    parser.add_argument("--rate", type=float, help="new callers a second (default: 3)")
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as many faults (default: 1)")
+    parser.add_argument("--calm", type=float, help="seconds at the start in which Asterisk is left alone (default: 75)")
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", help="only kinds of fault with one of these words in their name, as DAEMON"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the findings to this Markdown file")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep journal, ledger, logs and faults of every run here (default: only of a run with a violation, in a "
+        "temporary folder that is printed)",
+    )
+    return parser
+
+
+def _seeds(chosen: argparse.Namespace) -> list[int]:
+    if chosen.seed is not None:
+        return list(chosen.seed)
+    return [secrets.randbelow(10**6) for _ in range(chosen.seeds or 1)]
+
+
+def _repeat(seed: int, profile: Profile, chosen: argparse.Namespace) -> str:
+    """The options that plan this run again."""
+    words = [f"--seed {seed}", *(["--short"] if chosen.short else [])]
+    words += [f"--seconds {profile.duration_s}", f"--rate {profile.rate}", f"--pace {chosen.pace}"]
+    words += [f"--calm {chosen.calm}"] if chosen.calm is not None else []
+    return " ".join([*words, *(["--only", *chosen.only] if chosen.only else [])])
+
+
+def _one(seed: int, profile: Profile, say: Say, keep: Path | None) -> Findings:
+    with tempfile.TemporaryDirectory(prefix="bridge-faults-") as folder:
+        findings = asyncio.run(run(seed, profile, Path(folder), say, keep))
+    violations = findings.verdict.violations
+    if len(violations) <= 10:
+        for uniqueid in dict.fromkeys(violation.uniqueid for violation in violations if violation.uniqueid):
+            say("\n".join(_lines_of(findings.witness, uniqueid)))
+    if violations:
+        say(report.complaints(violations))
+    return findings
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=None, help="of the plan; one of chance unless given")
-    parser.add_argument("--short", action="store_true", help="the profile of `make test`")
-    parser.add_argument("--seconds", type=float, help="how long new callers come")
-    parser.add_argument("--rate", type=float, help="new callers a second")
-    parser.add_argument("--pace", type=float, default=1.0, help="how many times as many faults")
-    parser.add_argument("--calm", type=float, help="seconds for which Asterisk is left alone")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="only faults with such a word in their Kind's name")
-    parser.add_argument("--report", type=Path, help="write the findings there as markdown")
-    parser.add_argument("--keep", type=Path, help="a folder for journal, logs and all that was compared")
-    chosen = parser.parse_args()
-    seed = secrets.randbelow(10**6) if chosen.seed is None else chosen.seed
-    profile = _profile(chosen)
+    chosen = _parser().parse_args()
+    seeds, profile = _seeds(chosen), _profile(chosen)
     # As Ctrl-C, which asyncio turns into the end of the run alone: what tidies up goes on.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
     def say(text: str) -> None:
         print(text, flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="bridge-faults-") as folder:
+    runs: list[Run] = []
+    failed: dict[int, str] = {}
+    versions: dict[str, str] = {}
+    for seed in seeds:
+        again = _repeat(seed, profile, chosen)
+        say(f'run {len(runs) + len(failed) + 1} of {len(seeds)}; to repeat it: make faults ARGS="{again}"')
         try:
-            found = asyncio.run(run(seed, profile, Path(folder), say, chosen.keep))
+            findings = _one(seed, profile, say, chosen.keep and chosen.keep / f"seed-{seed}")
         except KeyboardInterrupt:
             sys.exit("interrupted; nothing is left running")
-    verdict = found.verdict
-    for uniqueid in dict.fromkeys(violation.uniqueid for violation in verdict.violations if violation.uniqueid):
-        if len(verdict.violations) <= 10:
-            say("\n".join(_lines_of(found.witness, uniqueid)))
-    say(report.table(verdict))
-    say(report.complaints(verdict.violations))
+        except Exception as error:
+            # The other seeds are run all the same: together they take hours.
+            traceback.print_exc()
+            failed[seed] = repr(error)
+            continue
+        runs.append(Run(seed, again, findings.verdict, findings.troubles))
+        versions = {"Asterisk": findings.asterisk, "Postgres": findings.postgres}
+    if runs:
+        say(report.table(runs))
+    for seed, error in failed.items():
+        say(f"  FAILED: the run of seed {seed} did not come to its end: {error}")
     about: dict[str, str | int | float] = {
-        "seed": seed,
+        "seeds": ", ".join(map(str, seeds)),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "seconds": profile.duration_s,
+        "seconds of a run": profile.duration_s,
         "callers a second": profile.rate,
         "faults as against usual": chosen.pace,
-        "Asterisk": found.asterisk,
-        "Postgres": found.postgres,
+        **versions,
         "Python": sys.version.split()[0],
         "cores": os.cpu_count() or 0,
     }
-    if chosen.report:
+    if chosen.report and runs and not failed:
         chosen.report.parent.mkdir(exist_ok=True)
-        chosen.report.write_text(report.page(verdict, found.troubles, about))
-    print(json.dumps({**verdict.figures, "seed": seed, "cores": os.cpu_count(), "seconds": profile.duration_s}))
-    sys.exit(1 if verdict.violations else 0)
+        chosen.report.write_text(report.page(runs, about))
+    figures = report.figures(runs, seeds, failed)
+    print(json.dumps({**figures, "cores": os.cpu_count(), "seconds": profile.duration_s}))
+    sys.exit(1 if failed or any(run.verdict.violations for run in runs) else 0)
 
 
 if __name__ == "__main__":

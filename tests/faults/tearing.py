@@ -54,7 +54,7 @@ def copy_and_truncate(journal: Path, chance: random.Random) -> None:
     os.truncate(journal, 0)
 
 
-DEEDS: Final[Mapping[Kind, Callable[[Path, random.Random], None]]] = {
+TEARINGS: Final[Mapping[Kind, Callable[[Path, random.Random], None]]] = {
     Kind.JOURNAL_GARBAGE: garbage,
     Kind.JOURNAL_HALF: half_line,
     Kind.JOURNAL_NUL: nuls,

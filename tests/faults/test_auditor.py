@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.faults import auditor
-from tests.faults.auditor import SECOND, Bill, Join, Record, Seen
-from tests.faults.crowd import Told
+from tests.faults.auditor import SECOND, Bill, Evidence, Join, Record
+from tests.faults.crowd import CallerReport
 from tests.faults.nemesis import Trouble
 from tests.faults.plan import Kind, Lane
 
@@ -20,10 +20,10 @@ def trouble(kind: Kind, lane: Lane, begin: int, end: int | None = None) -> Troub
     return Trouble(kind, lane, begin, begin, begin if end is None else end)
 
 
-def seen() -> Seen:
+def seen() -> Evidence:
     """One caller, ten seconds in a room, and a bill that adds up."""
-    return Seen(
-        told=[Told("1-7@host", True, T, T + SECOND, CODE_KEYED, BYE, "caller")],
+    return Evidence(
+        told=[CallerReport("1-7@host", True, T, T + SECOND, CODE_KEYED, BYE, "caller")],
         called={"node-1.1": "1-7@host"},
         joins=[Join("node-1.1", "b", JOINED)],
         records=[record()],
@@ -39,7 +39,7 @@ def record(left: int = BYE + 2_000, joined: int = JOINED, reason: str = "hung_up
     return Record("node-1.1", "b", joined, left, left - joined, reason, "measured")
 
 
-def broken(found: Seen) -> set[str]:
+def broken(found: Evidence) -> set[str]:
     return {violation.promise for violation in auditor.audit(found).violations}
 
 
