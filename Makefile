@@ -57,22 +57,22 @@ lint: $(READY) ## ruff, mypy, import-linter
 
 bench: bench-admission bench-ingest bench-restart bench-directory bench-provisioning ## all benches
 
-bench-admission: $(READY) ## completing digit to room, against plain dialplan in the same run
+bench-admission: $(READY) ## last digit to room, beside plain dialplan, FastAGI and func_odbc in the same run: 17 minutes
 	@$(BIN)/python -m tests.bench.admission $(ARGS)
 
-bench-ingest: $(READY) ## how fast the daemon takes in a backlog of the journal, and how much without end
+bench-ingest: $(READY) ## journal to ledger: how fast the daemon reads a backlog, and a long journal
 	@$(BIN)/python -m tests.bench.ingest $(ARGS)
 
-bench-restart: $(READY) ## from the daemon's death to the first caller served, with a million passcodes
+bench-restart: $(READY) ## from a kill of the daemon to the first caller served, with a million passcodes
 	@$(BIN)/python -m tests.bench.restart $(ARGS)
 
 bench-directory: $(READY) ## a million passcodes in the local directory: filling, restart, look-ups, memory, changes
 	@$(BIN)/python -m tests.bench.directory $(ARGS)
 
-bench-provisioning: $(READY) ## creations, bulks and lists over REST, with a million passcodes there already
+bench-provisioning: $(READY) ## single and bulk creations and lists over REST, with a million passcodes in the database
 	@$(BIN)/python -m tests.bench.provisioning $(ARGS)
 
-faults: $(READY) ## half an hour of real calls under faults of every part, and an audit of every minute; see docs/faults.md
+faults: $(READY) ## half an hour of real calls under faults of every part, and an audit; ARGS="--seeds 6" for six runs
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
 
 openapi: $(READY) ## renew docs/openapi.json from the operation table

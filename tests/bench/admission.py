@@ -412,10 +412,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="make bench-admission"
     )
-    parser.add_argument("--calls", type=int, default=2000, help="calls of each side at each rate (default: 2000)")
-    parser.add_argument(
-        "--rates", type=int, nargs="+", default=[20, 40], help="calls a second, one table each (default: 20 40)"
-    )
+    parser.add_argument("--calls", type=int, default=2000, help="calls of each side at each rate (2000)")
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 40], help="calls a second (20 40)")
     chosen = parser.parse_args()
     if chosen.calls < len(ORDERS):
         parser.error(f"--calls must be at least {len(ORDERS)}: the calls are placed in {len(ORDERS)} rounds")

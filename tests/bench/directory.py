@@ -1,8 +1,9 @@
-"""The local directory with a million live passcodes: filling, restarting, looking up, following changes, and its size.
+"""Measures the local directory with a million live passcodes: filling, restart, look-ups, changes and size.
 
-A Postgres of the bench's own holds the codes. One process fills its directory from it as the daemon does, with a task
-that ticks beside it to see how long the event loop is held up, and then follows changes that another connection
-commits. A second process opens what the first has left, with Postgres stopped: it is the restart, and looks up codes.
+A Postgres of the bench holds the codes. One process fills its directory from it as the daemon does, while a task that
+ticks beside it measures how long the event loop is held up; then it follows changes that another connection commits. A
+second process, with Postgres stopped, opens the directory that the first has left: this is the restart. It looks up
+codes.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from tests.bench.measuring import quantile
 CODES = 1_000_000
 ACCOUNTS = 1_000
 CODES_OF_ROOMS = (3, 2, 3, 2)
-"""In turn: 2.5 codes for each room, each of its own sub-account."""
+"""The number of codes of a room, in turn: 2.5 on average. Each room has its own sub-account."""
 ROLES = ("host", "guest", "listener")
 KEYS = keys.derive("be9c" * 16)
 NUMBER = DialledNumber("18005550100")
@@ -53,7 +54,7 @@ def digits_of(code: int) -> str:
 
 
 def owners(codes: int) -> Iterator[tuple[int, range]]:
-    """The numbers of rooms, and those of their codes."""
+    """Yield the number of each room with the numbers of its codes."""
     first = 0
     for room, many in zip(itertools.count(), itertools.cycle(CODES_OF_ROOMS)):
         if first >= codes:
@@ -63,12 +64,12 @@ def owners(codes: int) -> Iterator[tuple[int, range]]:
 
 
 def id_of(kind: int, number: int) -> UUID:
-    """Spread like random ones, as those of the product are."""
+    """Make an id that is spread like a random one, as the product's ids are."""
     return UUID(bytes=hashlib.blake2b(f"{kind}:{number}".encode(), digest_size=16).digest())
 
 
 async def fill_postgres(url: str, codes: int) -> None:
-    """Codes through the tables and triggers that all codes go through."""
+    """Fill Postgres with codes, through the same tables and triggers as in production."""
     async with Database(url, command_s=None) as database, database.connection("fill") as connection:
         await connection.execute(
             "INSERT INTO access_numbers (id, number, kind) VALUES (gen_random_uuid(), $1, 'local')", NUMBER.number
@@ -113,7 +114,7 @@ def resident_mb() -> float:
 
 @contextlib.asynccontextmanager
 async def ticking() -> AsyncIterator[list[float]]:
-    """Seconds by which each tick was late."""
+    """Yield a list that grows by the seconds by which each tick was late."""
     late: list[float] = []
 
     async def tick() -> None:
@@ -132,8 +133,10 @@ async def ticking() -> AsyncIterator[list[float]]:
 
 
 def lookups(directory: LocalDirectory, codes: int) -> dict[str, float]:
-    """Of `find` alone, for codes that are live and for digits that are none: µs that passed, and µs of processor time,
-    which other processes on a busy machine do not lengthen."""
+    """Measure `find` alone, for live codes and for digits that are no code.
+
+    Figures are µs of elapsed time, and µs of CPU time, which other processes on a busy machine do not lengthen.
+    """
     figures = {}
     for what, first in (("hit", 0), ("miss", codes)):
         for clock, now in (("", time.perf_counter_ns), ("_cpu", time.thread_time_ns)):
@@ -167,7 +170,7 @@ async def filling(url: str, folder: Path, codes: int) -> dict[str, float]:
             figures |= {"loop_held_up_ms": 1000 * max(late), "loop_held_up_p99_ms": 1000 * quantile(late, 0.99)}
             seen = [await visible(directory, other, codes, change) for change in range(CHANGES)]
             figures |= {"change_visible_p50_ms": quantile(seen, 0.5), "change_visible_max_ms": max(seen)}
-        # Whoever has to read everything again does so beside callers that are served.
+        # A daemon that has to read everything again still serves callers meanwhile.
         async with ticking() as late:
             began = time.monotonic()
             await execute(other, "INSERT INTO directory_changes (number) VALUES (next_directory_numbers(1) + 1)")
@@ -186,7 +189,10 @@ async def filling(url: str, folder: Path, codes: int) -> dict[str, float]:
 
 
 async def visible(directory: LocalDirectory, other: Database, codes: int, change: int) -> float:
-    """Milliseconds from the commit of a change elsewhere until callers feel it. Turns: a code, then its owner."""
+    """Milliseconds from the commit of a change elsewhere until it decides over callers.
+
+    Changes of a code and of its sub-account take turns.
+    """
     code = random.randrange(codes)
     digits, passcode_id = digits_of(code), id_of(3, code)
     on_owner = "UPDATE sub_accounts SET state = '{}' FROM rooms, passcodes WHERE passcodes.id = :id "
@@ -209,7 +215,7 @@ async def execute(database: Database, statement: str, **values: Any) -> None:
 
 
 async def restarting(url: str, folder: Path, codes: int, spawned: float) -> dict[str, float]:
-    """`spawned` is when the process was started, on the wall clock."""
+    """Open the directory as a restarted daemon does; `spawned` is the wall-clock time at which the process started."""
     before = resident_mb()
     async with Database(url) as database:
         began = time.monotonic()
@@ -229,8 +235,8 @@ async def restarting(url: str, folder: Path, codes: int, spawned: float) -> dict
         return figures
 
 
-def apart(role: str, url: str, folder: Path, codes: int) -> dict[str, float]:
-    """What a process of its own finds."""
+def in_own_process(role: str, url: str, folder: Path, codes: int) -> dict[str, float]:
+    """Run one part of the bench in a separate process, and return its figures."""
     command = [sys.executable, "-m", __spec__.name, "--role", role, "--url", url, "--folder", str(folder)]
     command += ["--codes", str(codes), "--spawned", str(time.time())]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ).stdout
@@ -245,11 +251,11 @@ SHOWN = (
     ("refill_s", "reading everything again", "s", None),
     ("refill_loop_held_up_ms", "longest pause of the event loop meanwhile", "ms", 50.0),
     ("restart_to_first_lookup_s", "restart to first look-up, Python's start included", "s", 1.0),
-    ("touched_resident_mb", "resident for it, every code looked up", "MB", 300.0),
+    ("touched_resident_mb", "its resident memory, after a look-up of every code", "MB", 300.0),
     ("filler_resident_mb", "the same, in the process that filled it twice", "MB", 300.0),
     ("lookup_hit_p50_us", "look-up of a live code, p50", "µs", None),
     ("lookup_hit_p99_us", "look-up of a live code, p99", "µs", 20.0),
-    ("lookup_hit_p99_cpu_us", "the same, of processor time", "µs", 20.0),
+    ("lookup_hit_p99_cpu_us", "the same, CPU time alone", "µs", 20.0),
     ("lookup_miss_p99_us", "look-up of other digits, p99", "µs", 20.0),
     ("change_visible_p50_ms", "a change visible on another connection's node, p50", "ms", None),
     ("change_visible_max_ms", "the same, the slowest", "ms", 1000.0),
@@ -266,9 +272,9 @@ def measure(folder: Path, codes: int) -> dict[str, float]:
         began = time.monotonic()
         asyncio.run(fill_postgres(server.url, codes))
         figures = {"codes": float(codes), "postgres_filled_s": time.monotonic() - began}
-        figures |= apart("fill", server.url, state, codes)
+        figures |= in_own_process("fill", server.url, state, codes)
         server.stop()
-        figures |= apart("restart", server.url, state, codes)
+        figures |= in_own_process("restart", server.url, state, codes)
     finally:
         server.remove()
     figures["file_mb"] = (state / "directory.lmdb").stat().st_size / 1e6
@@ -277,7 +283,7 @@ def measure(folder: Path, codes: int) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--codes", type=int, default=CODES, help="live passcodes in the directory")
+    parser.add_argument("--codes", type=int, default=CODES, help="live passcodes in the directory (1000000)")
     for hidden in ("role", "url", "folder", "spawned"):
         parser.add_argument(f"--{hidden}", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
-"""The journal into the ledger: how fast the daemon drains a backlog, and how much it takes in when there is no end.
+"""Measures how fast the daemon brings the journal into the ledger: a backlog first, then a long journal.
 
-The daemon is the real one, as it starts on a node whose journal has grown while it was away, on an embedded Postgres,
-with sub-accounts and a tariff, so that every stay is charged. Times run from the start of its process. Beside it, in
-the same run: plain SQLAlchemy inserting rows as wide as a minute record, 200 a statement and transaction, into a table
-without an index.
+A real daemon starts on a node whose journal has grown while it was away. It has an embedded Postgres with sub-accounts
+and a tariff, so that every stay is charged. Times run from the start of its process. For comparison, plain SQLAlchemy
+inserts rows as wide as a minute record in the same run, 200 in each statement and transaction, into a table without an
+index.
 """
 
 import argparse
@@ -55,8 +55,11 @@ PROJECT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Drained:
-    """One journal taken in. `seconds` run from the start of the daemon's process; `steady_s` from its first commit to
-    its last, in which `steady_lines` were committed at the cost of those CPU seconds."""
+    """The figures of one journal that was read to its end.
+
+    `seconds` run from the start of the daemon's process. `steady_s` runs from its first commit to its last; in that
+    time `steady_lines` were committed, and the CPU seconds were spent.
+    """
 
     lines: int
     stays: int
@@ -73,7 +76,7 @@ class Drained:
 
 
 async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount]]:
-    """A database of its own, with an account, its tariff and ROOMS sub-accounts."""
+    """Make a database with an account, its tariff and ROOMS sub-accounts. Returns its URL and the sub-accounts."""
     url = server.create(name)
     await migration.migrate(url)
     async with Database(url) as database:
@@ -93,7 +96,7 @@ async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount
 
 @contextmanager
 def daemon(url: str, journal: Path, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """The daemon on this journal, with no Asterisk to be found. Killed at the end."""
+    """Run the daemon on this journal, without any Asterisk, for the length of a block."""
     with ports.claim(1) as port, (folder / "log").open("ab") as log:
         settings = {
             "BRIDGE_DATABASE_URL": url,
@@ -128,18 +131,18 @@ def cpu_s(server: Postgres) -> float:
         try:
             spent += sum(child.cpu_times()[:2])
         except psutil.NoSuchProcess:
-            continue  # and now counted by the postmaster
+            continue  # it has ended, and the postmaster counts it now
     return spent
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that a running process has had resident."""
+    """The most resident memory that a running process has had, in MB."""
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024 / 1e6
 
 
 async def drain(server: Postgres, folder: Path, name: str, stays: int) -> tuple[Drained, Path]:
-    """Write a journal, let a daemon take it in, and check that each stay is there once and charged."""
+    """Write a journal, let a daemon read it, and check that each stay is in the ledger once and charged."""
     url, owners = await provisioned(server, name)
     journal = folder / f"{name}.jsonl"
     lines = journal_load.write(journal, stays, JOINS_A_SECOND, owners)
@@ -153,7 +156,7 @@ async def drain(server: Postgres, folder: Path, name: str, stays: int) -> tuple[
             while offset < size:
                 if process.poll() is not None or time.monotonic() - began > PATIENCE_S:
                     tail = (folder / name / "log").read_text()[-2000:]
-                    raise SystemExit(f"the daemon stands at byte {offset} of {size}; its log ends:\n{tail}")
+                    raise SystemExit(f"the daemon came only to byte {offset} of {size}; its log ends:\n{tail}")
                 await asyncio.sleep(0.02)
                 async with database.transaction() as connection:
                     found = await connection.execute(text("SELECT byte_offset FROM journal_positions"))
@@ -178,7 +181,7 @@ async def drain(server: Postgres, folder: Path, name: str, stays: int) -> tuple[
 
 
 async def check(database: Database, stays: int) -> None:
-    """A figure for a ledger that is wrong would be worth nothing."""
+    """Raise SystemExit if the ledger is not right: then the figure would be worth nothing."""
     wanted = {
         "calls": stays,
         "minute_records": stays,
@@ -192,11 +195,11 @@ async def check(database: Database, stays: int) -> None:
             table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() for table in wanted
         }
     if found != wanted:
-        raise SystemExit(f"the ledger holds {found}, and not {wanted}")
+        raise SystemExit(f"the ledger is wrong: it has {found} rows, and should have {wanted}")
 
 
 async def plain_inserts(server: Postgres, name: str) -> float:
-    """Rows a second that plain SQLAlchemy inserts, PLAIN_BATCH a statement and transaction."""
+    """Rows a second that plain SQLAlchemy inserts, PLAIN_BATCH in each statement and transaction."""
     table = Table("plain", MetaData(), *(Column(column.name, column.type) for column in minute_records.columns))
     now = datetime.now(UTC)
     values = {
@@ -218,7 +221,7 @@ async def plain_inserts(server: Postgres, name: str) -> float:
 
 
 def pure_s(journal: Path) -> tuple[float, float]:
-    """CPU seconds of parsing alone and of folding alone."""
+    """CPU seconds that parsing alone and folding alone take."""
     lines = journal.read_bytes().splitlines()
     began = time.process_time()
     facts = [journal_line.parse(line) for line in lines]
@@ -229,7 +232,7 @@ def pure_s(journal: Path) -> tuple[float, float]:
     return parsed - began, time.process_time() - parsed
 
 
-def told(name: str, run: Drained) -> str:
+def row(name: str, run: Drained) -> str:
     return (
         f"{name:10} {run.lines:8} {run.stays:7} {run.seconds:8.2f} {run.lines_a_second:9.0f} "
         f"{run.stays * run.lines_a_second / run.lines:8.0f} {run.daemon_cpu_s:9.2f} {run.postgres_cpu_s:11.2f} "
@@ -246,7 +249,7 @@ async def measure(server: Postgres, folder: Path, backlog: int, sustained: int) 
     )
     for name, stays in (("backlog", backlog), ("sustained", sustained)):
         run, journal = await drain(server, folder, name, stays)
-        print(told(name, run), flush=True)
+        print(row(name, run), flush=True)
         figures |= {
             f"{name}_lines": run.lines,
             f"{name}_stays": run.stays,
@@ -270,22 +273,24 @@ async def measure(server: Postgres, folder: Path, backlog: int, sustained: int) 
     figures["plain_inserts_per_s"] = round(statistics.median(plain))
     figures["ratio_lines_to_plain_inserts"] = round(run.lines_a_second / statistics.median(plain), 3)
     print(
-        "CPU µs a line: "
+        "CPU time for each line, µs: "
         + ", ".join(
             f"{name.removesuffix('_us_per_line').replace('_', ' ')} {value:.1f}" for name, value in shares.items()
         )
     )
     print(
-        f"plain SQLAlchemy, {PLAIN_BATCH} rows a transaction: {figures['plain_inserts_per_s']} inserts/s; "
-        f"lines to inserts {figures['ratio_lines_to_plain_inserts']}"
+        f"plain SQLAlchemy, {PLAIN_BATCH} rows in each transaction: {figures['plain_inserts_per_s']} inserts/s; "
+        f"journal lines for each insert: {figures['ratio_lines_to_plain_inserts']}"
     )
     return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--backlog", type=int, default=600 * JOINS_A_SECOND, help="stays of the backlog")
-    parser.add_argument("--sustained", type=int, default=40_000, help="stays of the long run")
+    parser.add_argument(
+        "--backlog", type=int, default=600 * JOINS_A_SECOND, help="stays of the backlog (default: 12000)"
+    )
+    parser.add_argument("--sustained", type=int, default=40_000, help="stays of the long journal (40000)")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
         server = postgres.at(Path(folder))

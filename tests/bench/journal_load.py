@@ -1,4 +1,4 @@
-"""A long journal as Asterisk writes it: twelve lines a stay, many stays at once, and the heart between them."""
+"""A long journal as Asterisk writes it: twelve lines for each stay, many stays at once, and heartbeats between them."""
 
 import heapq
 import itertools
@@ -15,9 +15,9 @@ BOOT = "node1-1795435399.0"
 
 
 def write(path: Path, stays: int, rate: float, owners: Sequence[SubAccount], seed: int = 1) -> int:
-    """Write `stays` stays that begin `rate` a second in the rooms of `owners`, until the last has ended.
+    """Write `stays` stays, of which `rate` begin each second in the rooms of `owners`, until the last has ended.
 
-    Returns how many lines that were. The same seed makes the same journal.
+    Returns the number of lines. The same seed makes the same journal.
     """
     count = 0
     with path.open("wb") as file:
@@ -28,7 +28,7 @@ def write(path: Path, stays: int, rate: float, owners: Sequence[SubAccount], see
 
 
 def _sorted(stays: int, rate: float, owners: Sequence[SubAccount], chance: random.Random) -> Iterator[bytes]:
-    """Lines in the order of their times, without holding more of them than calls are open."""
+    """Yield lines in the order of their times. Only the lines of open calls are held in memory."""
     waiting: list[tuple[int, int, bytes]] = [(START + SECOND, 0, alive(START + SECOND, 1, BOOT))]
     order, beats = itertools.count(1), itertools.count(2)
     for number in range(stays + 1):
@@ -46,7 +46,7 @@ def _sorted(stays: int, rate: float, owners: Sequence[SubAccount], chance: rando
 
 
 def _call(number: int, at: int, owner: SubAccount, seconds: float, role: str) -> Iterator[tuple[int, bytes]]:
-    """What one call writes, as seen on a real switch: it comes, joins 1.2 s later, and its caller hangs up."""
+    """The lines of one call, as on a real switch: the caller joins 1.2 s after the call begins, and later hangs up."""
     uniqueid, channel = f"node1-1795435399.{number + 2}", f"PJSIP/trunk-{number:08x}"
     [room] = owner.rooms
     came = {"channame": channel, "num": f"49301{number % 100_000:05}"}
@@ -80,7 +80,7 @@ def _call(number: int, at: int, owner: SubAccount, seconds: float, role: str) ->
 
 
 def _said(event: str, text: str, exten: str, context: str) -> dict[str, str]:
-    """The fields of a line that the dialplan itself wrote."""
+    """The fields of a line that the dialplan itself writes."""
     return {
         "userdeftype": event,
         "exten": exten,

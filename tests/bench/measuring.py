@@ -1,4 +1,4 @@
-"""What the benches measure with."""
+"""Measuring tools that the benches share: quantiles, CPU time and memory of a process, and waiting for readiness."""
 
 import time
 import urllib.request
@@ -11,14 +11,14 @@ from bridge.sandbox.stack import Sandbox
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of them lie (nearest rank)."""
+    """The value below which the given share (0 to 1) of `values` lies, by nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds and resident memory of a process so far."""
+    """CPU seconds of a process so far, and its resident memory in MB."""
 
     cpu_s: float
     resident_mb: float
@@ -31,7 +31,7 @@ class Usage:
 
 
 def until_ready(sandbox: Sandbox, seconds: float = 30.0) -> None:
-    """Wait until the daemon is connected again. Fails after `seconds`."""
+    """Wait until the daemon answers that every part of it is well. Raises OSError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -1,8 +1,9 @@
-"""Provisioning over HTTP, by the daemon of a sandbox on its own Postgres, with a million passcodes there already.
+"""Measures provisioning over REST, by the daemon of a sandbox with a million passcodes in its Postgres.
 
-Single creations by a few clients at a time, bulks of thousands, and pages of lists at random depths, each with and
-without filters. Half of the passcodes are of sub-accounts with two each, the other half of one room. While bulks are
-made, somebody else asks for /healthz all the time: how long the daemon is deaf to others.
+It creates passcodes and sub-accounts one by one with a few clients at a time, then thousands in bulk, and reads pages
+of lists at random places, with and without filters. Half of the passcodes belong to sub-accounts with two each, the
+other half to one room. During the bulks another client asks for /healthz all the time, to see how long the daemon does
+not answer others.
 """
 
 import argparse
@@ -32,7 +33,7 @@ FILLER_LENGTH = 12
 BULK = 5000
 LIMIT = 100
 
-# Digests nobody has the digits of serve as well as others.
+# Random digests serve here as well as those of real digits.
 _CODE = (
     "gen_random_uuid(), account_id, {room}, {role}, CASE WHEN random() < 0.001 THEN 'revoked' ELSE 'live' END, "
     "sha256(uuid_send(gen_random_uuid())), :length, sha256(uuid_send({room})) || '\\x00010203040506'::bytea"
@@ -60,7 +61,7 @@ ONE_ROOM = (
 
 
 async def fill(url: str, account: str, room: str, codes: int) -> float:
-    """Codes by the hundred thousand, through the tables and triggers that all codes go through; seconds."""
+    """Fill Postgres with passcodes, through the same tables and triggers as in production. Returns seconds."""
     began = time.monotonic()
     async with Database(url, command_s=None) as database:
         for first in range(1, codes // 2 + 1, ROWS_A_STATEMENT):
@@ -77,7 +78,7 @@ async def fill(url: str, account: str, room: str, codes: int) -> float:
 
 
 async def places(url: str, table: str, owner: str, of: str, many: int) -> list[str]:
-    """Cursors at random places of a list."""
+    """Make cursors for random places of a list."""
     asked = f"SELECT created_at, id FROM {table} WHERE {owner} = :id ORDER BY random() LIMIT :many"
     async with Database(url, command_s=None) as database, database.transaction() as connection:
         rows = (await connection.execute(text(asked), {"id": of, "many": many})).all()
@@ -87,7 +88,7 @@ async def places(url: str, table: str, owner: str, of: str, many: int) -> list[s
 
 
 async def singles(make: Callable[[int], Awaitable[object]], seconds: float, clients: int) -> dict[str, float]:
-    """What so many clients get done, one request after the other each."""
+    """Let each of `clients` make one request after the other for `seconds`."""
     took: list[float] = []
     began = time.monotonic()
 
@@ -106,7 +107,7 @@ async def singles(make: Callable[[int], Awaitable[object]], seconds: float, clie
 
 
 async def bulks(client: Rest, path: str, bodies: Sequence[Any], codes_each: int) -> dict[str, float]:
-    """Bulks one after the other, and how long somebody else waited meanwhile."""
+    """Send bulks one after the other, and measure how long another client waits meanwhile."""
     waited: list[float] = []
 
     async def ask() -> None:
@@ -129,7 +130,7 @@ async def bulks(client: Rest, path: str, bodies: Sequence[Any], codes_each: int)
 
 
 async def pages(client: Rest, path: str, cursors: Sequence[str], query: dict[str, str]) -> dict[str, float]:
-    """Pages at those places."""
+    """Read the pages at the given cursors."""
     took = []
     for cursor in cursors:
         began = time.monotonic()
@@ -157,7 +158,7 @@ async def measure(sandbox: Sandbox, codes: int, seconds: float, clients: int, ma
         show(figures, "fill", {"s": round(await fill(sandbox.database_url, account, room, codes), 1)})
         daemon = sandbox.daemon
         assert daemon is not None
-        # What the daemon's directory was told meanwhile is read before anything is measured.
+        # The daemon's directory reads all changes that were made meanwhile, before anything is measured.
         await client.post(codes_of, {"role": "guest"})
         before = Usage.of(daemon.pid)
         show(figures, "passcodes", await singles(lambda _: client.post(codes_of, {"role": "guest"}), seconds, clients))
@@ -190,10 +191,14 @@ async def measure(sandbox: Sandbox, codes: int, seconds: float, clients: int, ma
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--codes", type=int, default=CODES, help="passcodes that are there already")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of single creations, of each kind")
-    parser.add_argument("--clients", type=int, default=16, help="at a time, for single creations")
-    parser.add_argument("--pages", type=int, default=300, help="of each list")
+    parser.add_argument(
+        "--codes", type=int, default=CODES, help="passcodes in the database beforehand (default: 1000000)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="seconds of single creations of each kind (default: 10)"
+    )
+    parser.add_argument("--clients", type=int, default=16, help="clients at a time for single creations (16)")
+    parser.add_argument("--pages", type=int, default=300, help="pages to read of each list (300)")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
         sandbox = Sandbox(Path(folder) / "s", print)

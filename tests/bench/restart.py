@@ -1,9 +1,10 @@
-"""From the death of the daemon to the first caller whom its successor serves, with a million live passcodes.
+"""Measures the time from a kill of the daemon to the first caller served, with a million passcodes.
 
-`kill -9`, and at once the sandbox's own daemon command, as a service manager would run it. Two real callers live
-through each restart: one who was in the prompt when the daemon died, and one who dials at that moment, hears music, is
-then prompted, keys a code and is admitted. Times of the switch are those of its own events on an ARI websocket of the
-bench; ARI's connection is taken from the daemon's log. Half of the restarts happen with Postgres stopped.
+The daemon is killed with `kill -9`, and started at once by the sandbox's own command, as a service manager would do.
+Two real callers take part in each restart. The first is in the prompt when the daemon dies. The second dials at that
+moment, hears music, is then prompted, keys a code and is admitted. Times come from Asterisk's own events on an ARI
+websocket of the bench; the time of the daemon's ARI connection comes from its log. Half of the restarts happen with
+Postgres stopped.
 """
 
 import argparse
@@ -40,7 +41,7 @@ PATIENCE_S = 30.0
 AGAIN = f"sound:{prompts.SOUNDS[Prompt.PASSCODE_AGAIN][0]}"
 IN_PROMPT, IN_MUSIC = "49305550001", "49305550002"
 
-# Two codes for each sub-account, as provisioning makes them. Digests nobody has the digits of serve as well as others.
+# Two codes for each sub-account, as provisioning makes them. Random digests serve here as well as those of real digits.
 FILL = (
     "INSERT INTO sub_accounts (id, account_id, user_id, name, kind) "
     "SELECT gen_random_uuid(), :account, 'filler-' || n, 'Filler ' || n, 'employee' "
@@ -57,7 +58,7 @@ FILL = (
 
 
 async def fill(url: str, account_id: str, codes: int) -> float:
-    """Live codes by the million, through the tables and triggers that all codes go through; seconds."""
+    """Fill Postgres with live codes, through the same tables and triggers as in production. Returns seconds."""
     began = time.monotonic()
     chunk = CODES_A_STATEMENT // 2
     async with Database(url, command_s=None) as database:
@@ -72,7 +73,7 @@ async def fill(url: str, account_id: str, codes: int) -> float:
 
 @dataclass
 class Watch:
-    """What the switch says of calls, by the number that called: seconds on its clock."""
+    """Events of calls by the caller's number, in seconds on Asterisk's clock."""
 
     greeted: dict[str, list[float]] = field(default_factory=dict)
     again: dict[str, list[float]] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class Watch:
                 self.changed.notify_all()
 
     async def first(self, kept: dict[str, list[float]], who: str, since: float) -> float:
-        """When something happened to a caller for the first time since an instant; waits for it."""
+        """Wait for the first event of one kind for a caller since an instant, and return its time."""
 
         def found() -> float | None:
             return next((at for at in kept.get(who, ()) if at >= since), None)
@@ -112,7 +113,7 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def watching(sandbox: Sandbox) -> AsyncIterator[Watch]:
-    """A second ARI application that sees every channel and commands none."""
+    """Run a second ARI application that sees every channel and sends no commands, for the length of a block."""
     watch = Watch()
     settings = sandbox.environment
     headers = {"Authorization": aiohttp.encode_basic_auth(settings["BRIDGE_ARI_USER"], settings["BRIDGE_ARI_PASSWORD"])}
@@ -144,7 +145,7 @@ class Restart:
 
 
 async def restart(sandbox: Sandbox, watch: Watch, code: str) -> Restart:
-    """Kill the daemon in the middle of a dialogue, start it again, and see two callers through."""
+    """Kill the daemon in the middle of a dialogue, start it again, and follow two callers until both are served."""
     running = sandbox.daemon
     assert running is not None
     command, kept = [str(sandbox.folder / "daemon")], sandbox.daemon_log
@@ -177,13 +178,13 @@ async def restart(sandbox: Sandbox, watch: Watch, code: str) -> Restart:
 
 
 async def connected(kept: Path, offset: int) -> float:
-    """When the daemon whose log begins at `offset` had its connection to ARI."""
+    """The time at which the daemon whose log begins at `offset` was connected to ARI."""
     lines = await logged(kept, offset, lambda line: line.get("event") == "connected" and line.get("what") == "ari")
     return datetime.fromisoformat(lines[0]["timestamp"]).timestamp()
 
 
 async def logged(kept: Path, offset: int, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-    """The daemon's lines of one kind after `offset`, once there are any."""
+    """Wait for log lines of one kind after `offset`, and return them."""
     async with asyncio.timeout(10 * PATIENCE_S):
         while True:
             with kept.open("rb") as file:
@@ -240,8 +241,13 @@ async def measure(sandbox: Sandbox, codes: int, times: int) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--codes", type=int, default=CODES, help="live passcodes in the directory")
-    parser.add_argument("--times", type=int, default=10, help="restarts with Postgres there, and as many without")
+    parser.add_argument("--codes", type=int, default=CODES, help="live passcodes in the directory (1000000)")
+    parser.add_argument(
+        "--times",
+        type=int,
+        default=10,
+        help="restarts with Postgres running, and as many with it stopped (default: 10)",
+    )
     chosen = parser.parse_args(arguments)
     system.ensure(system.for_callers(), print)
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:

@@ -1,8 +1,8 @@
-"""Callers' own logs, the switch's journal and the ledger, held against each other. Pure; all times in µs since 1970.
+"""Compares the callers' own logs, the switch's journal and the ledger. Pure; all times are in µs since 1970.
 
-What each side can know decides what is compared. A caller sees the completing digit and the BYE, not the instant of
-the join: a stay may be billed from the join, which the switch alone sees, but never from before the digit; its end is
-the caller's own BYE, or the instant at which Asterisk was killed.
+A caller sees the completing digit and the BYE, but not the instant of the join. So a stay may be billed from the join,
+which the switch alone sees, and never from before the digit. Its end is compared with the caller's own BYE, or with the
+instant at which Asterisk was killed.
 """
 
 from collections import defaultdict
@@ -18,27 +18,28 @@ from tests.faults.plan import Kind
 
 SECOND: Final = 1_000_000
 TOLERANCE: Final = 250_000
-"""What a record may exceed the caller's own stay by: the way of a BYE through a switch whose machine is busy."""
+"""The most by which a record may exceed the caller's own stay: a busy machine takes so long to process a BYE."""
 SAVED: Final = 100_000
-"""A line is on disk this long after its event, at the latest."""
+"""A line of the journal is on disk at most so long after its event."""
 SETTLED: Final = 5 * SECOND
-"""After a fault is healed, a caller is served as ever."""
+"""So long after a fault is healed, callers are served as usual."""
 RECONNECTED: Final = 8 * SECOND
-"""A request that a silent link has swallowed is waited for, 5 s, and another connection tried after 2 s."""
+"""The daemon waits 5 s for the response to a request that a silent link has swallowed, and connects again after 2 s."""
 LOOKED: Final = 4 * SECOND
-"""Within so long of a link to the switch, the daemon has journaled who is there."""
+"""So long after it is connected to the switch, the daemon has written to the journal which callers are there."""
 IN_ROOM: Final = 2 * SECOND
-"""A caller who stays so long after the last digit has been in the room."""
+"""A caller who stays so long after the last digit of a right code must have been in the room."""
 P99_ERROR, P99_STAYS = 50_000, 500
-"""Of fewer stays, one that a busy machine delayed would decide."""
+"""The 99th percentile is judged from so many stays on: of fewer, one stay that a busy machine delayed would decide."""
 MAX_ERROR: Final = SECOND
 UNDERCHARGE: Final = SECOND
 GHOST_ERROR: Final = 2 * SECOND
-"""Asterisk knows the last audio, and looks for it, by whole seconds: to bill no more, a record must end before both."""
+"""Asterisk keeps the time of the last audio, and checks it, in whole seconds. To bill no more than the caller's stay, a
+record ends up to two seconds early."""
 GHOST: Final = 62 * SECOND
-"""So long after it woke, Asterisk has given up whoever hung up while it was frozen."""
+"""So long after it wakes, Asterisk has ended the calls of all who hung up while it was frozen."""
 GIVEN_UP: Final = 28 * SECOND
-"""Of a freeze that is shorter, a BYE that is repeated for 32 s is heard."""
+"""A caller repeats BYE for 32 s: after a freeze that is shorter than this, Asterisk still receives it."""
 HOLES: Final = (Kind.DISK_FULL, Kind.JOURNAL_CUT, Kind.JOURNAL_GARBAGE, Kind.JOURNAL_NUL)
 AMI: Final = (Kind.AMI_CUT, Kind.AMI_SILENCE)
 RTP_TIMEOUT: Final = 60 * SECOND
@@ -48,10 +49,10 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A stay as the switch told it, in the journal's undamaged twin.
+    """A stay in the journal's undamaged copy.
 
-    `enter_whole` says whether the line of the join came whole into the journal that the product reads, `end_whole`
-    whether the lines of its end did.
+    `enter_whole` is True if the line of the join came whole into the journal that the product reads; `end_whole` is
+    True if the lines of its end did.
     """
 
     uniqueid: str
@@ -67,7 +68,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of minute_records that no other corrects."""
+    """A row of minute_records that no other row corrects."""
 
     uniqueid: str
     bridge_id: str
@@ -84,7 +85,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Sums of one account: of its charges, and what its statements say. `unrated` and `open` as they say, too."""
+    """The sum of one account's charges, and the sums, `unrated` and `open` of its statements."""
 
     charges: Decimal
     lines: Decimal
@@ -101,9 +102,10 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that there is to compare. `called` leads from a uniqueid to its SIP Call-ID, for whole lines only.
+    """Everything that the auditor compares.
 
-    `calls` are the uniqueids of the ledger's calls, `left_open` how many open stays and calls it still has.
+    `told` are the callers' own reports. `called` maps a uniqueid to its SIP Call-ID, for whole lines only. `calls` are
+    the uniqueids of the ledger's calls; `left_open` is the number of stays and calls that are still open in it.
     """
 
     told: Sequence[CallerReport]
@@ -120,7 +122,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken promise: which, of which call, and by how much."""
+    """A broken promise: its name, the uniqueid of the call (empty: of no single call), and by how much."""
 
     promise: str
     uniqueid: str
@@ -129,14 +131,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Figures by name, and whatever breaks a promise."""
+    """Figures by name, and all violations."""
 
     figures: Mapping[str, int | float | str]
     violations: Sequence[Violation]
 
 
 def audit(seen: Evidence) -> Verdict:
-    """Every figure, and every violation."""
+    """Compute every figure, and find every violation."""
     return _Audit(seen).verdict()
 
 
@@ -296,7 +298,7 @@ class _Audit:
         self.figures["ghost_error_ms"] = _ms(max(errors, key=abs, default=0))
 
     def _admission(self) -> None:
-        """Who was answered, keyed a right code and stayed, is in; unless a fault struck the dialogue."""
+        """A caller who was answered, keyed a right code and stayed is in a room, unless a fault struck the dialogue."""
         joined = {self.seen.called.get(join.uniqueid) for join in self.seen.joins}
         decisive = [trouble for trouble in self.seen.troubles if _keeps_out(trouble)]
         hit = 0
@@ -354,15 +356,18 @@ class _Audit:
         return any(record.uniqueid == uniqueid for record in self.seen.records)
 
     def _record(self, join: Join) -> Record | None:
-        """Its record; where the line of the join was swallowed, whatever record the call has instead."""
+        """The record of a join; where the line of the join was damaged, any record of the call."""
         found = self.records.get(join.key)
         if found is None and not join.enter_whole:
             return next((record for record in self.seen.records if record.uniqueid == join.uniqueid), None)
         return found
 
     def _unprovable(self, joined: int, death: int) -> bool:
-        """Whether they may have left before the kill, for all that anybody could tell: in a freeze that no BYE
-        outlasts, or behind what is missing of the journal, if the daemon could not look who was there in between."""
+        """Return True if nobody can know whether the caller had left before Asterisk was killed.
+
+        This is so in a freeze that no BYE outlasts; and where a part of the journal is missing, unless the daemon could
+        check in between who was there.
+        """
         if any(
             freeze.healed_us - freeze.began_us > GIVEN_UP
             and joined < freeze.healed_us <= death <= freeze.healed_us + GHOST
@@ -374,8 +379,10 @@ class _Audit:
         )
 
     def _looked(self, hole: Trouble, death: int) -> bool:
-        """Whether the daemon had a while to look at the switch; to know of what Asterisk has written and is spoilt, it
-        needs the ledger."""
+        """Return True if the daemon had time to check the switch after a hole in the journal.
+
+        To learn that lines which Asterisk wrote are damaged, the daemon also needs the ledger.
+        """
         lanes = ("daemon", "asterisk") if hole.kind is Kind.DISK_FULL else ("daemon", "asterisk", "postgres")
         away = sorted(
             (trouble.began_us, trouble.healed_us)
@@ -393,7 +400,7 @@ class _Audit:
         return any(at <= death <= at + SAVED for death in self.deaths)
 
     def _awake(self, begin: int, end: int) -> bool:
-        """Whether nothing befell the switch, and it could write, from begin to a second after the end."""
+        """Return True if no fault struck the switch or its disk from `begin` to a second after `end`."""
         return not any(
             trouble.began_us <= end + SECOND and begin <= trouble.healed_us + SECOND for trouble in self.blind
         )
@@ -411,12 +418,12 @@ class _Audit:
 
 
 def _keeps_out(trouble: Trouble) -> bool:
-    """Whether admission may wait for this: the ledger it may not, nor for a journal that was merely torn."""
+    """Return True if this fault may keep callers out. Faults of the ledger may not, nor those of a torn journal."""
     return trouble.lane in ("daemon", "asterisk") or trouble.kind is Kind.DISK_FULL
 
 
 def _settled(trouble: Trouble) -> int:
-    """How long after it was healed it may still keep callers out."""
+    """How long a fault may keep callers out after it is healed, in µs."""
     return RECONNECTED if trouble.kind is Kind.ARI_SILENCE else SETTLED
 
 

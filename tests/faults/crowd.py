@@ -1,4 +1,4 @@
-"""The callers of a run, out of one SIPp, each by its own plan and with a log of its own."""
+"""The callers of a run: one SIPp places all calls, and each has its own plan and its own log."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ END_OF_EVENT = 0x80
 
 @dataclass(frozen=True, slots=True)
 class CallerReport:
-    """What a caller can say afterwards. Times in µs since 1970 on the caller's clock; None is what did not happen.
+    """A caller's own log of the call. Times are in µs since 1970 on the caller's clock; None: it did not happen.
 
     `keyed_us` is when the last digit's end was first sent, `ended_us` when BYE was sent or received, `vanished_us` when
     a ghost fell silent.
@@ -44,10 +44,10 @@ class CallerReport:
 
 
 class Telephone:
-    """A socket of audio that remembers when the end of the last digit went out.
+    """A socket for audio that remembers when the end of the last digit was sent.
 
-    All of a crowd share one address, so that the switch can't tell their audio apart. One whose switch has died is
-    silent, lest the next call at its port hear it.
+    All callers share one address, so that the switch can't tell their audio apart. A caller whose switch has died
+    therefore sends nothing more: the next call at the same port of Asterisk would hear it.
     """
 
     def __init__(self, media: socket.socket, deaths: Callable[[], int]) -> None:
@@ -67,7 +67,7 @@ class Telephone:
 
 
 class Crowd:
-    """All visits of a plan; `codes` gives the code of a room's role, `deaths` how often the switch has died so far."""
+    """All visits of a plan. `codes` returns the code of a room and role, `deaths` how often the switch has died."""
 
     def __init__(
         self,
@@ -89,16 +89,16 @@ class Crowd:
 
     @property
     def placed(self) -> int:
-        """Calls that have begun."""
+        """The number of calls that have begun."""
         return len(self._logs)
 
     @property
     def going(self) -> int:
-        """Calls that were answered and have not ended."""
+        """The number of calls that were answered and have not ended."""
         return sum(log.answered_at is not None and log.ended_at is None for log in self._logs.values())
 
     async def run(self, rate: float) -> None:
-        """Place them all and see them end; whoever still hangs on after the longest stay is given up."""
+        """Place all calls and wait for their ends, at most for the longest stay and FAREWELL_S."""
         pace = ["-m", str(len(self._visits)), "-r", str(round(rate * 10)), "-rp", "10000", "-l", str(len(self._visits))]
         caller = self._caller
         longest = len(self._visits) / rate + PATIENCE_S + max(visit.think_s + visit.stay_s for visit in self._visits)
@@ -122,7 +122,7 @@ class Crowd:
                 raise outcome
 
     def told(self) -> list[CallerReport]:
-        """What all of them say."""
+        """The reports of all callers."""
         return [
             _told(log, self._keyed.get(call_id), not self._visit(call_id).abandons)
             for call_id, log in self._logs.items()
@@ -178,7 +178,7 @@ class Crowd:
 
 
 async def haunt(ghost: Ghost, code: str, number: str, target: str) -> CallerReport:
-    """A caller who vanishes without BYE."""
+    """Place the call of a caller who vanishes without BYE."""
     caller = Caller(number, (Key(code, 0.5),), stay=ghost.stay_s + 60.0)
     await asyncio.sleep(ghost.at_s)
     async with callers.start(caller, target) as call:

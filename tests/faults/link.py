@@ -1,4 +1,4 @@
-"""A wire between two parts that can be cut, or fall silent."""
+"""A TCP connection between two parts that can be cut, or made silent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Link:
-    """Passes on what comes over TCP to host:port of `address`, both ways, as long as it is whole."""
+    """Passes TCP connections on to the host:port `address`, in both directions, unless it is cut or silent."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -17,22 +17,22 @@ class Link:
         self._serving: set[asyncio.Task[None]] = set()
 
     def cut(self) -> None:
-        """Break all connections, and every new one, until mended."""
+        """Break all connections and every new one, until `mend`."""
         self._whole = False
         for writer in self._writers:
             writer.transport.abort()
 
     def silence(self) -> None:
-        """Pass nothing on until mended; connections stay, and new ones are taken."""
+        """Pass nothing on until `mend`; connections stay open, and new ones are accepted."""
         self._audible.clear()
 
     def mend(self) -> None:
-        """Pass on again, what was held back first."""
+        """Pass data on again, beginning with what was held back."""
         self._whole = True
         self._audible.set()
 
     async def close(self) -> None:
-        """Break all connections, and see their tasks end."""
+        """Break all connections, and wait for their tasks to end."""
         self.mend()
         self.cut()
         if self._serving:
@@ -61,7 +61,7 @@ class Link:
                 self._writers.discard(back)
                 back.transport.abort()
         except* OSError:
-            # Nobody listens there, or somebody hung up: the other side is to notice, and will.
+            # Nobody listens there, or one side closed: `finally` lets the other side notice.
             pass
         finally:
             self._writers.discard(writer)

@@ -1,4 +1,4 @@
-"""Does what the plan says goes wrong, at its time, and heals it afterwards like a supervisor of services would."""
+"""Carries out the planned faults at their times, and heals them afterwards as a supervisor of services would."""
 
 import asyncio
 import os
@@ -20,9 +20,9 @@ from tests.faults.crowd import now_us
 from tests.faults.link import Link
 from tests.faults.plan import LANES, Fault, Kind, Lane
 
-# Between a fault's end and the next of its lane, at the least, when healing took longer than planned.
+# The shortest pause between two faults of one lane, when healing took longer than planned.
 BREATHER_S = 1.0
-# How often the supervisor looks, and how long it waits before it starts what died by itself.
+# How often the supervisor looks, and how long it waits before it starts a part that died by itself.
 WATCH_S, RESTART_S = 0.5, 1.0
 PARTS: dict[Kind, Part] = {
     **{kind: "daemon" for kind in (Kind.DAEMON_KILL, Kind.DAEMON_FREEZE, Kind.DAEMON_RESTART)},
@@ -33,9 +33,9 @@ PARTS: dict[Kind, Part] = {
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fault that was done. Times in µs since 1970.
+    """A fault that was carried out. Times are in µs since 1970.
 
-    It began before `began_us`; `struck_us` is when a kill or stop had been delivered; from `healed_us` on all is well.
+    The fault begins at `began_us`. A kill or stop has been delivered at `struck_us`. From `healed_us` on all is well.
     """
 
     kind: Kind
@@ -46,8 +46,11 @@ class Trouble:
 
 
 class Nemesis:
-    """What has gone wrong so far is in `troubles`; what died by itself, by part, in `crashes`; how often each part has
-    died at all, in `deaths`."""
+    """Carries out faults on a sandbox and its links.
+
+    `troubles` are the faults so far; `crashes` counts for each part how often it died by itself, `deaths` how often it
+    died at all.
+    """
 
     def __init__(self, sandbox: Sandbox, ari: Link, ami: Link, say: Say) -> None:
         self._sandbox = sandbox
@@ -59,21 +62,21 @@ class Nemesis:
         self.deaths: Counter[str] = Counter()
 
     async def run(self, faults: Iterable[Fault], begin: float) -> None:
-        """Do them all; `begin` is the loop's time of the plan's second 0. Returns when the last is healed."""
+        """Carry out all faults; `begin` is the loop's time of the plan's second 0. Returns when the last is healed."""
         planned = list(faults)
         async with asyncio.TaskGroup() as tasks:
             for lane in LANES:
                 tasks.create_task(self._lane([fault for fault in planned if fault.lane == lane], begin))
 
     async def supervise(self) -> None:
-        """Start again what died without our doing. Never ends."""
+        """Start parts again that died by themselves. Never ends."""
         while True:
             await asyncio.sleep(WATCH_S)
             for part in ("daemon", "asterisk"):
                 if not self._struck[part] and await asyncio.to_thread(self._sandbox.process, part) is None:
                     if self._struck[part]:
                         continue
-                    self._say(f"the {part} has died by itself")
+                    self._say(f"the {part} has died by itself: that breaks a promise; it is started again")
                     self.crashes[part] += 1
                     self.deaths[part] += 1
                     await asyncio.sleep(RESTART_S)
@@ -98,7 +101,7 @@ class Nemesis:
             free = clock() + BREATHER_S
 
     async def _do(self, fault: Fault) -> int:
-        """Do it and heal it; when it had been delivered, µs since 1970."""
+        """Carry out one fault and heal it. Returns when it had been delivered, in µs since 1970."""
         chance = random.Random(fault.seed)
         match fault.kind:
             case Kind.DAEMON_KILL | Kind.ASTERISK_KILL | Kind.POSTGRES_KILL:
@@ -122,7 +125,7 @@ class Nemesis:
                 try:
                     await asyncio.to_thread(tearing.TEARINGS[fault.kind], journal, chance)
                 except FileNotFoundError:
-                    self._say("         there is no journal just now")
+                    self._say("         left out: there is no journal at this moment")
                 return now_us()
 
     async def _away(self, fault: Fault, end: Callable[[Process], None]) -> int:
@@ -131,7 +134,7 @@ class Nemesis:
         struck = now_us()
         if process is not None:
             await asyncio.to_thread(end, process)
-            # One that was killed bills nobody after the signal; one that ends in good order does until it is gone.
+            # A part that was killed bills nobody after the signal; one that ends in good order bills until it is gone.
             struck = now_us()
             self.deaths[part] += 1
         await asyncio.sleep(fault.length_s)
@@ -152,7 +155,7 @@ class Nemesis:
         return struck
 
     def _everyone(self, part: Part) -> list[Process]:
-        """The processes of a part; of Postgres its children too, without which it would go on answering."""
+        """The processes of a part. Those of Postgres include its children, which would go on answering alone."""
         if part == "postgres":
             return processes.within(self._sandbox.postgres.home / "data")
         process = self._sandbox.process(part)
@@ -180,7 +183,7 @@ class Nemesis:
                 finally:
                     await connection.close(timeout=2.0)
         except (OSError, TimeoutError, asyncpg.PostgresError):
-            self._say("         Postgres is away already")
+            self._say("         left out: Postgres is away already")
         return now_us()
 
     async def _disk_full(self, fault: Fault) -> int:
@@ -195,7 +198,7 @@ class Nemesis:
 
 
 def _fill(ballast: Path) -> None:
-    """Write until not a byte more fits."""
+    """Write zeros until the disk is full to the last byte."""
     handle = os.open(ballast, os.O_WRONLY | os.O_CREAT)
     try:
         for size in (1 << 20, 1 << 12, 1):

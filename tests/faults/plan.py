@@ -1,4 +1,4 @@
-"""What happens in a run: which calls come, and what goes wrong when. A pure function of the seed and the profile.
+"""The plan of a run: its calls and its faults, a pure function of the seed and the profile.
 
 Times are in seconds after the first call.
 """
@@ -13,7 +13,7 @@ Lane = Literal["daemon", "asterisk", "postgres", "journal"]
 
 
 class Kind(StrEnum):
-    """What the nemesis can do. One that lasts is healed after the fault's length."""
+    """The kinds of fault. A fault that lasts is healed after its length."""
 
     DAEMON_KILL = "daemon kill -9"
     DAEMON_FREEZE = "daemon SIGSTOP"
@@ -59,10 +59,10 @@ SHORTEST_FREEZE_S, LONGEST_SILENCE_S, LONGEST_ABSENCE_S = 1.0, 25.0, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much of everything. `gaps_s` is the mean pause between two faults of a lane.
+    """How many calls and faults a run has. `gaps_s` is the mean pause between two faults of a lane.
 
-    For the first `calm_s` Asterisk is left alone and can write, so that the ghosts of the beginning end by want of
-    audio alone.
+    For the first `calm_s` seconds Asterisk is left alone and can write. So nothing but the lack of audio ends the calls
+    of the ghosts, which come at the beginning.
     """
 
     duration_s: float
@@ -77,9 +77,9 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One caller: number from 1 on, which room in which role, seconds before keying and after the last digit.
+    """One caller: its number from 1 on, room and role, and the seconds before keying and after the last digit.
 
-    One who abandons hangs up `think_s` after the answer, having keyed half a code.
+    A caller who abandons keys half a code `think_s` after the answer, and hangs up.
     """
 
     number: int
@@ -92,7 +92,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Ghost:
-    """A caller who vanishes without a word `stay_s` after the last digit."""
+    """A caller who vanishes without BYE, `stay_s` after the last digit."""
 
     at_s: float
     room: int
@@ -101,7 +101,7 @@ class Ghost:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `seed` is for what it needs at random."""
+    """One planned fault. `seed` makes the random values that it needs."""
 
     at_s: float
     lane: Lane
@@ -112,7 +112,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a run."""
+    """The calls and the faults of a run."""
 
     seed: int
     visits: tuple[Visit, ...]
@@ -121,7 +121,7 @@ class Plan:
 
 
 def make(seed: int, profile: Profile, rooms: int) -> Plan:
-    """The plan of a seed: the same for ever for the same arguments."""
+    """Make the plan of a seed. The same arguments always make the same plan."""
     faults = [fault for lane in LANES for fault in _lane(seed, profile, lane)]
     return Plan(
         seed,
@@ -138,7 +138,7 @@ def _visits(seed: int, profile: Profile, rooms: int) -> Iterator[Visit]:
             number,
             chance.randrange(rooms),
             "host" if chance.random() < 0.4 else "guest",
-            # Never into the first half second, in which the answer's own way to the daemon lies.
+            # Not in the first half second, in which the answer is still on its way to the daemon.
             chance.uniform(0.5, 3.0),
             min(profile.longest_stay_s, 2.0 + chance.expovariate(4 / profile.longest_stay_s)),
             chance.random() < 0.05,
@@ -167,14 +167,14 @@ def _lane(seed: int, profile: Profile, lane: Lane) -> Iterator[Fault]:
 
 
 def _dealt(chance: random.Random, kinds: list[Kind]) -> Iterator[Kind]:
-    """Every kind once before any comes again, in an order of chance."""
+    """Yield every kind once, in a random order, before any kind comes again."""
     while kinds:
         yield from chance.sample(kinds, len(kinds))
 
 
 def _length(chance: random.Random, kind: Kind, longest_freeze_s: float) -> float:
     if kind in FREEZES:
-        # Evenly over orders of magnitude: a freeze of a second is as much of interest as one of a minute.
+        # Evenly spread on a logarithmic scale: a freeze of a second matters as much as one of a minute.
         return float(SHORTEST_FREEZE_S * (longest_freeze_s / SHORTEST_FREEZE_S) ** chance.random())
     if kind in SILENCES:
         return chance.uniform(1.0, min(longest_freeze_s, LONGEST_SILENCE_S))

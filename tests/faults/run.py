@@ -304,15 +304,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="make faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--seed", type=int, nargs="+", help="do the runs of these seeds (default: one random seed)")
+    which.add_argument("--seed", type=int, nargs="+", help="do the runs of these seeds (one new random seed)")
     which.add_argument(
         "--seeds", type=int, metavar="N", help="do N runs one after the other, each of a new random seed"
     )
     parser.add_argument("--short", action="store_true", help="a run of two minutes, as in `make test`")
-    parser.add_argument("--seconds", type=float, help="how long new callers arrive in a run (default: 1440)")
-    parser.add_argument("--rate", type=float, help="new callers a second (default: 3)")
-    parser.add_argument("--pace", type=float, default=1.0, help="how many times as many faults (default: 1)")
-    parser.add_argument("--calm", type=float, help="seconds at the start in which Asterisk is left alone (default: 75)")
+    parser.add_argument("--seconds", type=float, help="how long new callers arrive in a run (1440)")
+    parser.add_argument("--rate", type=float, help="new callers a second (3)")
+    parser.add_argument("--pace", type=float, default=1.0, help="how many times as many faults (1)")
+    parser.add_argument("--calm", type=float, help="seconds at the start in which Asterisk is left alone (75)")
     parser.add_argument(
         "--only", nargs="+", metavar="WORD", help="only kinds of fault with one of these words in their name, as DAEMON"
     )
@@ -393,7 +393,9 @@ def main() -> None:
         "Python": sys.version.split()[0],
         "cores": os.cpu_count() or 0,
     }
-    if chosen.report and runs and not failed:
+    if chosen.report and failed:
+        say(f"{chosen.report} is left as it is, since not every run came to its end")
+    elif chosen.report:
         chosen.report.parent.mkdir(exist_ok=True)
         chosen.report.write_text(report.page(runs, about))
     figures = report.figures(runs, seeds, failed)
