@@ -47,6 +47,7 @@ def test_the_table_has_the_ratio_and_whether_it_is_reached() -> None:
     figures = results.figures(SIDES, [40])
     assert figures["ratio_to_fastagi_p50_40"] == 0.5
     assert figures["daemon_cpu_ms_per_call"] == 2.0
+    assert figures["fastagi_calls_left_out"] == 0
     table = admission.table(figures | {"calls_of_each_side": 1, "daemon_resident_mb": 50.0}, SIDES, [40])
     assert "0.50 0.50   wanted: p50 at most 0.55: reached" in table
 
