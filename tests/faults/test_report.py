@@ -13,6 +13,7 @@ def run(seed: int, joins: int = 10, error: float = 2.5, ghost: float = -700.0, c
     figures: dict[str, int | float | str] = {
         "joins": joins,
         "error_ms_max": error,
+        "excess_ms_max": -error,
         "ghost_error_ms": ghost,
         "charges": charges,
         "violations": 0,
@@ -25,6 +26,7 @@ def test_counts_and_amounts_are_added_and_times_are_the_worst() -> None:
     assert combined == {
         "joins": 15,
         "error_ms_max": 9.0,
+        "excess_ms_max": -2.5,
         "ghost_error_ms": -700.0,
         "charges": "1.75",
         "violations": 0,
