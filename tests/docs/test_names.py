@@ -15,7 +15,7 @@ from tests.docs.pages import PAGES, ROOT, blocks, name_of, prose, quoted
 
 TOPS = ("bridge/", "tests/", "docs/", "dialplan/", "migrations/", "asterisk-conf/", ".ci/")
 ENDS_OF_COMMANDS = ("|", ">", "#", "&&", ";", "…", "...")
-FOREIGN = {"cel_pgsql", "dialplan_exec", "snake_case"}
+FOREIGN = {"cel_pgsql", "dialplan_exec", "func_odbc", "snake_case"}
 """Names that are not ours: of Asterisk, and of a way to write names."""
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
