@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .PHONY: help demo run up down test test-calls test-admission test-rest properties lint bench bench-admission bench-ingest \
-    bench-restart bench-directory bench-provisioning faults openapi docs lock clean
+    bench-restart bench-directory bench-provisioning faults record-frames openapi docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -74,6 +74,9 @@ bench-provisioning: $(READY) ## single and bulk creations and lists over REST, w
 
 faults: $(READY) ## half an hour of real calls under faults of every part, and an audit; ARGS="--seeds 6" for six runs
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
+
+record-frames: $(READY) ## record anew what a real Asterisk sends over ARI and AMI, for the tests that replay it
+	@$(BIN)/python -m tests.asterisk.record
 
 openapi: $(READY) ## renew docs/openapi.json from the operation table
 	@$(BIN)/python -c 'from bridge.api import table; from bridge.api.openapi import document; print(end=document.text(document.document(table.OPERATIONS)))' \
