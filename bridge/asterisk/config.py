@@ -1,4 +1,4 @@
-"""asterisk-conf/ and dialplan/ rendered into a node's configuration folder."""
+"""Renders asterisk-conf/ and dialplan/ into a node's configuration folder."""
 
 import os
 import tempfile
@@ -12,17 +12,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def render(target: Path, values: dict[str, object]) -> list[Path]:
-    """Write every template of asterisk-conf/ and dialplan/ into `target`, replacing what is there.
+    """Write every template of asterisk-conf/ and dialplan/ into `target`, and return the files.
 
-    Files hold secrets: they are readable by their owner alone, and each replaces its predecessor at once.
-    Raises BridgeError when a template names a value that is not given.
+    The files hold secrets, so only their owner may read them. Each replaces its predecessor in one step.
+    Raises BridgeError if a template names a value that is not given.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o750)
     return [_replace(target / name, text) for name, text in texts(values).items()]
 
 
 def texts(values: dict[str, object]) -> dict[str, str]:
-    """What `render` writes: file name → content. Raises BridgeError."""
+    """Render every template: file name → content. Raises BridgeError."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701  # these are Asterisk's files, not pages
@@ -41,13 +41,16 @@ def texts(values: dict[str, object]) -> dict[str, str]:
 
 
 def modules() -> list[str]:
-    """The modules that Asterisk must have loaded: those that modules.conf requires."""
+    """The names of the modules that modules.conf requires."""
     lines = (PROJECT / "asterisk-conf" / "modules.conf").read_text().splitlines()
     return [line.partition("=")[2].strip() for line in lines if line.startswith("require")]
 
 
 def make_folders(home: Path, journal: Path) -> list[Path]:
-    """The folders that Asterisk writes to but does not make. Without the journal's there would be no minutes."""
+    """Make the folders that Asterisk writes to but does not make itself, and return them.
+
+    Without the journal's folder there would be no minutes.
+    """
     folders = [
         journal.parent,
         *(home / name for name in ("varlib", "db", "keys", "agi", "sbin", "spool", "run", "log")),

@@ -1,10 +1,13 @@
-"""AMI, by panoramisk, fenced.
+"""The AMI client: a fence around panoramisk, the AMI library for asyncio.
 
-panoramisk is the AMI library of asyncio and parses the protocol well, but: its callbacks run unordered and lose their
-exceptions, a refused login raises nothing, a silent peer is never noticed, it reconnects by itself even after being
-closed, a line feed in a value injects headers, and a UTF-8 character split over two segments is dropped. So here:
-one manager a connection and no reconnecting, one ordered queue of events, a time-out on each action, a ping watchdog,
-values checked, and Latin-1 on the wire, which no segment can split.
+panoramisk parses the protocol well, but each of these was seen to happen, and each has its remedy here:
+
+- Its callbacks run unordered and lose their exceptions: here events go into one ordered queue.
+- A refused login raises nothing: here the response to the login is checked.
+- A silent peer is never noticed: here each action has a timeout, and a watchdog pings.
+- It reconnects by itself, even after being closed: here there is one manager for each connection, and no reconnecting.
+- A line feed in a value injects headers: here values with control characters are refused.
+- A UTF-8 character split over two segments is dropped: here the wire is read as Latin-1, which no segment can split.
 """
 
 import asyncio
@@ -31,7 +34,7 @@ class AmiUnreachable(Unavailable):
 
 
 class AmiRefused(Unavailable):
-    """AMI answered no at the door: wrong user or password."""
+    """AMI refused the login: wrong user or password."""
 
 
 class AmiFailed(BridgeError):
@@ -40,7 +43,7 @@ class AmiFailed(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class AmiLogin:
-    """Where AMI is and who we are there."""
+    """The address, user and password for AMI."""
 
     host: str
     port: int
@@ -49,7 +52,7 @@ class AmiLogin:
 
 
 class _Manager(panoramisk.Manager):  # type: ignore[misc]  # panoramisk ships no types
-    """A manager that never reconnects, and hands events on in their order."""
+    """A manager that never reconnects, and puts events into a queue in their order."""
 
     def __init__(self, events: "asyncio.Queue[ami_events.Event | None]") -> None:
         super().__init__(loop=asyncio.get_running_loop(), encoding="latin-1", ping_delay=NEVER_S, ping_interval=NEVER_S)
@@ -67,17 +70,17 @@ class _Manager(panoramisk.Manager):  # type: ignore[misc]  # panoramisk ships no
 
 
 class Ami:
-    """One open, logged-in connection, made by `connected`."""
+    """One open, logged-in connection, made by `ami_connection`."""
 
     def __init__(self, manager: _Manager, events: "asyncio.Queue[ami_events.Event | None]") -> None:
         self._manager = manager
         self._events = events
 
     async def action(self, name: str, **fields: str) -> list[Mapping[str, str]]:
-        """Carry out an action; all messages that answer it, the response first, header names in lower case.
+        """Carry out an action. Return all messages that answer it, the response first, header names in lower case.
 
-        Raises AmiFailed (with Asterisk's own message), AmiUnreachable (no answer in TIMEOUT_S), ValueError for a
-        value with control characters.
+        Raises AmiFailed (with Asterisk's own message), AmiUnreachable (no response within TIMEOUT_S), ValueError (a
+        value has control characters).
         """
         for field, value in fields.items():
             if _CONTROL.search(value):
@@ -116,13 +119,14 @@ def _headers(message: Any) -> Mapping[str, str]:
 
 @contextlib.asynccontextmanager
 async def ami_connection(login: AmiLogin) -> AsyncIterator[Ami]:
-    """A connection that is logged in. Raises AmiRefused or AmiUnreachable."""
+    """A connection that is logged in, for the length of a block. Raises AmiRefused or AmiUnreachable."""
     events: asyncio.Queue[ami_events.Event | None] = asyncio.Queue()
     where = f"{login.host}:{login.port}"
     loop = asyncio.get_running_loop()
     manager = _Manager(events)
     try:
         async with asyncio.timeout(TIMEOUT_S):
+            # panoramisk wants the connection as a finished future, as its own reconnecting code makes it.
             made = loop.create_future()
             made.set_result(await loop.create_connection(AMIProtocol, login.host, login.port))
             manager.connection_made(made)

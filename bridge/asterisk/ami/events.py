@@ -1,4 +1,7 @@
-"""AMI's ConfBridge events as values, parsed once. Source: Asterisk 22, `app_confbridge` AMI documentation."""
+"""AMI's ConfBridge events as values. They are parsed once, here.
+
+Source: the AMI documentation of `app_confbridge` in Asterisk 22.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class ParticipantJoined:
-    """Someone joined a room (or was found in it). `at` is the switch's clock."""
+    """A participant joined a room, or was found in it by a listing. `at` is the time on Asterisk's clock."""
 
     room: str
     uniqueid: str
@@ -20,7 +23,7 @@ class ParticipantJoined:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantLeft:
-    """Someone left a room."""
+    """A participant left a room."""
 
     room: str
     uniqueid: str
@@ -28,14 +31,14 @@ class ParticipantLeft:
 
 @dataclass(frozen=True, slots=True)
 class RoomEnded:
-    """A room's conference ended."""
+    """The last participant left a room, so its conference ended."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class ParticipantMuted:
-    """Someone was muted or unmuted."""
+    """A participant was muted (`on`) or unmuted."""
 
     room: str
     uniqueid: str
@@ -44,7 +47,7 @@ class ParticipantMuted:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantTalking:
-    """Someone began or ceased to talk."""
+    """A participant began to talk (`on`) or ceased."""
 
     room: str
     uniqueid: str
@@ -55,7 +58,7 @@ Event = ParticipantJoined | ParticipantLeft | RoomEnded | ParticipantMuted | Par
 
 
 def parse(fields: Mapping[str, str]) -> Event | None:
-    """An event from its headers (names in lower case), or None for one that the live view has no use for."""
+    """The event with these headers (names in lower case), or None if the live view has no use for it."""
     room, uniqueid = fields.get("conference", ""), fields.get("uniqueid", "")
     match fields.get("event"):
         case "ConfbridgeJoin" | "ConfbridgeList":
@@ -83,12 +86,13 @@ def parse(fields: Mapping[str, str]) -> Event | None:
 
 
 def _role(fields: Mapping[str, str]) -> str:
-    """The role that the dialplan joined them in; of whoever came by another way, what ConfBridge makes of them."""
-    told = fields.get("chanvariable", "").removeprefix("BRIDGE_ROLE=")
-    return told or ("host" if fields.get("admin", "").lower() == "yes" else "guest")
+    """The role that the dialplan has set. Without one, ConfBridge's admins are hosts and all others guests."""
+    role = fields.get("chanvariable", "").removeprefix("BRIDGE_ROLE=")
+    return role or ("host" if fields.get("admin", "").lower() == "yes" else "guest")
 
 
 def _time(fields: Mapping[str, str]) -> datetime:
+    """The event's time. A listing has none: its messages describe the present."""
     try:
         return datetime.fromtimestamp(float(fields.get("timestamp", "")), UTC)
     except ValueError:

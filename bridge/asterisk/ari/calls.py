@@ -1,4 +1,4 @@
-"""Calls in progress: one task and one inbox a call, from StasisStart until the call leaves us."""
+"""Calls in the dialogue: one task and one inbox for each, from StasisStart until the call leaves the application."""
 
 import asyncio
 import contextlib
@@ -25,16 +25,16 @@ log = structlog.get_logger()
 
 Greet = Callable[["StasisCall"], Awaitable[bool]]
 REJECTED: Final = 21
-"""The cause of Q.850 for a caller who is not let in."""
+"""The cause of Q.850 for a caller who is not admitted."""
 _GONE: Final = object()
 _PROMPT_OVER: Final = object()
 
 
 class StasisCall:
-    """A channel in our application, as `usecases.admit_caller.Caller`."""
+    """A channel in the application. Implements ports.Caller."""
 
     def __init__(self, ari: Ari, channel: Channel, playbacks: Sequence[str], greeted: bool) -> None:
-        """`playbacks` are names for prompts, used by turns: of an earlier one the end may be told late."""
+        """`playbacks` are ids for the prompts, used in rotation: the end of an earlier prompt may be reported late."""
         self._ari = ari
         self._channel = channel
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
@@ -65,7 +65,7 @@ class StasisCall:
         return self._channel.tries
 
     def deliver(self, event: Event) -> None:
-        """Put what ARI says of this channel into the inbox."""
+        """Put an event of this channel into the inbox."""
         match event:
             case events.ChannelDtmfReceived(_, digit):
                 self._inbox.put_nowait(digit)
@@ -79,7 +79,7 @@ class StasisCall:
 
     async def answer(self) -> None:
         if self._channel.state == "Up":
-            # Answered by the dialplan, to play music: the journal cannot tell that the dialogue has begun.
+            # The dialplan has answered it to play music, so no answer in the journal shows that the dialogue has begun.
             await self._post("variable", variable="BRIDGE_OUTCOME", value="abandoned")
         else:
             await self._post("answer")
@@ -88,7 +88,7 @@ class StasisCall:
         self._greeting = greeting
         if language != self._language:
             self._language = language
-            # The room speaks what the channel speaks.
+            # ConfBridge plays its own prompts in the language of the channel.
             await self._post("variable", variable="CHANNEL(language)", value=language)
 
     async def say(self, *prompt: Prompt) -> None:
@@ -104,16 +104,16 @@ class StasisCall:
                     await self._next()
 
     async def key(self, silence_s: float) -> str | None:
-        """See `Caller.key`. A prompt whose end is never told counts as over after `prompts.LONGEST_S`."""
+        """See `Caller.key`. A prompt whose end is never reported counts as over after `prompts.LONGEST_S`."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(prompts.LONGEST_S if self._playing else silence_s) as patience:
+            async with asyncio.timeout(prompts.LONGEST_S if self._playing else silence_s) as waiting:
                 while True:
                     item = await self._next()
                     if item is _PROMPT_OVER:
-                        patience.reschedule(loop.time() + silence_s)
+                        waiting.reschedule(loop.time() + silence_s)
                     elif isinstance(item, str):
-                        await self._hush()
+                        await self._stop_prompt()
                         return item
         except TimeoutError:
             return None
@@ -121,9 +121,9 @@ class StasisCall:
     async def count_try(self, tries: int) -> None:
         await self._post("variable", variable="BRIDGE_TRIES", value=str(tries))
 
-    async def join(self, entry: Grant) -> None:
-        await self._post("variable", variable="BRIDGE_TICKET", value=entry.ticket)
-        extension = "listen" if entry.role is Role.LISTENER else "join"
+    async def join(self, grant: Grant) -> None:
+        await self._post("variable", variable="BRIDGE_TICKET", value=grant.ticket)
+        extension = "listen" if grant.role is Role.LISTENER else "join"
         await self._finish(await self._post("continue", context="bridge-room", extension=extension, priority="1"))
 
     async def refuse(self, cause: int = REJECTED) -> None:
@@ -136,25 +136,25 @@ class StasisCall:
             raise CallerGone
         return item
 
-    async def _hush(self) -> None:
+    async def _stop_prompt(self) -> None:
         if self._playing is not None:
             playing, self._playing = self._playing, None
             await self._ari.send("DELETE", f"playbacks/{playing}")
 
     async def _post(self, action: str, **query: str) -> asyncio.Future[Any]:
-        """Send a command on this channel without waiting: commands on one channel keep their order."""
+        """Send a command on this channel without waiting for its response: commands on one channel keep their order."""
         answer = await self._ari.send("POST", f"channels/{self.id}/{action}", query)
         answer.add_done_callback(self._notice_gone)
         return answer
 
     def _notice_gone(self, answer: asyncio.Future[Any]) -> None:
-        """A caller who left before we listened (a room, an end) is known by what Asterisk answers."""
+        """End the dialogue of a caller who left before events of the channel were read: commands fail then."""
         error = None if answer.cancelled() else answer.exception()
         if isinstance(error, AriFailed) and error.caller_gone:
             self._inbox.put_nowait(_GONE)
 
     async def _finish(self, answer: asyncio.Future[Any]) -> None:
-        """Wait for the answer of the last command."""
+        """Wait for the response to the last command. Raises CallerGone, AriFailed, AriUnreachable."""
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 await answer
@@ -167,13 +167,15 @@ class StasisCall:
 
 
 class Calls:
-    """All calls in our application over one ARI connection. When it is lost, the tasks end; callers hear silence until
-    the next connection greets them again."""
+    """All calls in the application over one ARI connection.
+
+    When the connection is lost, the tasks end. Callers hear silence until the next connection greets them again.
+    """
 
     def __init__(self, greet: Greet) -> None:
         self._greet = greet
         self._open: dict[str, StasisCall] = {}
-        self._echo = LivenessCheck()
+        self._liveness = LivenessCheck()
 
     @property
     def open(self) -> int:
@@ -190,7 +192,7 @@ class Calls:
             except AriFailed as error:
                 raise AriUnreachable(f"ARI answers, but not as it should: {error}") from error
             on_ready()
-            tasks.create_task(self._echo.listen(ari), name="echo")
+            tasks.create_task(self._liveness.listen(ari), name="liveness")
             await reader
 
     async def _read(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:
@@ -207,15 +209,15 @@ class Calls:
                     if call is not None:
                         call.deliver(event)
                 case events.ApplicationReplaced():
-                    # Such as an earlier try of ours to connect, which a link that was silent hands on late.
+                    # For instance an earlier attempt of this daemon to connect, which a stalled link passes on late.
                     raise AriUnreachable("another connection to ARI took the calls over; taking them back")
                 case events.ChannelUserevent():
-                    self._echo.heard()
+                    self._liveness.heard()
                 case events.UnusedEvent(kind):
                     log.debug("ari_event_unused", type=kind)
 
     async def _adopt_orphans(self, ari: Ari, tasks: asyncio.TaskGroup) -> None:
-        """Greet again those whom an earlier connection left in the middle of the dialogue."""
+        """Greet callers again whom an earlier connection left in the middle of the dialogue."""
         application = await ari.request("GET", f"applications/{APPLICATION}")
         for channel_id in application.get("channel_ids", ()):
             if channel_id in self._open:
@@ -224,7 +226,7 @@ class Calls:
                 channel = events.channel(await ari.request("GET", f"channels/{channel_id}"))
             except AriFailed:
                 continue
-            self._start(ari, tasks, channel, await _hush(ari, channel_id), greeted=True)
+            self._start(ari, tasks, channel, await _stop_prompts(ari, channel_id), greeted=True)
             log.info("call_adopted", call=channel_id, tries=channel.tries)
 
     def _start(
@@ -236,7 +238,7 @@ class Calls:
         tasks.create_task(self._converse(call), name=f"call {channel.id}")
 
     async def _converse(self, call: StasisCall) -> None:
-        """One call, isolated: a bug in it ends that call alone."""
+        """Hold the dialogue of one call. An error in it ends that call alone."""
         began = time.monotonic()
         with structlog.contextvars.bound_contextvars(call=call.id):
             try:
@@ -262,15 +264,15 @@ class Calls:
 
 
 def _playbacks(channel_id: str) -> tuple[str, str]:
-    """The names of a channel's prompts. A later daemon knows them too."""
+    """The ids of a channel's prompts, made of the channel's own id, so that a later daemon knows them too."""
     return f"{channel_id}-a", f"{channel_id}-b"
 
 
-async def _hush(ari: Ari, channel_id: str) -> list[str]:
-    """Stop what an earlier daemon plays to a channel; the names of its prompts, the stopped one last.
+async def _stop_prompts(ari: Ari, channel_id: str) -> list[str]:
+    """Stop prompts of an earlier daemon on a channel. Return the ids of the channel's prompts, a stopped one last.
 
-    Asterisk carries out our next command on the channel only when the prompt is over, and until then no command on any
-    other channel: everybody would wait for this prompt.
+    Asterisk carries out the next command on the channel only when the prompt is over, and until then no command on any
+    other channel. Without this, every caller would wait for that prompt.
     """
     silent, stopped = [], []
     for playback in _playbacks(channel_id):

@@ -1,4 +1,4 @@
-"""ARI's events as values. Parsed once, here; no dictionary of the wire travels inward.
+"""ARI's events as values. They are parsed once, here: no other module sees the dictionaries of the wire.
 
 Source: Asterisk 22's `rest-api/api-docs/events.json` and `channels.json`.
 """
@@ -16,13 +16,16 @@ WANTED: Final = (
     "ChannelUserevent",
     "RESTResponse",
 )
-"""Everything else is filtered out in Asterisk. Answers to our own requests count as events there."""
+"""Asterisk filters everything else out. To its filter, the responses to requests are events too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A channel of a caller: identity, who calls, what was dialled, how many tries were used up already, and from which
-    address the call came."""
+    """A channel of a caller.
+
+    `caller` is the caller's number and `number` the access number, both cleaned by the dialplan. `tries` is the
+    number of wrong entries so far, and `trunk` the address that the call came from.
+    """
 
     id: str
     name: str
@@ -35,14 +38,14 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class StasisStart:
-    """A call was offered to us."""
+    """A call was offered to the application."""
 
     channel: Channel
 
 
 @dataclass(frozen=True, slots=True)
 class StasisEnd:
-    """The call left us: hung up, or continued into the dialplan."""
+    """The call left the application: it was hung up, or continued into the dialplan."""
 
     channel_id: str
 
@@ -56,7 +59,7 @@ class ChannelDestroyed:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDtmfReceived:
-    """The caller keyed one of 0-9 * # A-D."""
+    """The caller pressed a key, one of 0-9 * # A-D."""
 
     channel_id: str
     digit: str
@@ -64,7 +67,7 @@ class ChannelDtmfReceived:
 
 @dataclass(frozen=True, slots=True)
 class PlaybackFinished:
-    """A prompt was heard to its end, was stopped, or failed: ARI does not tell which in a way to rely on."""
+    """A prompt was heard to its end, was stopped, or failed. ARI does not say reliably which of these it was."""
 
     playback_id: str
     channel_id: str
@@ -72,19 +75,19 @@ class PlaybackFinished:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationReplaced:
-    """Another connection took our application over: no call is offered on this one any more, although it stays open."""
+    """Another connection took the application over. This one stays open, but no call is offered on it any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelUserevent:
-    """An event that a client of ARI made, whether of a channel or not."""
+    """An event that a client of ARI has made. The liveness check makes one."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnusedEvent:
-    """An event we asked not to get, or that a newer Asterisk invented."""
+    """An event that is not wanted, that a newer Asterisk invented, or that lacks a field."""
 
     type: str
 
@@ -102,7 +105,7 @@ Event = (
 
 
 def parse(frame: dict[str, Any]) -> Event:
-    """One frame of the event websocket. What is unknown or lacks its fields becomes `Other`."""
+    """The event in a frame of the websocket. A frame of an unknown type, or without its fields, is an UnusedEvent."""
     kind = str(frame.get("type"))
     try:
         match kind:
@@ -128,7 +131,7 @@ def parse(frame: dict[str, Any]) -> Event:
 
 
 def channel(data: dict[str, Any]) -> Channel:
-    """A channel as ARI describes it. Raises KeyError or TypeError when it is none."""
+    """A channel from ARI's description. Raises KeyError or TypeError if it is no such description."""
     variables = data.get("channelvars") or {}
     tries = variables.get("BRIDGE_TRIES") or ""
     return Channel(

@@ -1,4 +1,4 @@
-"""Hanging up on those who are inside."""
+"""Hangs up on participants, by ARI."""
 
 from collections.abc import Set
 from typing import Final
@@ -18,7 +18,10 @@ NOT_FOUND: Final = 404
 
 
 class ParticipantHangup:
-    """Implements ports.ParticipantControl: by the seats in memory, and by the ledger for those of before a restart."""
+    """Implements ports.ParticipantControl.
+
+    Participants are found by the seats in memory, and those who came before a restart by the ledger.
+    """
 
     def __init__(self, node: str, seats: Seats, present: PresentParticipants) -> None:
         self._node = node
@@ -27,7 +30,7 @@ class ParticipantHangup:
         self._ari: Ari | None = None
 
     def connected(self, ari: Ari | None) -> None:
-        """Over which connection the switch can be asked now, None while there is none."""
+        """Set the connection to Asterisk, None while there is none."""
         self._ari = ari
 
     async def hang_up(
@@ -55,7 +58,11 @@ class ParticipantHangup:
                 passcode_id=passcode_id,
             )
         except Unavailable as error:
-            log.warning("insiders_unknown", error=str(error), mend="those known in memory are hung up on")
+            log.warning(
+                "participants_unknown",
+                error=str(error),
+                mend="callers who joined before the daemon's last start may stay: ask again once Postgres answers",
+            )
         return await self._end(inside)
 
     async def _end(self, channels: Set[str]) -> int:

@@ -1,8 +1,9 @@
-"""Whether events still come over a connection that answers requests: one of our own, sent through Asterisk and back.
+"""The liveness check of an ARI connection: an event of the daemon's own, sent through Asterisk and back.
 
-Asterisk may take our application away from a connection that stays open, without a word: where it ends a dead
-connection while it opens the next one, as when it was frozen while the daemon was killed, the end of the first
-unregisters what the second has just registered. Calls would wait for a daemon that believes itself connected.
+Asterisk may take the application away from a connection that stays open, without a word. This happens where it ends a
+dead connection while it opens the next one, as when Asterisk was frozen while the daemon was killed: the end of the
+first connection unregisters what the second has just registered. Requests are still answered then, but no call is
+offered any more, and callers would wait for a daemon that believes itself connected.
 """
 
 import asyncio
@@ -16,17 +17,20 @@ EVENT_NAME: Final = "BridgeEcho"
 
 
 class LivenessCheck:
-    """One connection's own event, and whether it came back."""
+    """The check of one connection. Its reader calls `heard` for each event named EVENT_NAME."""
 
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
     def heard(self) -> None:
-        """It came back."""
+        """The event came back."""
         self._heard.set()
 
     async def listen(self, ari: Ari) -> None:
-        """Call every ECHO_S for as long as the connection lives. Raises AriUnreachable when no echo comes."""
+        """Send the event every INTERVAL_S, for as long as the connection lives.
+
+        Raises AriUnreachable when it does not come back within ECHO_TIMEOUT_S.
+        """
         while True:
             self._heard.clear()
             try:

@@ -1,4 +1,4 @@
-"""Prompts → sounds that Asterisk ships: its core sounds, which there are in several languages."""
+"""The sounds of each prompt. They are Asterisk's core sounds, which exist in several languages."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from bridge.domain.admission.prompt import Prompt
 
 LANGUAGE: Final = "en"
-"""What channels speak, unless told otherwise; where a language lacks a sound, Asterisk plays it in this one."""
+"""The language of a channel unless another is set. A sound that another language lacks is played in this one."""
 SOUNDS: Final[Mapping[Prompt, tuple[str, ...]]] = {
     Prompt.GREETING: ("hello",),
     Prompt.PASSCODE: ("conf-getpin",),
@@ -23,11 +23,13 @@ SOUNDS: Final[Mapping[Prompt, tuple[str, ...]]] = {
 }
 
 LONGEST_S: Final = 30.0
-"""No prompt is longer: one that does not end by then has failed without a word."""
+"""No prompt lasts longer. One whose end has not been reported by then has failed, which ARI does not report."""
 
 
 def media(*prompts: Prompt, greeting: str = "") -> str:
-    """The `media` argument of ARI's play: several sounds one after the other, as one playback. `greeting` is a sound
-    that greets in place of the usual one."""
+    """The `media` argument of ARI's play: all sounds of these prompts, one after the other, as one playback.
+
+    `greeting` is a sound that replaces the usual greeting, empty for the usual one.
+    """
     greets = {Prompt.GREETING: (greeting,)} if greeting else {}
     return ",".join(f"sound:{sound}" for prompt in prompts for sound in greets.get(prompt, SOUNDS[prompt]))

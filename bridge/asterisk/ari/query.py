@@ -1,4 +1,4 @@
-"""ARI asked from beside the daemon, over plain HTTP: a websocket would take the daemon's application over."""
+"""Queries to ARI from outside the daemon, over plain HTTP. A websocket would take the daemon's application over."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ NOT_FOUND: Final = 404
 
 
 async def asked(login: AriLogin, path: str) -> Any:
-    """The decoded answer to GET `path`, None when there is no such thing. Raises AriRefused, AriUnreachable."""
+    """GET `path` and return the decoded response, None if there is no such thing. Raises AriRefused, AriUnreachable."""
     timeout = aiohttp.ClientTimeout(total=QUERY_S)
     try:
         async with (

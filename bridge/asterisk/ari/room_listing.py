@@ -1,4 +1,4 @@
-"""Who is in which ConfBridge now, as ARI lists it: right from the first answer after a restart, unlike events."""
+"""The participants of each ConfBridge, as ARI lists them. Unlike events, a listing is right from the first one on."""
 
 import asyncio
 import time
@@ -14,12 +14,14 @@ PARTICIPANT: Final = "PJSIP/"
 LEARN_S: Final = 2.0
 NOT_FOUND: Final = 404
 MANY: Final = 8
-"""So many channels are asked for one by one; more of them all at once."""
+"""Up to this number, channels are asked for one by one; beyond it, all channels are listed at once."""
 
 
 class Occupancy:
-    """The rooms of one node, in whose seats limits are counted. Nobody is greeted before they are known, or could not
-    be learnt in LEARN_S."""
+    """The rooms of one node, by whose seats limits are counted.
+
+    No caller is greeted before the rooms are known, or LEARN_S have passed.
+    """
 
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
@@ -34,21 +36,21 @@ class Occupancy:
             return
 
     def forget(self) -> None:
-        """The connection was lost."""
+        """Wait for a new listing from now on, since the connection was lost."""
         self._known.clear()
 
     def left(self, uniqueid: str) -> None:
-        """A participant has left."""
+        """Free the seat of a participant who has left."""
         self._seats.left(uniqueid, time.monotonic())
 
     def learn(self, rooms: Mapping[str, Set[str]], asked: float) -> None:
-        """The rooms (name → the participants' uniqueids) have been listed, as asked for at `asked`, monotonic."""
+        """Take in a listing of the rooms (name → uniqueids of participants), asked for at `asked` (monotonic time)."""
         self._seats.listed(rooms, asked)
         self._known.set()
 
 
 class AriSwitch:
-    """Implements ports.Switch over one ARI connection, and keeps `occupancy` by the way."""
+    """Implements ports.Switch over one ARI connection. Each listing also renews `occupancy`."""
 
     def __init__(self, ari: Ari, occupancy: Occupancy) -> None:
         self._ari = ari
@@ -79,7 +81,7 @@ class AriSwitch:
         return {channel for channel in channels if await self._exists(channel)}
 
     async def _learn_names(self, channels: Set[str]) -> None:
-        """Many channels that are not known yet, as after a restart, are asked for at once."""
+        """Ask for many unknown channels at once, as after a restart."""
         if len(channels - set(self._outside)) > MANY:
             names = await self._names()
             self._outside |= {one: names[one].startswith(PARTICIPANT) for one in channels if one in names}
@@ -101,10 +103,13 @@ class AriSwitch:
         try:
             await heartbeat.journal_word(self._ari, word, about)
         except AriFailed:
-            return  # the difference lasts, and is told as long as it does
+            return  # the difference is reported again for as long as it lasts
 
     async def _is_participant(self, channel: str) -> bool:
-        """Announcers are in rooms like people, but come from nowhere outside. Each channel is asked for once."""
+        """Return True if a channel comes from a trunk. Announcers are in rooms like people, but are no participants.
+
+        Each channel is asked for once.
+        """
         if channel not in self._outside:
             try:
                 name = (await self._ari.request("GET", f"channels/{channel}"))["name"]

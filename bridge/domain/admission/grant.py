@@ -1,4 +1,4 @@
-"""Whom a passcode or a known number lets in, where, and why not: what the local directory answers."""
+"""Answers of the local directory: what a passcode or a known caller's number opens, or why it opens nothing now."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from bridge.domain.provisioning.tenants import Space
 
 
 class Bar(StrEnum):
-    """Why a right code admits nobody. To the caller all of these sound like a wrong code."""
+    """A reason why a right code admits nobody. The caller hears the prompts of a wrong code for all of them."""
 
     SUSPENDED = "suspended"
     CLOSED = "closed"
@@ -21,7 +21,10 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ParticipantLimits:
-    """How many may be in the room, and in all rooms of the sub-account and of the account, at a time. None: any."""
+    """The most participants at a time: in the room, in all rooms of its sub-account, in all rooms of its account.
+
+    None is no limit.
+    """
 
     room: int | None = None
     sub_account: int | None = None
@@ -30,10 +33,11 @@ class ParticipantLimits:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What lets a caller in, without its digits: a live passcode, or a known caller. Ids are UUIDs in their usual text
-    form; `passcode_id` is that of the known caller where no code was keyed.
+    """The room and role that a live passcode, or a known caller's number, opens. It has no digits of a code.
 
-    `pin` is the digest of a PIN that has to be keyed too. `uses_left` is None where uses are not limited.
+    Ids are UUIDs in their usual text form. `passcode_id` is the known caller's id where no code was keyed.
+    `pin` is the digest of a PIN that has to be keyed too, None where there is none. `uses_left` is None where uses are
+    not limited.
     """
 
     passcode_id: str
@@ -47,7 +51,7 @@ class Grant:
 
     @property
     def ticket(self) -> str:
-        """What the dialplan's [bridge-room] takes apart again."""
+        """The value of BRIDGE_TICKET, which [bridge-room] in the dialplan takes apart again."""
         return f"{self.account_id}:{self.sub_account_id}:{self.passcode_id}:{self.role}:{self.room_id}"
 
 
@@ -55,15 +59,16 @@ class Grant:
 class Barred:
     """A right code that admits nobody now."""
 
-    entry: Grant
+    grant: Grant
     bar: Bar
 
 
 @dataclass(frozen=True, slots=True)
 class DialledNumber:
-    """An access number of ours. `account_id` is that of the account it is dedicated to, None for a shared one.
+    """An access number of this installation that a caller has dialled.
 
-    `space` is the set of codes that can be keyed there: `own` where the account of a dedicated number has its own.
+    `account_id` is the account that the number is dedicated to, None for a shared number.
+    `space` names the set of codes that can be keyed there: `own` where the account of a dedicated number has its own.
     """
 
     number: str
@@ -75,7 +80,7 @@ class DialledNumber:
 
 @dataclass(frozen=True, slots=True)
 class RoomOwner:
-    """To whom a room belongs."""
+    """The account and sub-account that own a room."""
 
     account_id: str
     sub_account_id: str

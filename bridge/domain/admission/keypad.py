@@ -1,9 +1,18 @@
-"""What a caller keys, one key at a time.
+"""The entry of a caller, one key at a time.
 
-`#` ends an entry and is never needed: the key that completes a live code admits at once, for codes are prefix-free.
-`*` clears the entry; behind as many digits as a code has it ends it, or guesses could be taken back unjudged. An entry
-that can match nothing any more is heard to its end all the same, so that neither the rest of a long code spills into
-the next try, nor the moment of a refusal tells how much of a guess was right.
+| entry so far            | key | the entry then                                                      |
+|-------------------------|-----|---------------------------------------------------------------------|
+| empty                   | `#` | stays empty: callers press `#` by habit, or after an earlier code   |
+| 1 digit or more         | `#` | ends                                                                |
+| fewer than WHOLE digits | `*` | is cleared                                                          |
+| WHOLE digits or more    | `*` | ends, so that no guess can be taken back before it is judged        |
+| fewer than MAX_KEYED    | 0-9 | grows by the digit                                                  |
+| MAX_KEYED digits        | 0-9 | stays as it is                                                      |
+| any                     | A-D | stays as it is                                                      |
+
+No caller needs `#`: codes are prefix-free, so the digit that completes a live code admits at once. An entry that can
+match no code any more is still heard to its end. Otherwise the rest of a long code would count as the next try, and
+the moment of the refusal would show how many digits of a guess were right.
 """
 
 from dataclasses import dataclass
@@ -14,12 +23,16 @@ from bridge.domain.provisioning.passcode import SPARSE_DIGITS
 DIGITS: Final = frozenset("0123456789")
 MAX_KEYED: Final = 32
 WHOLE: Final = SPARSE_DIGITS
-"""No code and no PIN has fewer digits: so many are a guess, whatever follows."""
+"""No code and no PIN has fewer digits, so an entry of this many digits is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryTimeouts:
-    """How long a caller may take, in seconds, and how often."""
+    """The longest waits for a caller's keys, in seconds, and the number of tries.
+
+    `first_digit_s` is counted from the end of the prompt, `inter_digit_s` from the last key, and `entry_s` from the
+    first key of an entry.
+    """
 
     first_digit_s: float
     inter_digit_s: float
@@ -29,20 +42,20 @@ class EntryTimeouts:
 
 @dataclass(frozen=True, slots=True)
 class EntryOpen:
-    """The entry goes on."""
+    """An entry that goes on. `digits` are those so far."""
 
     digits: str
 
 
 @dataclass(frozen=True, slots=True)
 class EntryEnded:
-    """The caller says that the entry is whole."""
+    """An entry that the caller has ended with a key."""
 
     digits: str
 
 
 def press(digits: str, key: str) -> EntryOpen | EntryEnded:
-    """The entry `digits` after one more key. A `#` before any digit (of a habit, or an earlier code) means nothing."""
+    """The entry `digits` after one more key, by the table above."""
     if key == "#" and digits:
         return EntryEnded(digits)
     if key == "*":
@@ -52,11 +65,11 @@ def press(digits: str, key: str) -> EntryOpen | EntryEnded:
     return EntryOpen(digits)
 
 
-def silence_allowed(digits: str, longest: int, patience: EntryTimeouts) -> float:
-    """Seconds to wait for the next key before the entry counts as whole.
+def silence_allowed(digits: str, longest: int, timeouts: EntryTimeouts) -> float:
+    """Seconds to wait for the next key before the entry counts as ended.
 
-    Once no live code can be that long, half the usual time tells that the caller has finished.
+    `longest` is the length of the longest live code. An entry of that length waits half the usual time only.
     """
     if not digits:
-        return patience.first_digit_s
-    return patience.inter_digit_s if len(digits) < longest else patience.inter_digit_s / 2
+        return timeouts.first_digit_s
+    return timeouts.inter_digit_s if len(digits) < longest else timeouts.inter_digit_s / 2

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Prompt(StrEnum):
-    """What a caller is told."""
+    """A message that is played to a caller. `asterisk/ari/prompts` says which sounds it is made of."""
 
     GREETING = "greeting"
     PASSCODE = "passcode"

@@ -1,4 +1,4 @@
-"""Callers who were let in lately: others' wrong guesses don't make them wait."""
+"""Callers who were admitted lately: the wrong guesses of others don't make them wait."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,9 +10,10 @@ MOST: Final = 100_000
 
 
 class RecentCallers:
-    """Numbers (digits) and when each was last let in, in seconds since 1970; the latest last. At most `most` of them.
+    """Caller numbers (digits) with the time of each one's last admission, the latest last; at most `most` of them.
 
-    `changed` has what is to be stored anew: None for one that is to be forgotten.
+    Times are in seconds since 1970. `changed` holds what has to be stored: number → time, or None for a number that has
+    to be deleted.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -24,11 +25,11 @@ class RecentCallers:
         return len(self._admitted)
 
     def restore(self, admitted: Mapping[str, float]) -> None:
-        """Take in what was stored."""
+        """Take in what was stored before a restart."""
         self._admitted.update(sorted(admitted.items(), key=lambda item: item[1]))
 
     def admitted(self, number: str, now: float) -> None:
-        """Somebody with that number was let in. Once a day is worth a note."""
+        """Note that a caller with this number was admitted. At most one note a day is kept, to spare the disk."""
         if not number or now - self._admitted.get(number, 0.0) < DAY_S:
             return
         self._admitted.pop(number, None)
@@ -37,12 +38,12 @@ class RecentCallers:
             self._forget(next(iter(self._admitted)))
 
     def has(self, number: str, now: float) -> bool:
-        """Whether that number was let in within REGULAR_S."""
+        """Return True if this number was admitted within the last RECENT_S."""
         at = self._admitted.get(number)
         return at is not None and now - at < RECENT_S
 
     def fade(self, now: float) -> None:
-        """Forget those who have not been let in for long."""
+        """Forget numbers that were not admitted within the last RECENT_S."""
         for number in [number for number, at in self._admitted.items() if now - at >= RECENT_S]:
             self._forget(number)
 

@@ -1,4 +1,4 @@
-"""Entries that let nobody in: kept without their digits, so that guessing can be seen and complaints answered."""
+"""Refused entries. They are kept without their digits, so that guessing can be seen and complaints answered."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,12 @@ from uuid import UUID
 
 
 class Refusal(StrEnum):
-    """Why an entry was refused. Those of `admission.Bar` are among them, by the same names."""
+    """A reason why an entry was refused. Every `Bar` is among them, by the same name."""
 
     WRONG = "wrong"
     WRONG_PIN = "wrong_pin"
     ABANDONED = "abandoned"
-    """As many digits as a code has were keyed, and the caller hung up before they were judged."""
+    """The caller keyed as many digits as a code has, and hung up before they were judged."""
     SUSPENDED = "suspended"
     CLOSED = "closed"
     NOT_YET_VALID = "not_yet_valid"
@@ -21,7 +21,7 @@ class Refusal(StrEnum):
     USED_UP = "used_up"
     OTHER_NUMBER = "other_number"
     BLOCKED = "blocked"
-    """After too many wrong entries nothing is judged for a while."""
+    """Too many wrong entries came before: no entry of this caller is judged for a while."""
     ROOM_FULL = "room_full"
     SUB_ACCOUNT_FULL = "sub_account_full"
     ACCOUNT_FULL = "account_full"
@@ -29,12 +29,15 @@ class Refusal(StrEnum):
 
 FULL: Final = frozenset({Refusal.ROOM_FULL, Refusal.SUB_ACCOUNT_FULL, Refusal.ACCOUNT_FULL})
 GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED}
-"""Those that count as failures: whatever a caller can't tell from a wrong code."""
+"""Refusals that count as failures: those that a caller can't tell from a wrong code."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntry:
-    """One refused entry. Of whom it is, is known only where the code was right and something else was not."""
+    """One refused entry.
+
+    The ids of account, sub-account and passcode are known only where the code was right and something else was not.
+    """
 
     id: UUID
     created_at: datetime

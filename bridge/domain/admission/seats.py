@@ -1,7 +1,7 @@
-"""Who is in which room, or on the way there: what limits are counted by.
+"""Seats: the callers in each room or on their way into it, by which limits are counted.
 
-A caller is counted from the decision on, until he is known to have left, or a listing of the rooms that began
-SETTLED_S after the decision does not show him.
+A caller holds a seat from the decision to admit on. The seat is free again when the caller is known to have left, or
+when a listing of the rooms, asked for at least SETTLED_S after the decision, does not show the caller.
 """
 
 from collections import Counter
@@ -13,15 +13,18 @@ from bridge.domain.admission.grant import Grant, RoomOwner
 from bridge.domain.admission.refusal import Refusal
 
 SETTLED_S: Final = 5.0
-"""Whoever was admitted is in the room by then."""
+"""An admitted caller is in the room after this time at the latest."""
 REMEMBERED_S: Final = 60.0
-"""A listing that is older than this is never taken in."""
+"""No listing takes longer than this, so a departure need not be remembered for longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One caller's place. Ids are UUIDs as text; `passcode_id` is empty for those found in a room, and the owner's ids
-    are where it is not known. `since` is on the clock of whoever asks."""
+    """One caller's place in a room. Ids are UUIDs as text.
+
+    `passcode_id` is empty for a caller who was found in a room by a listing. The ids of account and sub-account are
+    empty while the room's owner is not known. `since` is in seconds of the clock that `Seats` is asked by.
+    """
 
     room_id: str
     sub_account_id: str
@@ -31,7 +34,7 @@ class Seat:
 
 
 class Seats:
-    """All seats of one node, by the channels' uniqueids. Every time is an argument, in seconds of one clock."""
+    """All seats of one node, by the uniqueids of the channels. Times are arguments, in seconds of one clock."""
 
     def __init__(self, owner: Callable[[str], RoomOwner | None]) -> None:
         self._owner = owner
@@ -45,7 +48,7 @@ class Seats:
         return len(self._seats)
 
     def take(self, uniqueid: str, entry: Grant, now: float) -> Refusal | None:
-        """Count a caller in, or say which limit is reached."""
+        """Give the caller a seat and return None, or return the limit that is reached."""
         self.give_back(uniqueid)
         for taken, most, full in (
             (self._rooms[entry.room_id], entry.limits.room, Refusal.ROOM_FULL),
@@ -58,18 +61,18 @@ class Seats:
         return None
 
     def give_back(self, uniqueid: str) -> None:
-        """A caller who was counted in has not got in after all."""
+        """Free the seat of a caller who did not get in after all."""
         seat = self._seats.pop(uniqueid, None)
         if seat is not None:
             self._count(seat, -1)
 
     def left(self, uniqueid: str, now: float) -> None:
-        """A caller has left. No listing that began before says otherwise."""
+        """Free the seat of a caller who has left. An older listing does not bring the caller back."""
         self.give_back(uniqueid)
         self._left[uniqueid] = now
 
     def listed(self, rooms: Mapping[str, Set[str]], asked: float) -> None:
-        """Take in who is where (room → uniqueids), by a listing that was asked for at `asked`."""
+        """Take in a listing of all rooms (room → uniqueids) that was asked for at `asked`."""
         self._left = {one: at for one, at in self._left.items() if asked - at < REMEMBERED_S}
         present = {one: room for room, inside in rooms.items() for one in inside}
         for uniqueid, seat in list(self._seats.items()):
@@ -79,21 +82,22 @@ class Seats:
             seated = self._seats.get(uniqueid)
             if uniqueid in self._left or (seated is not None and seated.account_id and seated.room_id == room):
                 continue
+            # New here, in another room than before, or in a room whose owner may have become known since.
             self.give_back(uniqueid)
             self._put(uniqueid, self._found(room, asked))
 
     def of(
         self, *, account_id: str | None, sub_account_id: str | None, room_id: str | None, passcode_id: str | None
     ) -> set[str]:
-        """The uniqueids of those who meet every condition that is given."""
-        wanted = (account_id, sub_account_id, room_id, passcode_id)
+        """The uniqueids of the callers who meet every condition that is given. None is no condition."""
+        conditions = (account_id, sub_account_id, room_id, passcode_id)
         return {
             uniqueid
             for uniqueid, seat in self._seats.items()
             if all(
-                want in (None, has)
-                for want, has in zip(
-                    wanted, (seat.account_id, seat.sub_account_id, seat.room_id, seat.passcode_id), strict=True
+                condition in (None, value)
+                for condition, value in zip(
+                    conditions, (seat.account_id, seat.sub_account_id, seat.room_id, seat.passcode_id), strict=True
                 )
             )
         }

@@ -1,8 +1,8 @@
-"""All throttles of an installation: whose failures count where, what they cost whom, and when guessing is under way.
+"""All throttles of a node: where a failure counts, which entries it delays or blocks, and when somebody is guessing.
 
-Keys that many callers share (a trunk, an access number, the installation) only make wait and never block: a block there
-would let anybody shut everybody out. Who is known to be good is measured by the own failures alone, and never blocked,
-since caller numbers can be forged: otherwise others' guesses would lock them out.
+Keys that many callers share (a trunk, an access number, the installation) only delay and never block. A block there
+would let anybody shut everybody out. A known caller is delayed by failures under the own number alone, and is never
+blocked: caller numbers can be forged, so the guesses of others would lock this caller out.
 """
 
 import heapq
@@ -14,13 +14,16 @@ from typing import Final
 from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKey, ThrottleKind, ThrottlePolicy
 
 MOST: Final = 20_000
-"""So many keys are kept; beyond them those with the lowest levels give way, a tenth of all at a time."""
+"""The number of keys that are kept. Beyond it those with the lowest levels are dropped, a tenth of all at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallSource:
-    """Where an entry comes from: the caller's number (digits; empty when withheld), the trunk's address, the access
-    number that was dialled, and whether the caller is known to be good."""
+    """The origin of a call and its entries.
+
+    `caller` is the caller's number in digits, empty when withheld; `trunk` an address; `access_number` the number that
+    was dialled. `known` is True for a caller whom a sub-account knows, or who was admitted lately.
+    """
 
     caller: str
     trunk: str
@@ -29,7 +32,7 @@ class CallSource:
 
     @property
     def own(self) -> ThrottleKey:
-        """The key that is the caller's own; those who withhold their number share one on each trunk."""
+        """The caller's own key. Callers who withhold their number share one key for each trunk."""
         return (
             ThrottleKey(ThrottleKind.CALLER, self.caller)
             if self.caller
@@ -38,12 +41,13 @@ class CallSource:
 
     @property
     def shared(self) -> tuple[ThrottleKey, ThrottleKey]:
+        """The keys that other callers share."""
         return ThrottleKey(ThrottleKind.ACCESS_NUMBER, self.access_number), INSTALLATION
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveThrottle:
-    """What a key's failures mean now. `blocked_until` is None when it is not blocked."""
+    """A throttle that delays or blocks entries now. `blocked_until` is None while it does not block."""
 
     key: ThrottleKey
     level: float
@@ -52,7 +56,10 @@ class ActiveThrottle:
 
 
 class Throttles:
-    """Every time is an argument. `changed` has what is to be stored anew: None for a key that is to be forgotten."""
+    """The throttles by their keys. Times are arguments, in seconds since 1970.
+
+    `changed` holds what has to be stored: key → throttle, or None for a key that has to be deleted.
+    """
 
     def __init__(self, policies: Mapping[ThrottleKind, ThrottlePolicy], most: int = MOST) -> None:
         self._policies = policies
@@ -66,24 +73,24 @@ class Throttles:
         return len(self._throttles)
 
     def restore(self, throttles: Mapping[ThrottleKey, Throttle]) -> None:
-        """Take in what was stored."""
+        """Take in what was stored before a restart."""
         self._throttles.update(throttles)
 
     # --- Entries ------------------------------------------------------------------------------------------------------
     def delay_s(self, source: CallSource, now: float) -> float:
-        """How long an entry from there waits before it is judged, right or wrong."""
+        """Seconds that an entry from this source waits before it is judged, right or wrong."""
         if not self._throttles:
             return 0.0
         keys = (source.own,) if source.known else (source.own, *source.shared)
         return max(self._delay_s(key, now) for key in keys)
 
     def blocked(self, source: CallSource, now: float) -> bool:
-        """Whether nothing that comes from there is judged at all."""
+        """Return True if no entry from this source is judged now."""
         throttle = self._throttles.get(source.own)
         return throttle is not None and not source.known and throttle.blocked(now)
 
     def fail(self, source: CallSource, now: float) -> None:
-        """Count a wrong entry. Those of good callers count everywhere too: their numbers may be forged."""
+        """Count a wrong entry under all keys of its source. Known callers are no exception: numbers can be forged."""
         for key in (source.own, *source.shared):
             failed = self._throttles.get(key, Throttle()).failed(now, self._policies[key.kind], not source.known)
             self._throttles[key] = self.changed[key] = failed
@@ -92,12 +99,12 @@ class Throttles:
         if len(self._throttles) > self._most:
             self._evict()
 
-    # --- What is told ---------------------------------------------------------------------------------------------
+    # --- For operators --------------------------------------------------------------------------------------------
     def active(self, now: float) -> list[ActiveThrottle]:
-        """The keys that make wait or block now, the highest level first."""
-        found = [self._active(key, throttle, now) for key, throttle in self._throttles.items()]
-        hindering = (one for one in found if one.delay_s > 0 or one.blocked_until is not None)
-        return sorted(hindering, key=lambda one: (-one.level, one.key.kind, one.key.value))
+        """The throttles that delay or block now, the highest level first."""
+        every = [self._active(key, throttle, now) for key, throttle in self._throttles.items()]
+        active = (one for one in every if one.delay_s > 0 or one.blocked_until is not None)
+        return sorted(active, key=lambda one: (-one.level, one.key.kind, one.key.value))
 
     def lift(self, key: ThrottleKey) -> None:
         """Forget all failures and blocks of a key."""
@@ -110,7 +117,10 @@ class Throttles:
         return 0.0 if throttle is None else throttle.level_at(now, self._policies[key.kind])
 
     def alarms(self, now: float) -> tuple[set[ThrottleKey], set[ThrottleKey]]:
-        """Where guessing has begun since the last time this was asked, and where it has ended: at half the level."""
+        """The keys where guessing has begun since the last call of this method, and those where it has ended.
+
+        It ends at half the level at which it began, so that the alarm does not come and go.
+        """
         begun, self._risen = self._risen - self._alarms, set()
         ended = {key for key in self._alarms if not self._alarmed(key, now, 0.5)}
         self._alarms = (self._alarms | begun) - ended
@@ -118,15 +128,15 @@ class Throttles:
 
     @property
     def guessing(self) -> frozenset[ThrottleKey]:
-        """Where guessing is under way, as of the last time that `alarms` was asked."""
+        """The keys where guessing was under way when `alarms` was called last."""
         return frozenset(self._alarms)
 
     def fade(self, now: float) -> None:
-        """Forget what has faded."""
+        """Forget throttles that have faded."""
         for key in [key for key, one in self._throttles.items() if one.over(now, self._policies[key.kind])]:
             self.lift(key)
 
-    # --- How ------------------------------------------------------------------------------------------------------
+    # --- One key --------------------------------------------------------------------------------------------------
     def _delay_s(self, key: ThrottleKey, now: float) -> float:
         throttle = self._throttles.get(key)
         return 0.0 if throttle is None else throttle.delay_s(now, self._policies[key.kind])
@@ -141,11 +151,11 @@ class Throttles:
         return ActiveThrottle(key, throttle.level_at(now, policy), throttle.delay_s(now, policy), until)
 
     def _evict(self) -> None:
-        """Callers' numbers, which anybody can forge, give way first; of them those with the lowest levels."""
+        """Drop a tenth of all keys: callers' numbers first, which anybody can forge, and those of the lowest levels."""
 
         def worth(item: tuple[ThrottleKey, Throttle]) -> tuple[bool, float]:
             key, throttle = item
-            # The same at any time: log2 of the level, as it was at the beginning of all times.
+            # The logarithm of the level, taken back to time 0: levels of different times compare without a clock.
             faded = math.log2(throttle.level) + throttle.at / self._policies[key.kind].half_life_s
             return key.kind is not ThrottleKind.CALLER, faded + throttle.blocks
 

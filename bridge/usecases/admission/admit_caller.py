@@ -1,7 +1,10 @@
 """The dialogue with a caller, from the first ring to the room or the refusal.
 
-Hang-up is an exception out of any await. To the caller every code that admits nobody is the same: a wrong one, one that
-is not valid now, a wrong PIN; in what is said, and in how long it takes.
+It reads from top to bottom as a caller lives it: answer, greeting, tries, and in each try the passcode, perhaps a PIN,
+the delay, and the room. A hang-up is the exception CallerGone, which comes out of any await.
+
+A caller can't tell why a code admits nobody. A wrong code, one that is not valid now and a wrong PIN get the same
+prompts after the same delay.
 """
 
 import asyncio
@@ -22,219 +25,257 @@ from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import Caller, CallerGone, Directory
 
 Barrier = Callable[[], Awaitable[str | None]]
-"""Why this node must not admit anyone now, if so. Asked at the greeting, and once more at the door of the room."""
+"""The reason why this node must admit nobody now, or None. Asked after the answer, and again before the room."""
 PIN_LONGEST: Final = 10
-TELLING_S: Final = 3.0
-"""Who waits so long for an answer is asked to."""
+"""No PIN has more digits."""
+PLEASE_WAIT_FROM_S: Final = 3.0
+"""From this delay on, "one moment please" is played."""
+REJECTED: Final = 21
+BUSY: Final = 17
+"""Causes of Q.850 that the caller's network is given with a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionChecks:
-    """What stands between callers and rooms."""
+    """All that is asked before a caller gets into a room."""
 
     directory: Directory
     guard: Guard
     seats: Seats
-    patience: EntryTimeouts
+    timeouts: EntryTimeouts
     barrier: Barrier
 
 
-class _NotNow(StrEnum):
-    """What ends a try beside a refusal of its entry."""
+class _NoEntry(StrEnum):
+    """Ends of a try that are no refusal of an entry."""
 
     NOTHING_KEYED = "nothing_keyed"
     NOT_READY = "not_ready"
 
 
-_Failure = Refusal | _NotNow
+_Failure = Refusal | _NoEntry
 _FINAL: Final[Mapping[_Failure, tuple[Prompt, int]]] = {
-    _NotNow.NOT_READY: (Prompt.NOT_READY, 21),
-    Refusal.BLOCKED: (Prompt.REFUSED, 21),
-    Refusal.ROOM_FULL: (Prompt.ROOM_FULL, 17),
-    Refusal.SUB_ACCOUNT_FULL: (Prompt.LINES_FULL, 17),
-    Refusal.ACCOUNT_FULL: (Prompt.LINES_FULL, 17),
+    _NoEntry.NOT_READY: (Prompt.NOT_READY, REJECTED),
+    Refusal.BLOCKED: (Prompt.REFUSED, REJECTED),
+    Refusal.ROOM_FULL: (Prompt.ROOM_FULL, BUSY),
+    Refusal.SUB_ACCOUNT_FULL: (Prompt.LINES_FULL, BUSY),
+    Refusal.ACCOUNT_FULL: (Prompt.LINES_FULL, BUSY),
 }
-"""What allows no further try: what is said, and the cause (21: rejected, 17: busy)."""
+"""Failures that end the call at once, whatever tries are left: the prompt, and the cause."""
 
 
-async def admit_caller(caller: Caller, door: AdmissionChecks) -> bool:
-    """The whole dialogue. True if the caller was admitted, False if refused. Raises CallerGone."""
+async def admit_caller(caller: Caller, checks: AdmissionChecks) -> bool:
+    """Hold the whole dialogue. Return True if the caller was admitted, False if refused. Raises CallerGone."""
     await caller.answer()
-    if await door.barrier() is not None:
-        return await _refused(caller, Prompt.NOT_READY)
-    number = door.directory.number(caller.number)
-    if number is None:
-        return await _refused(caller, Prompt.NOT_IN_SERVICE)
-    await caller.speak(number.language, number.greeting)
-    source = door.guard.source(caller.caller, caller.trunk, number.number)
-    return await _Dialogue(caller, door, number, source).hold()
+    if await checks.barrier() is not None:
+        return await _refuse(caller, Prompt.NOT_READY)
+    access_number = checks.directory.number(caller.number)
+    if access_number is None:
+        return await _refuse(caller, Prompt.NOT_IN_SERVICE)
+    await caller.speak(access_number.language, access_number.greeting)
+    source = checks.guard.source(caller.caller, caller.trunk, access_number.number)
+    return await _Dialogue(caller, checks, access_number, source).hold()
 
 
 @dataclass(frozen=True, slots=True)
 class _Dialogue:
+    """The dialogue with one caller of a known access number."""
+
     caller: Caller
-    door: AdmissionChecks
-    number: DialledNumber
+    checks: AdmissionChecks
+    access_number: DialledNumber
     source: CallSource
 
     async def hold(self) -> bool:
-        """From the greeting on. True if the caller was admitted, False if refused."""
-        caller, guard, most = self.caller, self.door.guard, self.door.patience.tries
-        if guard.blocked(self.source):
-            self._note(Refusal.BLOCKED)
-            return await _refused(caller, Prompt.REFUSED)
-        first = ""
-        host = self.door.directory.trusted(self.source.caller, self.number) if self.source.caller else None
-        if host is not None:
-            await caller.say(Prompt.GREETING)
-            # Whoever keys into the greeting means another room.
-            first = await caller.key(0.0) or ""
-            if not first:
-                failure = await self._enter(host)
-                return failure is None or await _refused(caller, *_FINAL[failure])
-        elif caller.greeted:
-            await caller.say(Prompt.PASSCODE_AGAIN)
+        """Greet the caller and hear the tries. Return True if the caller was admitted, False if refused."""
+        if self.checks.guard.blocked(self.source):
+            self._record(Refusal.BLOCKED)
+            return await _refuse(self.caller, Prompt.REFUSED)
+        trusted = self._trusted()
+        first_key = await self._greet(trusted is not None)
+        if trusted is not None and not first_key:
+            failure = await self._enter(trusted)
+            return failure is None or await _refuse(self.caller, *_FINAL[failure])
+        return await self._hear_tries(first_key)
+
+    def _trusted(self) -> Grant | None:
+        """The room that the caller's own number opens without a code. A withheld number opens none."""
+        return self.checks.directory.trusted(self.source.caller, self.access_number) if self.source.caller else None
+
+    async def _greet(self, trusted: bool) -> str:
+        """Play the greeting. Return the key that a trusted caller pressed during it, to enter another room by its code;
+        empty if there was none."""
+        if trusted:
+            await self.caller.say(Prompt.GREETING)
+            return await self.caller.key(0.0) or ""
+        if self.caller.greeted:
+            await self.caller.say(Prompt.PASSCODE_AGAIN)
         else:
-            await caller.say(Prompt.GREETING, Prompt.PASSCODE)
-        for tries in range(caller.tries + 1, most + 1):
-            failure = await self._try(first)
+            await self.caller.say(Prompt.GREETING, Prompt.PASSCODE)
+        return ""
+
+    async def _hear_tries(self, first_key: str) -> bool:
+        """Hear one try after the other. Return True if the caller was admitted, False if refused.
+
+        Tries before a restart of the daemon count too. `first_key` belongs to the first try.
+        """
+        most = self.checks.timeouts.tries
+        for tries in range(self.caller.tries + 1, most + 1):
+            failure = await self._try(first_key)
             if failure is None:
                 return True
             if failure in _FINAL:
-                return await _refused(caller, *_FINAL[failure])
-            first = ""
-            await caller.count_try(tries)
-            if tries == most or guard.blocked(self.source):
+                return await _refuse(self.caller, *_FINAL[failure])
+            first_key = ""
+            await self.caller.count_try(tries)
+            if tries == most or self.checks.guard.blocked(self.source):
                 break
-            said = Prompt.NOTHING_KEYED if failure is _NotNow.NOTHING_KEYED else Prompt.WRONG
-            await caller.say(said, Prompt.PASSCODE_AGAIN)
-        return await _refused(caller, Prompt.REFUSED)
+            complaint = Prompt.NOTHING_KEYED if failure is _NoEntry.NOTHING_KEYED else Prompt.WRONG
+            await self.caller.say(complaint, Prompt.PASSCODE_AGAIN)
+        return await _refuse(self.caller, Prompt.REFUSED)
 
-    async def _try(self, first: str) -> _Failure | None:
-        """One try, with `first` as the first key if there is one. None once the caller is on the way into the room."""
-        digits, found = await self._passcode(first)
-        if isinstance(found, Grant) and found.pin is not None:
-            found = await self._pin(found)
-        if isinstance(found, Grant) and digits:
-            found = self._still(digits)
-        return await self._enter(found) if isinstance(found, Grant) else found
+    async def _try(self, first_key: str) -> _Failure | None:
+        """One try: the passcode, its PIN if it has one, and the room. None once the caller is on the way into it."""
+        digits, outcome = await self._passcode(first_key)
+        if isinstance(outcome, Grant) and outcome.pin is not None:
+            outcome = await self._pin(outcome)
+        if isinstance(outcome, Grant) and digits:
+            outcome = self._look_up_again(digits)
+        return await self._enter(outcome) if isinstance(outcome, Grant) else outcome
 
-    def _still(self, digits: str) -> Grant | Refusal:
-        """What a code lets in that was right before its caller waited, or keyed the PIN."""
-        found = self.door.directory.find(digits, self.number)
-        if isinstance(found, Grant):
-            return found
-        refusal = Refusal.WRONG if found is None else Refusal(found.bar.value)
-        self._note(refusal, None if found is None else found.entry)
-        return refusal
+    # --- The steps of a try -------------------------------------------------------------------------------------------
+    async def _passcode(self, first_key: str) -> tuple[str, Grant | _Failure]:
+        """Hear a passcode and judge it. Return its digits and what it grants, or why it is refused.
 
-    async def _passcode(self, first: str) -> tuple[str, Grant | _Failure]:
-        """The digits as far as the directory knows them, and whom they let in."""
-        directory, number = self.door.directory, self.number
+        The digits are empty unless the local directory knows the code.
+        """
+        directory = self.checks.directory
         found: Grant | Barred | None = None
 
-        def complete(digits: str) -> bool:
+        def is_complete(digits: str) -> bool:
             nonlocal found
-            found = directory.find(digits, number) or found
+            # A barred code does not end the entry: its caller must not learn that these digits are a code.
+            found = directory.find(digits, self.access_number) or found
             return isinstance(found, Grant)
 
-        digits = await self._keyed(directory.longest(number), complete, first)
+        digits = await self._hear_digits(directory.longest(self.access_number), is_complete, first_key)
         if not digits:
-            return "", _NotNow.NOTHING_KEYED
+            return "", _NoEntry.NOTHING_KEYED
         if not isinstance(found, Grant):
-            found, digits = await directory.confirm(digits, number) or found, ""
+            # The code may be newer than what this machine knows.
+            found, digits = await directory.confirm(digits, self.access_number) or found, ""
         match found:
-            case Grant() as entry:
-                return digits, await self._judged(None) or entry
-            case Barred(entry, bar):
-                return "", await self._judged(Refusal(bar.value), entry) or entry
+            case Grant() as grant:
+                return digits, await self._judge(None) or grant
+            case Barred(grant, bar):
+                return "", await self._judge(Refusal(bar.value), grant) or grant
             case None:
-                return "", await self._judged(Refusal.WRONG) or Refusal.WRONG
+                return "", await self._judge(Refusal.WRONG) or Refusal.WRONG
 
-    async def _pin(self, entry: Grant) -> Grant | _Failure:
-        """The second of two steps."""
+    async def _pin(self, grant: Grant) -> Grant | _Failure:
+        """Ask for the PIN of a right passcode and judge it."""
         right = False
 
-        def complete(digits: str) -> bool:
+        def is_complete(digits: str) -> bool:
             nonlocal right
-            right = self.door.directory.pin_matches(entry, digits)
+            right = self.checks.directory.pin_matches(grant, digits)
             return right
 
         await self.caller.say(Prompt.PIN)
-        digits = await self._keyed(PIN_LONGEST, complete)
-        if not digits:
-            return _NotNow.NOTHING_KEYED
-        return await self._judged(None if right else Refusal.WRONG_PIN, entry) or entry
+        if not await self._hear_digits(PIN_LONGEST, is_complete):
+            return _NoEntry.NOTHING_KEYED
+        return await self._judge(None if right else Refusal.WRONG_PIN, grant) or grant
 
-    async def _keyed(self, longest: int, complete: Callable[[str], bool], first: str = "") -> str:
-        """One entry: digits up to where `complete` says that they are whole, or the caller, or silence, ends them."""
-        caller, patience, digits = self.caller, self.door.patience, ""
+    def _look_up_again(self, digits: str) -> Grant | Refusal:
+        """Look a right passcode up once more: it may have been revoked while its caller waited or keyed the PIN."""
+        found = self.checks.directory.find(digits, self.access_number)
+        if isinstance(found, Grant):
+            return found
+        refusal = Refusal.WRONG if found is None else Refusal(found.bar.value)
+        self._record(refusal, None if found is None else found.grant)
+        return refusal
+
+    async def _enter(self, grant: Grant) -> _Failure | None:
+        """Lead the caller into the room, as far as limits allow. None once the caller is on the way.
+
+        The seat is taken before anything is waited for, so that callers of the same instant can't share the last one.
+        """
+        caller, checks = self.caller, self.checks
+        full = checks.seats.take(caller.id, grant, time.monotonic())
+        if full is not None:
+            self._record(full, grant)
+            return full
+        joined = False
+        try:
+            if await checks.barrier() is not None:
+                return _NoEntry.NOT_READY
+            if not await checks.directory.take_use(grant, caller.id):
+                self._record(Refusal.USED_UP, grant)
+                return Refusal.USED_UP
+            await caller.join(grant)
+            joined = True
+        finally:
+            if not joined:
+                checks.seats.give_back(caller.id)
+        checks.guard.admitted(self.source)
+        return None
+
+    # --- What the steps share -----------------------------------------------------------------------------------------
+    async def _hear_digits(self, longest: int, is_complete: Callable[[str], bool], first_key: str = "") -> str:
+        """Hear one entry and return its digits.
+
+        It ends where `is_complete` says so, by `#`, by silence, or `entry_s` after its first key.
+        """
+        caller, timeouts, digits = self.caller, self.checks.timeouts, ""
         try:
             async with asyncio.timeout(None) as overall:
                 while True:
-                    key = first or await caller.key(keypad.silence_allowed(digits, longest, patience))
-                    first = ""
+                    key = first_key or await caller.key(keypad.silence_allowed(digits, longest, timeouts))
+                    first_key = ""
                     if key is None:
                         break
                     if overall.when() is None:
-                        overall.reschedule(asyncio.get_running_loop().time() + patience.entry_s)
+                        overall.reschedule(asyncio.get_running_loop().time() + timeouts.entry_s)
                     match keypad.press(digits, key):
                         case EntryEnded():
                             break
                         case EntryOpen(digits):
-                            if digits and complete(digits):
+                            if digits and is_complete(digits):
                                 break
         except TimeoutError:
             pass
         except CallerGone:
-            # Or guessing would cost nothing but a call: a right code would have let in by now.
+            # A right code would have admitted by now. Uncounted, a guess would cost nothing but a call.
             if len(digits) >= keypad.WHOLE:
-                self._note(Refusal.ABANDONED)
+                self._record(Refusal.ABANDONED)
             raise
         return digits
 
-    async def _judged(self, refusal: Refusal | None, entry: Grant | None = None) -> Refusal | None:
-        """Why an entry is refused after all, if so. It waits as long as failures so far make wait, right or wrong."""
-        guard = self.door.guard
+    async def _judge(self, refusal: Refusal | None, grant: Grant | None = None) -> Refusal | None:
+        """Delay an entry, right or wrong, by what failures so far cost. Return why it is refused, None if it is right.
+
+        `grant` is that of a right code which admits nobody. A blocked caller's entry is refused as blocked.
+        """
+        guard = self.checks.guard
         if guard.blocked(self.source):
-            refusal, entry = Refusal.BLOCKED, None
+            refusal, grant = Refusal.BLOCKED, None
         delay_s = guard.delay_s(self.source)
         if refusal is not None:
-            # Counted before the wait: many calls at once would wait no longer than one.
-            self._note(refusal, entry)
-        if delay_s >= TELLING_S:
+            # Recorded before the delay: otherwise many calls at once would wait no longer than one.
+            self._record(refusal, grant)
+        if delay_s >= PLEASE_WAIT_FROM_S:
             await self.caller.say(Prompt.WAIT)
         if delay_s:
             await asyncio.sleep(delay_s)
         return refusal
 
-    async def _enter(self, entry: Grant) -> _Failure | None:
-        """Into the room, as far as limits allow: a seat is taken before anything is waited for."""
-        caller, door = self.caller, self.door
-        full = door.seats.take(caller.id, entry, time.monotonic())
-        if full is not None:
-            self._note(full, entry)
-            return full
-        joined = False
-        try:
-            if await door.barrier() is not None:
-                return _NotNow.NOT_READY
-            if not await door.directory.take_use(entry, caller.id):
-                self._note(Refusal.USED_UP, entry)
-                return Refusal.USED_UP
-            await caller.join(entry)
-            joined = True
-        finally:
-            if not joined:
-                door.seats.give_back(caller.id)
-        door.guard.admitted(self.source)
-        return None
-
-    def _note(self, reason: Refusal, entry: Grant | None = None) -> None:
-        self.door.guard.refused(self.source, self.caller.id, reason, entry)
+    def _record(self, reason: Refusal, grant: Grant | None = None) -> None:
+        """Record a refused entry, and count it as a failure if it was a guess."""
+        self.checks.guard.refused(self.source, self.caller.id, reason, grant)
 
 
-async def _refused(caller: Caller, prompt: Prompt, cause: int = 21) -> bool:
+async def _refuse(caller: Caller, prompt: Prompt, cause: int = REJECTED) -> bool:
+    """Play a prompt to its end and hang up. Always False: the caller was not admitted."""
     await caller.say_whole(prompt)
     await caller.refuse(cause)
     return False

@@ -1,4 +1,4 @@
-"""Whether an entry is listened to, how long it waits to be judged, and what a refusal leaves behind."""
+"""The guard of the dialogue: it decides on delays and blocks, and records refused entries."""
 
 import time
 from collections import deque
@@ -20,11 +20,14 @@ from bridge.domain.errors import NotFound
 log = structlog.get_logger()
 
 UNSTORED: Final = 10_000
-"""So many attempts wait in memory while they can't be stored at all; the oldest of more are dropped."""
+"""The most refused entries that wait in memory while the disk can't store them. Beyond it the oldest are dropped."""
 
 
 class Guard:
-    """What the node knows of failures. Answers at once, from memory; `keep_throttles` stores what changes here."""
+    """All that the node knows of failures. It answers at once, from memory; `keep_throttles` stores its changes.
+
+    `unstored` are refused entries that no disk has yet, and `dropped` counts those that were lost for want of space.
+    """
 
     def __init__(
         self,
@@ -34,7 +37,7 @@ class Guard:
         on_refusal: Callable[[Refusal], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`knows` tells whether a sub-account knows a caller's number; `clock` is in seconds since 1970."""
+        """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970."""
         self.throttles = throttles
         self.recent_callers = RecentCallers()
         self.unstored: deque[RefusedEntry] = deque()
@@ -49,7 +52,7 @@ class Guard:
         return self._clock()
 
     def source(self, caller: str, trunk: str, access_number: str) -> CallSource:
-        """Where a call comes from; a number of no digits but zeros counts as withheld."""
+        """The source of a call. A caller's number without digits, or of zeros alone, counts as withheld."""
         number = phone.dialled(caller)
         if not phone.tail(number, phone.MAX_DIGITS):
             return CallSource("", trunk, access_number)
@@ -62,8 +65,8 @@ class Guard:
     def delay_s(self, source: CallSource) -> float:
         return self.throttles.delay_s(source, self.now)
 
-    def refused(self, source: CallSource, uniqueid: str, reason: Refusal, entry: Grant | None = None) -> None:
-        """An entry was refused. `entry` is whose code was right."""
+    def refused(self, source: CallSource, uniqueid: str, reason: Refusal, grant: Grant | None = None) -> None:
+        """Record a refused entry, and count a failure if it was a guess. `grant` is that of a code that was right."""
         now = self.now
         if reason in GUESSES:
             self.throttles.fail(source, now)
@@ -77,7 +80,7 @@ class Guard:
                 source.access_number,
                 source.trunk,
                 reason,
-                *(_ids(entry) if entry else ()),
+                *(_ids(grant) if grant else ()),
             )
         )
         if len(self.unstored) > UNSTORED:
@@ -87,7 +90,7 @@ class Guard:
         log.info("entry_refused", reason=reason.value, access_number=source.access_number)
 
     def admitted(self, source: CallSource) -> None:
-        """Somebody from there was let in."""
+        """Note that a caller from this source was admitted."""
         self.recent_callers.admitted(source.caller, self.now)
 
     # --- ports.Blocks, but for the audit ----------------------------------------------------------------------------
@@ -95,7 +98,7 @@ class Guard:
         return self.throttles.active(self.now)
 
     def lift(self, block_id: UUID) -> ThrottleKey:
-        """Forget all failures of a key. Raises NotFound."""
+        """Forget all failures of a key. Raises NotFound if it neither delays nor blocks."""
         for throttle in self.active():
             if throttle.key.id == block_id:
                 self.throttles.lift(throttle.key)
@@ -103,5 +106,5 @@ class Guard:
         raise NotFound("there is no such block, or it has ended")
 
 
-def _ids(entry: Grant) -> Iterable[UUID]:
-    return UUID(entry.account_id), UUID(entry.sub_account_id), UUID(entry.passcode_id)
+def _ids(grant: Grant) -> Iterable[UUID]:
+    return UUID(grant.account_id), UUID(grant.sub_account_id), UUID(grant.passcode_id)

@@ -1,5 +1,5 @@
-"""What lockout knows, stored as it changes; refused entries on their way to Postgres; and the alarm while somebody
-guesses."""
+"""Stores throttles and recent callers as they change, brings refused entries to Postgres, and raises the alarm while
+somebody is guessing."""
 
 import asyncio
 import time
@@ -25,13 +25,16 @@ TIDY_S: Final = 60.0
 PRUNE_S: Final = 3600.0
 
 OnGuessing = Callable[[ThrottleKey, bool, float], None]
-"""Told where guessing has begun (True) or ended, and at which level of failures."""
+"""Called with a key, True when guessing has begun there or False when it has ended, and the level of failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockoutReports:
-    """Whom this tells what. `stored` is told why it could not be stored, None when it was; `dropped` how many attempts
-    were lost since there was no room for them."""
+    """Callbacks for what an operator has to know.
+
+    `stored` gets the reason why nothing could be stored, None when all was stored. `dropped` gets the number of refused
+    entries that were lost for want of space.
+    """
 
     guessing: OnGuessing
     stored: Callable[[str | None], None]
@@ -39,19 +42,19 @@ class LockoutReports:
 
 
 async def remember(guard: Guard, store: ThrottleStore) -> None:
-    """Take in what was stored before a restart. Raises Unavailable."""
+    """Load throttles and recent callers from before a restart. Raises Unavailable."""
     remembered = await store.load()
     guard.throttles.restore(remembered.throttles)
     guard.recent_callers.restore(remembered.recent_callers)
     guard.recent_callers.fade(guard.now)
 
 
-async def keep_throttles(guard: Guard, store: ThrottleStore, told: LockoutReports) -> None:
-    """Store what changed, and raise the alarm, every SAVE_S, for ever."""
+async def keep_throttles(guard: Guard, store: ThrottleStore, reports: LockoutReports) -> None:
+    """Store changes and raise the alarm, every SAVE_S, for ever."""
     tidied = time.monotonic()
     while True:
-        await save(guard, store, told)
-        _alarm(guard, told.guessing)
+        await save(guard, store, reports)
+        _alarm(guard, reports.guessing)
         if time.monotonic() - tidied > TIDY_S:
             tidied = time.monotonic()
             guard.throttles.fade(guard.now)
@@ -59,45 +62,46 @@ async def keep_throttles(guard: Guard, store: ThrottleStore, told: LockoutReport
         await asyncio.sleep(SAVE_S)
 
 
-async def drain_attempts(store: ThrottleStore, attempts: RefusedEntries, keep: timedelta) -> None:
-    """Bring queued attempts to Postgres, and delete those that are older than `keep` there, for ever."""
+async def drain_attempts(store: ThrottleStore, refused: RefusedEntries, keep: timedelta) -> None:
+    """Bring queued refused entries to Postgres, and delete those older than `keep` there, for ever."""
     pruned: float | None = None
     while True:
         pause = DRAIN_S
         try:
             while queued := await store.queued(AT_A_TIME):
-                await attempts.add(queued)
+                await refused.add(queued)
                 await store.dequeue(queued)
             if pruned is None or time.monotonic() - pruned > PRUNE_S:
                 pruned = time.monotonic()
-                await attempts.prune(datetime.now(UTC) - keep)
+                await refused.prune(datetime.now(UTC) - keep)
         except Unavailable as error:
-            log.debug("attempts_wait", error=str(error))
+            log.debug("refused_entries_wait", error=str(error))
             pause = AWAY_S
         await asyncio.sleep(pause)
 
 
-async def save(guard: Guard, store: ThrottleStore, told: LockoutReports) -> None:
-    """Store what changed now. What can't be stored is tried again the next time."""
+async def save(guard: Guard, store: ThrottleStore, reports: LockoutReports) -> None:
+    """Store all changes now. If that fails, they are kept for the next time."""
     throttles, guard.throttles.changed = guard.throttles.changed, {}
     recent_callers, guard.recent_callers.changed = guard.recent_callers.changed, {}
-    attempts = list(guard.unstored)
-    if not (throttles or recent_callers or attempts):
+    unstored = list(guard.unstored)
+    if not (throttles or recent_callers or unstored):
         return
     try:
-        dropped = await store.save(throttles, recent_callers, attempts)
+        dropped = await store.save(throttles, recent_callers, unstored)
     except Unavailable as error:
+        # What has changed meanwhile is newer than what could not be stored.
         guard.throttles.changed = throttles | guard.throttles.changed
         guard.recent_callers.changed = recent_callers | guard.recent_callers.changed
-        told.stored(str(error))
+        reports.stored(str(error))
         return
-    stored = {attempt.id for attempt in attempts}
+    stored = {entry.id for entry in unstored}
     while guard.unstored and guard.unstored[0].id in stored:
         guard.unstored.popleft()
-    told.stored(None)
+    reports.stored(None)
     dropped, guard.dropped = dropped + guard.dropped, 0
     if dropped:
-        told.dropped(dropped)
+        reports.dropped(dropped)
 
 
 def _alarm(guard: Guard, on_guessing: OnGuessing) -> None:

@@ -1,4 +1,4 @@
-"""Ports of admission: the directory of passcodes, participants, lockout and refused entries."""
+"""Ports of admission: the caller, the directory of passcodes, participants, throttles and refused entries."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class CallerGone(BridgeError):
 
 
 class Caller(Protocol):
-    """A call that was offered to us. Every method raises CallerGone once the caller has hung up."""
+    """A call that was offered to this node. Every method raises CallerGone once the caller has hung up."""
 
     @property
     def id(self) -> str:
@@ -31,7 +31,7 @@ class Caller(Protocol):
 
     @property
     def trunk(self) -> str:
-        """The address that the call came from."""
+        """The address of the trunk that the call came from."""
 
     @property
     def number(self) -> str:
@@ -39,71 +39,76 @@ class Caller(Protocol):
 
     @property
     def tries(self) -> int:
-        """Wrong entries so far, those before a restart of the daemon included."""
+        """The number of wrong entries so far, those before a restart of the daemon included."""
 
     @property
     def greeted(self) -> bool:
-        """Whether an earlier daemon had begun the dialogue."""
+        """True if a daemon that has ended since had begun the dialogue."""
 
     async def answer(self) -> None: ...
 
     async def speak(self, language: str, greeting: str) -> None:
-        """From now on, and in the room, in that language; `greeting` is a sound in place of the usual greeting."""
+        """Play prompts in this language from now on, in the room too. `greeting` is a sound that replaces the usual
+        greeting, empty for the usual one."""
 
     async def say(self, *prompts: Prompt) -> None:
-        """Begin to play prompts; keys stop them. Returns at once."""
+        """Begin to play prompts, which the next key stops. Returns at once."""
 
     async def say_whole(self, *prompts: Prompt) -> None:
         """Play prompts to their end."""
 
     async def key(self, silence_s: float) -> str | None:
-        """The next key, or None after `silence_s` without one, counted from the end of the prompt."""
+        """Wait for the next key. None after `silence_s` without one, counted from the end of the prompt."""
 
     async def count_try(self, tries: int) -> None:
-        """Remember on the call itself how many entries were wrong."""
+        """Store the number of wrong entries on the call itself, where a later daemon finds it."""
 
-    async def join(self, entry: Grant) -> None:
-        """Hand the caller to the room. Our part ends."""
+    async def join(self, grant: Grant) -> None:
+        """Hand the caller over to the room. The dialogue has no further part in the call."""
 
     async def refuse(self, cause: int = 21) -> None:
-        """Mark the call as refused and hang up, for a cause of Q.850."""
+        """Mark the call as refused and hang up with a cause of Q.850."""
 
 
 class Directory(Protocol):
-    """Live passcodes, access numbers and known callers, answered from this machine in microseconds."""
+    """Live passcodes, access numbers and known callers. This machine answers, in microseconds, without Postgres."""
 
     def number(self, dialled: str) -> DialledNumber | None:
-        """The access number that was dialled (digits only), None when it is not one of ours."""
+        """The access number that was dialled (digits only), None when it is unknown."""
 
     def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
-        """The live passcode that `digits` are, whole, on that number. Any other digits find nothing."""
+        """Look up a whole passcode on an access number. None if `digits` are no code that exists there."""
 
     async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
-        """One look-up in Postgres, while the directory may lag behind it; None at once when it does not."""
+        """Look the passcode up in Postgres, if the directory may lag behind it. None at once if it does not."""
 
     def longest(self, number: DialledNumber) -> int:
         """The length of the longest code that can be keyed there, 0 when there is none."""
 
-    def pin_matches(self, entry: Grant, digits: str) -> bool:
-        """Whether `digits` are the PIN that belongs to the entry."""
+    def pin_matches(self, grant: Grant, digits: str) -> bool:
+        """Return True if `digits` are the PIN of the grant's passcode."""
 
     def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
-        """The one room that a caller's number opens by itself, as host; None when no sub-account, or more than one that
-        can be reached there, trusts it so."""
+        """The room that a caller's number opens without a code, as host.
+
+        None if no sub-account that can be reached on this access number trusts the caller so, or if several do.
+        """
 
     def knows(self, caller: str) -> bool:
-        """Whether any sub-account knows this caller's number."""
+        """Return True if any sub-account knows this caller's number."""
 
     def owner(self, room_id: str) -> RoomOwner | None:
-        """To whom a room belongs, None for one that is not known."""
+        """The owner of a room, None if the room is unknown."""
 
-    async def take_use(self, entry: Grant, uniqueid: str) -> bool:
-        """Use up one of the limited uses of a passcode, so that no restart forgets it; False when none is left. Always
-        True where uses are not limited. Using it up for the same call again takes nothing."""
+    async def take_use(self, grant: Grant, uniqueid: str) -> bool:
+        """Use a passcode up by one, durably. Return False if no use is left, always True where uses are not limited.
+
+        The same call uses a code up only once, however often this is asked.
+        """
 
 
 class PresentParticipants(Protocol):
-    """Those who are inside by the ledger: how they came in is known for those of before a restart too."""
+    """Participants who are inside by the ledger, which knows the passcode of those who came before a restart too."""
 
     async def inside(
         self,
@@ -114,13 +119,17 @@ class PresentParticipants(Protocol):
         room_id: UUID | None,
         passcode_id: UUID | None,
     ) -> Set[str]:
-        """The uniqueids of open stays that meet every condition that is given. Raises Unavailable."""
+        """The uniqueids of open stays that meet every condition. None is no condition. Raises Unavailable."""
 
 
 class ThrottleStore(Protocol):
-    """What lockout knows, kept on this machine: it survives a restart with Postgres away. Raises Unavailable."""
+    """Throttles, recent callers and queued refused entries, stored on this machine.
 
-    async def load(self) -> "Remembered": ...
+    They survive a restart while Postgres is away. Every method raises Unavailable when the store can't be used.
+    """
+
+    async def load(self) -> "Remembered":
+        """All throttles and recent callers that were stored."""
 
     async def save(
         self,
@@ -128,19 +137,21 @@ class ThrottleStore(Protocol):
         recent_callers: Mapping[str, float | None],
         attempts: Sequence[RefusedEntry],
     ) -> int:
-        """Store throttles and regular callers (None: forget), and queue attempts; how many of the oldest queued ones
-        had to be dropped, since the queue is bounded."""
+        """Store throttles and recent callers (None: delete), and append refused entries to the queue.
+
+        The queue is bounded: return the number of oldest entries that were dropped from it.
+        """
 
     async def queued(self, limit: int) -> Sequence[RefusedEntry]:
-        """Attempts on their way to Postgres, the oldest first."""
+        """Refused entries that wait for Postgres, the oldest first, `limit` at most."""
 
     async def dequeue(self, attempts: Sequence[RefusedEntry]) -> None:
-        """These have arrived."""
+        """Delete refused entries from the queue, since Postgres has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What lockout knew when it was stored last."""
+    """The stored throttles, and the recent callers with the time of their last admission (seconds since 1970)."""
 
     throttles: Mapping[ThrottleKey, Throttle]
     recent_callers: Mapping[str, float]
@@ -148,7 +159,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntryFilter:
-    """Which attempts are asked for. None asks for all; `since` and `until` bound [since, until)."""
+    """Conditions on refused entries. None is no condition; `since` and `until` bound [since, until)."""
 
     account_id: UUID | None = None
     caller: str | None = None
@@ -162,22 +173,22 @@ class RefusedEntries(Protocol):
     """Refused entries in Postgres. Raises Unavailable."""
 
     async def add(self, attempts: Sequence[RefusedEntry]) -> None:
-        """Those that are there already stay as they are."""
+        """Add refused entries. One that is there already, by its id, stays as it is."""
 
     async def page(
         self, wanted: RefusedEntryFilter, limit: int, after: tuple[datetime, UUID] | None = None
     ) -> Sequence[RefusedEntry]:
-        """In order of (time, id), after a given pair."""
+        """Refused entries in order of (time, id), `limit` at most, those after a given pair."""
 
     async def prune(self, before: datetime) -> None:
-        """Delete older ones."""
+        """Delete refused entries from before this time."""
 
 
 class Blocks(Protocol):
-    """Who has to wait, or is not listened to, on this node now."""
+    """Throttles that delay or block entries on this node now."""
 
     def active(self) -> Sequence[ActiveThrottle]:
-        """The keys that make wait or block now, the highest level first."""
+        """The throttles that delay or block now, the highest level first."""
 
     async def lift(self, block_id: UUID) -> None:
-        """Forget all failures of a key. Raises NotFound when it has none."""
+        """Forget all failures of a key. Raises NotFound if it neither delays nor blocks. Raises Unavailable."""

@@ -85,7 +85,7 @@ async def followed(name: str, on_left: Callable[[str], None]) -> AsyncIterator[t
             applied.append(event)
             super().apply(event)
 
-    rooms = Watched(on_left)
+    rooms = Watched("node1", on_left)
     async with replaying(name) as (ami, recorded):
         following = asyncio.create_task(rooms.follow(ami))
         try:
@@ -101,7 +101,7 @@ async def followed(name: str, on_left: Callable[[str], None]) -> AsyncIterator[t
 async def test_a_conference_is_followed_from_the_first_join_to_its_end(piece: int) -> None:
     left: list[str] = []
     async with followed("stays", left.append) as (rooms, applied):
-        assert rooms.live() == []
+        assert rooms.view().conferences == ()
     joined = [one for one in applied if isinstance(one, events.ParticipantJoined)]
     assert [(one.role, one.muted, one.caller) for one in joined] == [
         ("host", False, "4930123456"),

@@ -114,7 +114,7 @@ async def test_whatever_bars_a_code_bars_it_here(
         found = directory.find(digits, SHARED)
         assert barred(found) == finds
         assert found is None or (
-            isinstance(found, Barred) and found.entry.passcode_id == entry_of(sub_account).passcode_id
+            isinstance(found, Barred) and found.grant.passcode_id == entry_of(sub_account).passcode_id
         )
         back = ", ".join(f"{column} = :{column}" for column in columns)
         await execute(database, f"UPDATE {table} SET {back}", **before)
