@@ -1,4 +1,4 @@
-"""Lockout as one part of the daemon: what it costs to be wrong, what is stored of it, and what is told."""
+"""Lockout as one part of the daemon: the price of wrong entries, their storage, and the alarms about them."""
 
 import asyncio
 import math
@@ -32,13 +32,14 @@ CALLER_FREE: Final = 3
 LONGEST_DELAY: Final = 16
 LONGEST_SHARED_DELAY: Final = 8
 
-UNTOLD: Final = 100
+UNREPORTED: Final = 100
+"""The most events that wait to be passed on. Further ones are dropped: the log has them."""
 Tell = Callable[[Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class LockoutSettings:
-    """The settings of lockout, by their names there."""
+    """The settings of lockout. Their names are those of the settings `BRIDGE_*`."""
 
     delay_s: float
     block_after: int
@@ -48,7 +49,7 @@ class LockoutSettings:
 
 
 def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
-    """What failures cost, by what they are counted by.
+    """The policy of each kind of throttle.
 
     Failures that come steadily at a rate settle at a level of rate × half-life / ln 2.
     """
@@ -67,7 +68,7 @@ def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
             1.0,
             terms.delay_s,
             LONGEST_DELAY * terms.delay_s,
-            # A little is forgotten while even the last of them is keyed.
+            # Failures fade a little even while the last one is keyed, so their level stays under a whole number.
             block_at=terms.block_after - 0.5,
             block_s=terms.block_s,
         ),
@@ -78,8 +79,10 @@ def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
 
 
 class Lockout:
-    """`guard` answers; `run` stores and tells, for ever. `tell` brings to whom it concerns that guessing has begun or
-    ended; it raises Unavailable to be asked again."""
+    """The guard of the dialogue, with what stores its changes and reports on it.
+
+    `tell` passes on the event that guessing has begun or ended. It raises Unavailable to be called again later.
+    """
 
     def __init__(
         self,
@@ -95,11 +98,11 @@ class Lockout:
         self._attempts = attempts
         self._keep = timedelta(days=terms.attempts_keep_days)
         self._tell = tell
-        self._untold: asyncio.Queue[Event] = asyncio.Queue(UNTOLD)
+        self._unreported: asyncio.Queue[Event] = asyncio.Queue(UNREPORTED)
         self._trouble: str | None = None
 
     async def remember(self) -> None:
-        """Take in what was known before a restart; without that it begins anew."""
+        """Load throttles and recent callers from before a restart. If that fails, start with none."""
         try:
             await keep_throttles.remember(self.guard, self._file)
             self._on_stored(None)
@@ -111,18 +114,18 @@ class Lockout:
 
     async def run(self) -> None:
         """Store what changes, bring refused entries to Postgres, raise the alarm, for ever."""
-        told = LockoutReports(self._tell_guessing, self._on_stored, _drop)
+        reports = LockoutReports(self._tell_guessing, self._on_stored, _drop)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(keep_throttles.keep_throttles(self.guard, self._file, told))
+                tasks.create_task(keep_throttles.keep_throttles(self.guard, self._file, reports))
                 tasks.create_task(keep_throttles.drain_attempts(self._file, self._attempts, self._keep))
                 tasks.create_task(self._pass_on())
         finally:
-            await keep_throttles.save(self.guard, self._file, told)
+            await keep_throttles.save(self.guard, self._file, reports)
             await self._file.close()
 
     def health(self) -> tuple[bool, str]:
-        """Always well, since it never keeps the node from serving; and what is to be said of it."""
+        """Always True, since lockout never keeps the node from serving, and a description of its state."""
         if self._trouble is not None:
             return True, f"wrong entries are counted in memory alone: {self._trouble}"
         if self.guard.throttles.guessing:
@@ -137,19 +140,19 @@ class Lockout:
                 "guessing_begun",
                 where=where,
                 failures=round(level),
-                mend="callers who are not known wait longer; GET /v1/admission-attempts tells whence they come",
+                mend="unknown callers wait longer meanwhile; GET /v1/admission-attempts shows their origin",
             )
         else:
             log.info("guessing_ended", where=where)
         telemetry.GUESSING.set(len(self.guard.throttles.guessing))
-        if not self._untold.full():
+        if not self._unreported.full():
             number = None if key == INSTALLATION else key.value
             event = webhook.guessing(uuid4(), datetime.now(UTC), number, round(level, 1), begun=begun)
-            self._untold.put_nowait(event)
+            self._unreported.put_nowait(event)
 
     async def _pass_on(self) -> None:
         while True:
-            event = await self._untold.get()
+            event = await self._unreported.get()
             while True:
                 try:
                     await self._tell(event)
@@ -159,7 +162,11 @@ class Lockout:
 
     def _on_stored(self, trouble: str | None) -> None:
         if trouble is not None and trouble != self._trouble:
-            log.error("lockout_not_stored", error=trouble, mend="wrong entries are counted in memory meanwhile")
+            log.error(
+                "lockout_not_stored",
+                error=trouble,
+                mend="wrong entries are counted in memory alone, and a restart forgets them: check BRIDGE_STATE_DIR",
+            )
         self._trouble = trouble
         telemetry.LOCKOUT_STORED.set(trouble is None)
 
@@ -174,4 +181,8 @@ def _count(reason: Refusal) -> None:
 
 def _drop(attempts: int) -> None:
     telemetry.ATTEMPTS_DROPPED.inc(attempts)
-    log.warning("attempts_dropped", count=attempts, mend="Postgres has been away for too long to keep them all")
+    log.warning(
+        "attempts_dropped",
+        count=attempts,
+        mend="Postgres has been away for so long that the oldest refused entries are lost; callers are not affected",
+    )

@@ -1,20 +1,20 @@
-"""What can go wrong in the product's own words. The edges turn these into problem documents, exit codes and prompts."""
+"""The product's own errors. The edges turn them into problem documents, exit codes and prompts."""
 
 from collections.abc import Sequence
 
 
 class BridgeError(Exception):
-    """Something the product refuses or cannot do, told so that the reader can act on it."""
+    """Something that the product refuses or can't do. The message is written for a reader who has to act on it."""
 
 
 class NotFound(BridgeError):
-    """There is no such thing, or it is not yours to see."""
+    """There is no such thing, or the caller of the operation may not see it."""
 
 
 class Conflict(BridgeError):
     """The request contradicts what is there already.
 
-    `field` names the input that does, the way its sender wrote it, where one alone does.
+    `field` names the input that is to blame, as its sender wrote it; None where several are.
     """
 
     def __init__(self, message: str = "", field: str | None = None) -> None:
@@ -25,7 +25,7 @@ class Conflict(BridgeError):
 class Invalid(BridgeError):
     """A value is malformed or out of range.
 
-    `field` names the offending input the way its sender wrote it.
+    `field` names the input that is to blame, as its sender wrote it.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -35,15 +35,15 @@ class Invalid(BridgeError):
 
 
 class Forbidden(BridgeError):
-    """The key is good, but not for this."""
+    """The API key is valid, but does not allow this operation."""
 
 
 class Stale(BridgeError):
-    """It was changed by somebody else since it was read: read it again, then change it."""
+    """Somebody else has changed the thing since it was read: read it again, then change it."""
 
 
 class TooMany(BridgeError):
-    """Asked for too often; `retry_after_s` says when to come back."""
+    """Too many requests of a kind came within a time. `retry_after_s` is the wait before the next one, in seconds."""
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class TooMany(BridgeError):
 
 
 class InvalidRows(BridgeError):
-    """Rows of a bulk request that cannot be carried out: (index from 0, field, reason) each. Nothing was done."""
+    """Rows of a bulk request that can't be carried out: (index from 0, field, reason) each. Nothing was done."""
 
     def __init__(self, rows: Sequence[tuple[int, str, str]]) -> None:
         super().__init__(f"{len(rows)} rows cannot be carried out; nothing was done")
@@ -59,4 +59,4 @@ class InvalidRows(BridgeError):
 
 
 class Unavailable(BridgeError):
-    """Something this depends on does not answer now; trying again later may help."""
+    """A part that this depends on, such as Postgres or Asterisk, does not answer now. Trying again may help."""

@@ -25,7 +25,7 @@ def currency(code: str) -> str:
 
 
 def minor_decimals(code: str) -> int:
-    """How many decimals a currency's coins have: 2 for USD, 0 for JPY, 3 for KWD (ISO 4217)."""
+    """The number of decimals of a currency's minor unit: 2 for USD, 0 for JPY, 3 for KWD (ISO 4217)."""
     return get_currency_precision(code)
 
 

@@ -26,20 +26,20 @@ def number(text: str, field: str = "number") -> str:
 
 
 def dialled(text: str) -> str:
-    """What a trunk sent as the called number, made comparable with `number`: harmless characters only, no leading +."""
+    """A called number from a trunk, made comparable with `number`: harmless characters only, no leading +."""
     return clean(text).lstrip("+")
 
 
 def clean(text: str) -> str:
-    """What a trunk sent as a number, reduced to `[0-9+]{0,20}`, the alphabet that may reach the journal and the ledger.
+    """A number from a trunk, reduced to `[0-9+]{0,20}`: nothing else may reach the journal and the ledger.
 
-    The dialplan does the same with FILTER() before anything else; this is for numbers that come by another way.
+    The dialplan does the same with FILTER() before anything else. This is for numbers that come by another way.
     """
     return _HARMFUL.sub("", text[:MAX_DIGITS])
 
 
 def tail(text: str, digits: int) -> str:
-    """The part by which two books write one number alike: its last `digits` digits, without +, 00 or a national 0.
+    """The part of a number that everybody writes alike: its last `digits` digits, without +, 00 or a national 0.
 
     >>> tail("+49 30 123456", 8) == tail("0049 30 123456", 8) == tail("030 123456", 8)
     True
@@ -50,7 +50,7 @@ def tail(text: str, digits: int) -> str:
 
 
 def unlike(one: str, other: str, digits: int) -> bool:
-    """Whether both numbers are known and are not the same by their tails."""
+    """Return True if both numbers are known and their tails differ."""
     if one == other:
         return False
     tails = {tail(one, digits), tail(other, digits)}

@@ -1,4 +1,4 @@
-"""What people write: names, labels and notes, made comparable and harmless."""
+"""Texts that people write, such as names, labels and notes, made comparable and harmless."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ LABELS_MAX: Final = 20
 LABEL_KEY_MAX: Final = 40
 LABEL_VALUE_MAX: Final = 100
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
-"""What moves a terminal's cursor, breaks a line or turns the direction of writing around."""
+"""Characters that move a terminal's cursor, break a line or reverse the direction of writing."""
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -26,12 +26,12 @@ def line(field: str, given: str, most: int = NAME_MAX, least: int = 1) -> str:
 
 
 def name(given: str, field: str = "name") -> str:
-    """What something is called. Raises Invalid."""
+    """A name in its usual form. Raises Invalid."""
     return line(field, given)
 
 
 def labels(given: Mapping[str, str]) -> dict[str, str]:
-    """Keys of an account's own choice with their values. Raises Invalid."""
+    """Labels in their usual form. Keys and values are of an account's own choice. Raises Invalid."""
     if len(given) > LABELS_MAX:
         raise Invalid("labels", f"at most {LABELS_MAX} labels")
     for key in given:

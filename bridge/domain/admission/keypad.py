@@ -1,14 +1,8 @@
 """The entry of a caller, one key at a time.
 
-| entry so far            | key | the entry then                                                      |
-|-------------------------|-----|---------------------------------------------------------------------|
-| empty                   | `#` | stays empty: callers press `#` by habit, or after an earlier code   |
-| 1 digit or more         | `#` | ends                                                                |
-| fewer than WHOLE digits | `*` | is cleared                                                          |
-| WHOLE digits or more    | `*` | ends, so that no guess can be taken back before it is judged        |
-| fewer than MAX_KEYED    | 0-9 | grows by the digit                                                  |
-| MAX_KEYED digits        | 0-9 | stays as it is                                                      |
-| any                     | A-D | stays as it is                                                      |
+- `#` ends an entry. Before any digit it does nothing: callers press it by habit, or after an earlier code.
+- `*` clears an entry of fewer than WHOLE digits. It ends a longer one, so that no guess can be taken back unjudged.
+- A digit is added, up to MAX_KEYED of them. Any other key does nothing.
 
 No caller needs `#`: codes are prefix-free, so the digit that completes a live code admits at once. An entry that can
 match no code any more is still heard to its end. Otherwise the rest of a long code would count as the next try, and

@@ -27,7 +27,7 @@ PIN_DIGITS: Final = 6
 
 
 class Role(StrEnum):
-    """What a passcode lets its caller do in the room."""
+    """The role of a passcode's caller in the room."""
 
     HOST = "host"
     GUEST = "guest"
@@ -51,13 +51,15 @@ def _keyed(key: bytes) -> hmac.HMAC:
 
 
 def pin_digest(pin: str, key: bytes, passcode_id: bytes) -> bytes:
-    """What a PIN is recognised by: the same with the 16 bytes of its passcode's id."""
+    """The digest by which a PIN is recognised: HMAC-SHA-256 that includes the 16 bytes of its passcode's id."""
     return hmac.digest(key, b"pin" + passcode_id + pin.encode("ascii"), hashlib.sha256)
 
 
 def shortest_allowed(live_codes: int, own: bool = False) -> int:
-    """The least length of a new code where `live_codes` are in use already: on shared numbers, or with `own` in an
-    account's own space, which others' callers can't reach."""
+    """The least length of a new code where `live_codes` are in use already.
+
+    `own` is True for an account's own space, which the callers of other accounts can't reach.
+    """
     magnitude = math.ceil(math.log10(live_codes + 1))
     return max(SPARSE_DIGITS, magnitude + (OWN_SPARSE_DIGITS if own else SPARSE_DIGITS))
 
@@ -70,7 +72,7 @@ def new_length(live_codes: int, longest_in_use: int, own: bool = False) -> int:
 def chosen(digits: str, live_codes: int, longest_in_use: int, own: bool = False) -> str:
     """A code its owner chose, of a length that keeps all codes prefix-free. Raises Invalid.
 
-    Whether it is weak or in use is not told here: both are refused alike.
+    Weak codes and codes in use pass here. Both are refused later, alike, so that nobody learns which codes are in use.
     """
     if not re.fullmatch(r"[0-9]+", digits):
         raise Invalid("digits", "a passcode is made of the digits 0 to 9")

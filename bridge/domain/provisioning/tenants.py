@@ -1,4 +1,4 @@
-"""Accounts, sub-accounts, rooms and access numbers: who pays, who uses, and what is dialled."""
+"""Accounts, sub-accounts, rooms, passcodes, access numbers, known callers and project codes, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from bridge.domain.errors import Invalid
 from bridge.domain.provisioning.passcode import Role
 
 _TIME_ZONES = available_timezones() - {"localtime", "Factory", "posixrules"}
-"""Known by name wherever the daemon runs. Zones with leap seconds (`right/…`) are not among them."""
+"""Time zones by their IANA names. Zones with leap seconds (`right/…`) are not among them."""
 
 
 class SubAccountKind(StrEnum):
-    """What a sub-account stands for."""
+    """The kind of thing that a sub-account stands for."""
 
     EMPLOYEE = "employee"
     DEPARTMENT = "department"
@@ -25,7 +25,7 @@ class SubAccountKind(StrEnum):
 
 
 class State(StrEnum):
-    """Of an account or a sub-account. Only an active one's callers are admitted; a closed one stays closed."""
+    """The state of an account or a sub-account. Only an active one admits callers; a closed one stays closed."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -33,15 +33,18 @@ class State(StrEnum):
 
 
 class Space(StrEnum):
-    """Where an account's passcodes can be dialled: on shared numbers (and its own), or only on numbers dedicated to
-    it, where its codes are a set by themselves and may be shorter."""
+    """The numbers on which an account's passcodes can be dialled.
+
+    SHARED: on shared numbers and on its own. OWN: only on numbers that are dedicated to it, where its codes are a set
+    by themselves and may be shorter.
+    """
 
     SHARED = "shared"
     OWN = "own"
 
 
 class NumberKind(StrEnum):
-    """How an access number is reached, which decides what it costs."""
+    """The kind of an access number, on which its price depends."""
 
     LOCAL = "local"
     TOLL_FREE = "toll_free"
@@ -64,9 +67,9 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays. `currency` is ISO 4217, `time_zone` an IANA name: it bounds the billing months.
+    """An account: the party that pays. `currency` is ISO 4217; `time_zone` is an IANA name and bounds billing months.
 
-    `max_callers` may be in all its rooms at a time, any number when None. `version` counts changes.
+    `max_callers` is the most callers in all its rooms at a time, None for no limit. `version` counts changes.
     """
 
     id: UUID
@@ -83,8 +86,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class PasscodeTerms:
-    """What its owner may settle of a passcode. It admits from `valid_from` up to `valid_until`, `max_uses` times; None
-    bounds nothing."""
+    """The terms of a passcode that its owner may set.
+
+    It admits from `valid_from` up to `valid_until`, `max_uses` times. None is no limit.
+    """
 
     label: str = ""
     valid_from: datetime | None = None
@@ -99,8 +104,8 @@ ANY_TIME: Final = PasscodeTerms()
 class Passcode:
     """Digits that open a room in a role. `digits` and `pin` only where they may be revealed, else None.
 
-    It admits from `valid_from` up to `valid_until`, `max_uses` times; None bounds nothing. With `has_pin` its caller
-    has to key the PIN as well. `replaces` is the passcode it was rotated from.
+    It admits from `valid_from` up to `valid_until`, `max_uses` times; None is no limit. With `has_pin` its caller has
+    to key the PIN as well. `replaces` is the passcode that it was rotated from.
     """
 
     id: UUID
@@ -138,7 +143,10 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class SubAccount:
-    """Who uses. `user_id` is the account's own name for it, unique within the account."""
+    """A sub-account: the employee, department, project or client that uses rooms.
+
+    `user_id` is the account's own name for it, unique within the account.
+    """
 
     id: UUID
     account_id: UUID

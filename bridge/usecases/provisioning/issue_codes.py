@@ -1,4 +1,4 @@
-"""New passcodes, generated or chosen by their owner, made so that all that can be dialled together stay prefix-free."""
+"""Makes new passcodes, generated or chosen by their owner. All codes that can be dialled together stay prefix-free."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ class WantedCode:
 
 
 FIRST: Final = (WantedCode(Role.HOST), WantedCode(Role.GUEST))
-"""What a new room comes with."""
+"""The passcodes of a new room."""
 
 
 async def made(keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode], known: Iterable[str] = ()) -> list[NewCode]:
@@ -66,7 +66,7 @@ async def stored(
 
 
 def unlucky() -> Conflict:
-    """What is said when each try met codes that are taken."""
+    """The error for a request whose every try met codes that are taken."""
     return Conflict("no free passcode was found in many tries; the next attempt may succeed")
 
 

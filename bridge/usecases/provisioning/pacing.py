@@ -1,16 +1,17 @@
-"""Long work in the event loop, done so that others get their turns."""
+"""Long work in the event loop with pauses, in which other tasks run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final, TypeVar
 
 Item = TypeVar("Item")
-AT_A_TIME: Final = 50
+WITHOUT_PAUSE: Final = 50
+"""Items between two pauses. Their work takes a few milliseconds, which no caller notices."""
 
 
 async def with_pauses(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """The items, with a turn for others now and then."""
+    """The items, with a pause for other tasks after every WITHOUT_PAUSE of them."""
     for place, item in enumerate(items):
         yield item
-        if place % AT_A_TIME == AT_A_TIME - 1:
+        if place % WITHOUT_PAUSE == WITHOUT_PAUSE - 1:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What provisioning needs of the world: accounts and what belongs to them, kept somewhere.
+"""Ports of provisioning: the repositories of accounts and of everything that belongs to them.
 
 Every method raises Unavailable when Postgres is away, and NotFound for what is not there. Lists come in order of
 creation, `limit` at most, after a place. `expected` is the version that a change was made for, None for any: a method
@@ -45,7 +45,7 @@ Place = tuple[datetime, UUID]
 # --- The keys of passcodes ----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What passcodes are looked up and sealed under. `seal` and `unseal` are authenticated encryption.
+    """The keys under which passcodes are looked up and sealed. `seal` and `unseal` are authenticated encryption.
 
     `older` are look-up keys that codes may still be kept under until all are renewed; `id` names the present one.
     """
@@ -127,7 +127,7 @@ class CodeSpace:
 
     @property
     def salt(self) -> bytes:
-        """What digests of its codes are made with, beside the key."""
+        """The bytes that digests of its codes are made with, beside the key."""
         return b"" if self.account_id is None else self.account_id.bytes
 
 
@@ -153,7 +153,7 @@ class NewSubAccount:
 
 @dataclass(frozen=True, slots=True)
 class SubAccountFilter:
-    """Which sub-accounts are asked for. None asks for all; `label` is a key with its value."""
+    """Conditions on sub-accounts. None is no condition; `label` is a key with its value."""
 
     user_id: str | None = None
     kind: str | None = None
@@ -163,7 +163,7 @@ class SubAccountFilter:
 
 @dataclass(frozen=True, slots=True)
 class PasscodeFilter:
-    """Which passcodes are asked for. None asks for all."""
+    """Conditions on passcodes. None is no condition."""
 
     state: str | None = None
     role: str | None = None
@@ -226,13 +226,13 @@ class Passcodes(Protocol):
         self, room_id: UUID, limit: int, after: Place | None = None, wanted: PasscodeFilter = ...
     ) -> list[Passcode]: ...
     async def sealed(self, passcode_id: UUID) -> tuple[bytes, bytes | None]:
-        """What the digits and the PIN can be shown from. Raises Conflict when it is revoked."""
+        """The sealed digits and the sealed PIN of a passcode. Raises Conflict if it is revoked."""
 
     async def note_reveal(self, passcode_id: UUID) -> None:
-        """Write down that somebody sees the digits."""
+        """Record in the audit log that somebody sees the digits."""
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
-        """Write down that chosen codes were refused, whatever becomes of the request."""
+        """Record that chosen codes were refused, even if the request fails."""
 
     async def change_passcode(
         self, passcode_id: UUID, changes: PasscodeChanges, expected: int | None = None
@@ -262,7 +262,7 @@ class StaleCode:
 
 @dataclass(frozen=True, slots=True)
 class RenewedCode:
-    """The same under the present one. `former` is the digest it had."""
+    """A passcode as it is kept under the present key. `former` is the digest that it had under the old one."""
 
     id: UUID
     account_id: UUID | None
@@ -330,4 +330,4 @@ class KnownCallers(Protocol):
 
 
 class Tenants(Accounts, SubAccounts, Rooms, Passcodes, AccessNumbers, ProjectCodes, KnownCallers, Protocol):
-    """All of them."""
+    """All repositories of provisioning together."""

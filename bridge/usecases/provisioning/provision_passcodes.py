@@ -103,7 +103,7 @@ async def reveal(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> str:
 
 
 async def reveal_all(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> tuple[str, str | None]:
-    """The digits of a passcode and its PIN, for its owner; that they were seen is written down. Raises the same."""
+    """The digits of a passcode and its PIN, for its owner. The audit log records it. Raises NotFound, Conflict."""
     digits, pin = await passcodes.sealed(passcode_id)
     await passcodes.note_reveal(passcode_id)
     return keys.unseal(digits), None if pin is None else keys.unseal(pin)
@@ -130,7 +130,7 @@ async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
 
 @contextmanager
 def _one_row() -> Iterator[None]:
-    """What is wrong with the only row is wrong with the request."""
+    """Turn the error about the only row of a request into an error about the request."""
     try:
         yield
     except InvalidRows as error:
