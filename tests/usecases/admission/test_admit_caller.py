@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,10 +19,9 @@ from bridge.domain.provisioning.passcode import Role
 from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import CallerGone
+from tests.usecases.admission.fake_caller import GONE, SILENCE, FakeCaller, keying
 from tests.usecases.admission.fake_directory import FakeDirectory
 
-SILENCE = None
-GONE = "gone"
 NUMBER = "18005550100"
 PATIENCE = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 ACCOUNT, SUB_ACCOUNT = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
@@ -49,61 +48,6 @@ def directory_of(codes: dict[str, Grant | Barred] | None = None, **about: Any) -
     """A directory with one shared number, and CODES by default."""
     about.setdefault("numbers", {NUMBER: DialledNumber(NUMBER)})
     return FakeDirectory(dict(CODES) if codes is None else codes, **about)
-
-
-@dataclass
-class FakeCaller:
-    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. `story` tells what it heard and did."""
-
-    script: deque[str | None]
-    id: str = "c-1"
-    caller: str = "+4930123456"
-    trunk: str = "192.0.2.7"
-    number: str = NUMBER
-    tries: int = 0
-    greeted: bool = False
-    story: list[object] = field(default_factory=list)
-    silences: list[float] = field(default_factory=list)
-    cause: int | None = None
-
-    async def answer(self) -> None:
-        self.story.append("answered")
-
-    async def speak(self, language: str, greeting: str) -> None:
-        if (language, greeting) != ("en", ""):
-            self.story.append((language, greeting))
-
-    async def say(self, *prompts: Prompt) -> None:
-        self.story.extend(prompts)
-
-    async def say_whole(self, *prompts: Prompt) -> None:
-        self.story.extend(prompts)
-
-    async def key(self, silence_s: float) -> str | None:
-        self.silences.append(silence_s)
-        if not self.script:
-            await asyncio.sleep(3600)
-        key = self.script.popleft()
-        if key == GONE:
-            raise CallerGone
-        return key
-
-    async def count_try(self, tries: int) -> None:
-        self.story.append(tries)
-
-    async def join(self, entry: Grant) -> None:
-        self.story.append(entry)
-
-    async def refuse(self, cause: int = 21) -> None:
-        self.cause = cause
-        self.story.append("refused")
-
-
-def keying(*keys: str | None, **about: object) -> FakeCaller:
-    script: list[str | None] = []
-    for key in keys:
-        script.extend([key] if key in (SILENCE, GONE) else key)
-    return FakeCaller(deque(script), **about)  # type: ignore[arg-type]
 
 
 def policies(delay_s: float = 0.0, block_at: float | None = 9.5) -> dict[ThrottleKind, ThrottlePolicy]:
