@@ -187,3 +187,9 @@ def test_what_has_faded_is_forgotten() -> None:
 def test_names_of_keys_are_their_own() -> None:
     keys = [ThrottleKey(kind, value) for kind in ThrottleKind for value in ("", "1", "2")]
     assert len({key.id for key in keys}) == len(keys)
+
+
+def test_a_key_without_failures_has_nothing_to_lift() -> None:
+    throttles = Throttles(POLICIES)
+    throttles.lift(GUESSER.own)
+    assert throttles.changed == {}

@@ -47,3 +47,19 @@ def test_a_fine_code_may_be_chosen() -> None:
 def test_digests_depend_on_the_key() -> None:
     assert passcode.digest("741382", KEY) != passcode.digest("741382", b"x" * 32)
     assert len(passcode.digest("741382", KEY)) == 32
+
+
+def test_a_pin_is_recognised_with_its_own_passcode_alone() -> None:
+    digest = passcode.pin_digest("246810", KEY, b"p" * 16)
+    assert digest == passcode.pin_digest("246810", KEY, b"p" * 16)
+    assert digest != passcode.pin_digest("246810", KEY, b"q" * 16)
+
+
+def test_a_chosen_pin_is_kept_as_it_is() -> None:
+    assert passcode.chosen_pin("739164", "8520741") == "739164"
+
+
+@pytest.mark.parametrize("pin", ["73916", "73916452803", "73916a", "123456", "852074"])
+def test_a_pin_of_a_wrong_form_or_too_easy_to_guess_is_refused(pin: str) -> None:
+    with pytest.raises(Invalid, match="pin"):
+        passcode.chosen_pin(pin, "8520741")
