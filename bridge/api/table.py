@@ -6,8 +6,8 @@ from bridge.api.http.operations import Operation
 from bridge.api.resources import (
     access_numbers,
     accounts,
+    admission_attempts,
     api_keys,
-    attempts,
     audit_log,
     blocks,
     conferences,
@@ -34,7 +34,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *minutes.OPERATIONS,
     *statements.OPERATIONS,
     *conferences.OPERATIONS,
-    *attempts.OPERATIONS,
+    *admission_attempts.OPERATIONS,
     *blocks.OPERATIONS,
     *api_keys.OPERATIONS,
     *audit_log.OPERATIONS,

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.api.resources.minutes import MinuteAnswer
-from bridge.api.resources.statements import StatementAnswer
+from bridge.api.resources.minutes import MinuteRecordSchema
+from bridge.api.resources.statements import StatementSchema
 from bridge.commands import terminal
 from bridge.commands.terminal import Json, Owner, Product
 from bridge.documents import text
@@ -63,7 +63,7 @@ def minutes(
         return account, await _stays(product, wanted)
 
     account, stays = terminal.run(find)
-    found = [MinuteAnswer.of(stay) for stay in stays]
+    found = [MinuteRecordSchema.of(stay) for stay in stays]
     if as_json:
         terminal.show_all(found, (), True)
     else:
@@ -81,7 +81,7 @@ def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None
 
     bill = terminal.run(make)
     if as_json:
-        terminal.show(StatementAnswer.of(bill), (), True)
+        terminal.show(StatementSchema.of(bill), (), True)
     else:
         typer.echo(text.statement(bill), nl=False)
 
@@ -123,7 +123,7 @@ async def _stays(product: Product, wanted: StayFilter) -> list[Stay]:
             return found
 
 
-def _row(stay: Stay, answer: MinuteAnswer, zone: ZoneInfo) -> dict[str, object]:
+def _row(stay: Stay, answer: MinuteRecordSchema, zone: ZoneInfo) -> dict[str, object]:
     return {
         **answer.model_dump(mode="json"),
         "joined": f"{stay.joined_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",

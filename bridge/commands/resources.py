@@ -59,9 +59,8 @@ ELSEWHERE: Final = frozenset({"tariff", "minute", "statement"})
 """Resources with commands of their own, made for reading."""
 NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "create_access_number": ("access_number", "add"),
-    "list_audit_log": ("audit_log", "list"),
+    "list_audit_entries": ("audit_log", "list"),
     "rotate_webhook_secret": ("webhook", "rotate-secret"),
-    "redeliver": ("webhook_delivery", "redeliver"),
 }
 """Operations whose names don't say their command."""
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.api.resources.tariffs import TariffAnswer
+from bridge.api.resources.tariffs import TariffSchema
 from bridge.commands import terminal
 from bridge.commands.terminal import Json, Owner, Product
 from bridge.domain.billing.rating import TariffVersion
@@ -51,7 +51,7 @@ def add(
             bill_estimated=bill_estimated,
         )
 
-    terminal.show(TariffAnswer.of(terminal.run(work)), COLUMNS, as_json)
+    terminal.show(TariffSchema.of(terminal.run(work)), COLUMNS, as_json)
 
 
 @tariff.command("list")
@@ -61,4 +61,4 @@ def list_versions(owner: Owner, as_json: Json = False) -> None:
     async def find(product: Product) -> list[TariffVersion]:
         return await product.tariffs.tariff_versions((await terminal.account(product, owner)).id)
 
-    terminal.show_all([TariffAnswer.of(version) for version in terminal.run(find)], COLUMNS, as_json)
+    terminal.show_all([TariffSchema.of(version) for version in terminal.run(find)], COLUMNS, as_json)

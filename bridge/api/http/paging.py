@@ -18,8 +18,8 @@ LIMIT_MAX: Final = 500
 class Paged(Query):
     """The query of every list."""
 
-    limit: int = Field(100, ge=1, le=LIMIT_MAX)
-    cursor: str | None = Field(None, max_length=200, description="the next_cursor of the page before")
+    limit: int = Field(100, ge=1, le=LIMIT_MAX, description="Most items of the page.")
+    cursor: str | None = Field(None, max_length=200, description="`next_cursor` of the page before.")
 
 
 def after_id(cursor: str | None) -> UUID | None:

@@ -32,4 +32,4 @@ def _nothing() -> None:
 class Leaving(Query):
     """The query of operations that may keep callers out."""
 
-    disconnect: bool = Field(False, description="hang up on those who are inside and would not be admitted any more")
+    disconnect: bool = Field(False, description="Hang up on participants who would not be let in any more.")

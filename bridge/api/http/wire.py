@@ -70,7 +70,8 @@ Amount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 Price = Annotated[
     Decimal, Field(ge=0, le=100_000, decimal_places=6), BeforeValidator(_price), WithJsonSchema(_PRICE_SCHEMA)
 ]
-Micros = Annotated[int, Field(ge=0)]
+# Generators for languages with sized integers choose 32 bits without a format: enough for 35 minutes only.
+Micros = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
 
 
 class Request(BaseModel):
@@ -95,7 +96,7 @@ class Page(Answer, Generic[Item]):
     """One page of a list. `next_cursor` is the `cursor` of the next page, null after the last."""
 
     items: list[Item]
-    next_cursor: str | None = None
+    next_cursor: str | None = Field(default=None, description="`cursor` of the next page. Null: this is the last page.")
 
 
 def plain(amount: Decimal, least: int) -> str:

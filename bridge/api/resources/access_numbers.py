@@ -1,4 +1,4 @@
-"""/v1/access-numbers: what callers dial."""
+"""/v1/access-numbers: the phone numbers that callers dial."""
 
 from functools import partial
 from typing import Annotated, Final
@@ -18,15 +18,22 @@ from bridge.domain.provisioning.tenants import AccessNumber, Language, NumberKin
 from bridge.domain.provisioning.validation import GREETING
 from bridge.usecases.provisioning import provision, update
 
-Spoken = Annotated[Language, Field(description="which of Asterisk's sound sets speaks to callers")]
+Spoken = Annotated[Language, Field(description="Language of the prompts that callers hear.")]
 Greeting = Annotated[
     Text,
-    Field(pattern=f"^({GREETING})?$", description="the name of a sound of that language; empty for the usual one"),
+    Field(
+        pattern=f"^({GREETING})?$",
+        description="Name of a sound file in that language, played first. Empty: the default.",
+    ),
 ]
-DedicatedTo = Annotated[UUID | None, Field(description="the account it is dedicated to; null: all accounts share it")]
+DedicatedTo = Annotated[
+    UUID | None, Field(description="Account that the number is dedicated to. Null: all accounts share the number.")
+]
 
 
 class NewAccessNumber(Request):
+    """An access number to add."""
+
     number: Text = Field(examples=["+1 800 555 0100"])
     kind: NumberKind = NumberKind.LOCAL
     language: Spoken = Language.EN
@@ -35,45 +42,49 @@ class NewAccessNumber(Request):
 
 
 class AccessNumberChange(Change):
+    """A change of an access number."""
+
     kind: NumberKind = kept()
     language: Spoken = kept()
     greeting: Greeting = kept()
     account_id: DedicatedTo = kept()
 
 
-class AccessNumberAnswer(Answer):
+class AccessNumberSchema(Answer):
+    """A phone number that callers dial to reach their conference."""
+
     id: UUID
-    number: str
+    number: str = Field(description="Digits only, with the country code.")
     kind: NumberKind
     created_at: Time
-    account_id: UUID | None
+    account_id: UUID | None = Field(description="Account that the number is dedicated to. Null: all accounts share it.")
     language: Language
-    greeting: str
-    version: int
+    greeting: str = Field(description="Name of a sound file in that language, played first. Empty: the default.")
+    version: int = Field(description="Number of the version, from 1. The ETag is this number in double quotes.")
 
     @classmethod
-    def of(cls, number: AccessNumber) -> "AccessNumberAnswer":
+    def of(cls, number: AccessNumber) -> "AccessNumberSchema":
         return cls.model_validate(number, from_attributes=True)
 
 
 async def create(request: ApiRequest) -> BaseModel:
     fields = AccessNumberFields(**dict(request.body))
-    return AccessNumberAnswer.of(await provision.add_access_number(request.services.tenants, fields))
+    return AccessNumberSchema.of(await provision.add_access_number(request.services.tenants, fields))
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     find = partial(request.services.tenants.access_numbers, reachable_by=request.principal.account_id)
-    return await listing.page(request, AccessNumberAnswer, AccessNumberAnswer.of, find)
+    return await listing.page(request, AccessNumberSchema, AccessNumberSchema.of, find)
 
 
 async def read(request: ApiRequest) -> BaseModel:
-    return AccessNumberAnswer.of(await request.services.tenants.access_number(request.ids["access_number_id"]))
+    return AccessNumberSchema.of(await request.services.tenants.access_number(request.ids["access_number_id"]))
 
 
 async def change(request: ApiRequest) -> BaseModel:
     number_id, changes = request.ids["access_number_id"], request.body.to(AccessNumberChanges)
     made = await update.change_access_number(request.services.tenants, number_id, changes, request.expected)
-    return AccessNumberAnswer.of(made)
+    return AccessNumberSchema.of(made)
 
 
 async def remove(request: ApiRequest) -> None:
@@ -82,24 +93,24 @@ async def remove(request: ApiRequest) -> None:
 
 OPERATIONS: Final = (
     Operation(
-        "create_access_number", "POST", "/v1/access-numbers", "Add a number that callers dial", create,
-        AccessNumberAnswer, 201, body=NewAccessNumber, refusals=(404, 409),
+        "create_access_number", "POST", "/v1/access-numbers", "Add an access number", create,
+        AccessNumberSchema, 201, body=NewAccessNumber, refusals=(404, 409),
     ),
     Operation(
-        "list_access_numbers", "GET", "/v1/access-numbers", "List the numbers that callers dial", read_page,
-        Page[AccessNumberAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
+        "list_access_numbers", "GET", "/v1/access-numbers", "List access numbers", read_page,
+        Page[AccessNumberSchema], query=Paged, scope=Scope.SUB_ACCOUNT,
     ),
     Operation(
         "get_access_number", "GET", "/v1/access-numbers/{access_number_id}", "Read an access number", read,
-        AccessNumberAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
+        AccessNumberSchema, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
         "change_access_number", "PATCH", "/v1/access-numbers/{access_number_id}", "Change an access number", change,
-        AccessNumberAnswer, body=AccessNumberChange, refusals=(404,), versioned=True,
+        AccessNumberSchema, body=AccessNumberChange, refusals=(404,), versioned=True,
     ),
     Operation(
         "delete_access_number", "DELETE", "/v1/access-numbers/{access_number_id}",
-        "Take an access number away: callers who dial it are refused", remove,
+        "Delete an access number; callers who dial it are refused", remove,
         None, 204, versioned=True,
     ),
 )  # fmt: skip

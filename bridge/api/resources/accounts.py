@@ -1,4 +1,4 @@
-"""/v1/accounts: who pays."""
+"""/v1/accounts: the companies that pay."""
 
 from functools import partial
 from typing import Annotated, Final
@@ -24,87 +24,94 @@ Labels = Annotated[
     dict[Annotated[str, Field(max_length=LABEL_KEY_MAX)], Annotated[str, Field(max_length=LABEL_VALUE_MAX)]],
     Field(
         max_length=LABELS_MAX,
-        description="the account's own words to find it by; keys are made of a-z, 0-9, _, . and -",
+        description="Free labels, by which lists can be filtered. Keys consist of a-z, 0-9, `_`, `.` and `-`.",
         examples=[{"office": "Oslo"}],
     ),
 ]
 MaxCallers = Annotated[
-    int | None, Field(ge=1, le=CALLERS_MAX, description="so many callers at a time, in all rooms together; null: any")
+    int | None,
+    Field(ge=1, le=CALLERS_MAX, description="Most callers at a time, in all rooms together. Null: no limit."),
 ]
-Currency = Annotated[Text, Field(description="ISO 4217", examples=["USD"])]
+Currency = Annotated[Text, Field(description="Currency of prices and bills, a code of ISO 4217.", examples=["USD"])]
 TimeZone = Annotated[
-    Text, Field(description="IANA time zone: it bounds the billing months", examples=["America/New_York"])
+    Text,
+    Field(description="IANA time zone, in which billing months begin and end.", examples=["America/New_York"]),
 ]
+VERSION: Final = "Number of the version, from 1. The ETag is this number in double quotes."
 TENANTS_OWN: Final = frozenset({"name", "labels"})
-"""What an account's own key may change of it."""
+"""The fields of an account that its own keys may change; the rest is the operator's."""
 
 
 class NewAccount(Request):
+    """An account to create."""
+
     name: Name = Field(examples=["Northwind Legal"])
     currency: Currency
     time_zone: TimeZone
     code_space: Space = Field(
         Space.SHARED,
-        description="where its passcodes can be dialled: on shared numbers and its own, or only on numbers dedicated "
-        "to it, where they may be shorter; for good",
+        description="Numbers on which the account's passcodes work: `shared` and dedicated ones, or only the account's "
+        "`own`, where passcodes may be shorter. It cannot be changed later.",
     )
     max_callers: MaxCallers = None
     labels: Labels = Field(default_factory=dict)
 
 
 class AccountChange(Change):
-    """Currency and time zone can be changed as long as there are no prices and no records."""
+    """A change of an account. Currency and time zone cannot change once the account has a tariff or a minute record."""
 
     name: Name = kept()
-    state: State = kept(description="closed is for good, and revokes all passcodes")
+    state: State = kept(description="New state. `closed` is final, and revokes all passcodes.")
     currency: Currency = kept()
     time_zone: TimeZone = kept()
     max_callers: MaxCallers = kept()
     labels: Labels = kept()
 
 
-class AccountAnswer(Answer):
+class AccountSchema(Answer):
+    """A company that pays. It has sub-accounts, and one bill a month."""
+
     id: UUID
     name: str
-    currency: str
-    time_zone: str
+    currency: str = Field(description="Currency of prices and bills, a code of ISO 4217.")
+    time_zone: str = Field(description="IANA time zone, in which billing months begin and end.")
     state: State
     created_at: Time
     code_space: Space
-    max_callers: int | None
+    max_callers: int | None = Field(description="Most callers at a time, in all rooms together. Null: no limit.")
     labels: dict[str, str]
-    version: int
+    version: int = Field(description=VERSION)
 
     @classmethod
-    def of(cls, account: Account) -> "AccountAnswer":
+    def of(cls, account: Account) -> "AccountSchema":
         return cls.model_validate(account, from_attributes=True)
 
 
 async def create(request: ApiRequest) -> BaseModel:
     made = await provision.create_account(request.services.tenants, AccountFields(**dict(request.body)))
-    return AccountAnswer.of(made)
+    return AccountSchema.of(made)
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     tenants, own = request.services.tenants, request.principal.account_id
     if own is not None:
-        return Page[AccountAnswer](items=[AccountAnswer.of(await tenants.account(own))])
-    return await listing.page(request, AccountAnswer, AccountAnswer.of, tenants.accounts)
+        return Page[AccountSchema](items=[AccountSchema.of(await tenants.account(own))])
+    return await listing.page(request, AccountSchema, AccountSchema.of, tenants.accounts)
 
 
 async def read(request: ApiRequest) -> BaseModel:
-    return AccountAnswer.of(await request.services.tenants.account(request.ids["account_id"]))
+    return AccountSchema.of(await request.services.tenants.account(request.ids["account_id"]))
 
 
 async def change(request: ApiRequest) -> BaseModel:
     account_id, changes = request.ids["account_id"], request.body.to(AccountChanges)
     operators = request.body.model_fields_set - TENANTS_OWN
     if request.principal.scope is not Scope.OPERATOR and operators:
-        raise Forbidden(f"only the operator changes {', '.join(sorted(operators))} of an account")
+        raise Forbidden(f"only an operator key may change {', '.join(sorted(operators))}")
     made = await update.change_account(request.services.tenants, account_id, changes, request.expected)
     if request.query.disconnect and made.state is not State.ACTIVE:
         request.afterwards.append(partial(request.services.participants.hang_up, account_id=account_id))
-    return AccountAnswer.of(made)
+    return AccountSchema.of(made)
 
 
 async def remove(request: ApiRequest) -> None:
@@ -113,23 +120,23 @@ async def remove(request: ApiRequest) -> None:
 
 OPERATIONS: Final = (
     Operation(
-        "create_account", "POST", "/v1/accounts", "Create an account: who pays", create,
-        AccountAnswer, 201, body=NewAccount,
+        "create_account", "POST", "/v1/accounts", "Create an account", create,
+        AccountSchema, 201, body=NewAccount,
     ),
     Operation(
         "list_accounts", "GET", "/v1/accounts", "List accounts", read_page,
-        Page[AccountAnswer], query=Paged, scope=Scope.ACCOUNT,
+        Page[AccountSchema], query=Paged, scope=Scope.ACCOUNT,
     ),
     Operation(
         "get_account", "GET", "/v1/accounts/{account_id}", "Read an account", read,
-        AccountAnswer, scope=Scope.ACCOUNT, versioned=True,
+        AccountSchema, scope=Scope.ACCOUNT, versioned=True,
     ),
     Operation(
         "change_account", "PATCH", "/v1/accounts/{account_id}", "Change, suspend, resume or close an account", change,
-        AccountAnswer, body=AccountChange, query=Leaving, refusals=(403, 409), scope=Scope.ACCOUNT, versioned=True,
+        AccountSchema, body=AccountChange, query=Leaving, refusals=(403, 409), scope=Scope.ACCOUNT, versioned=True,
     ),
     Operation(
-        "delete_account", "DELETE", "/v1/accounts/{account_id}", "Delete an account that never had anything", remove,
+        "delete_account", "DELETE", "/v1/accounts/{account_id}", "Delete an account that has never been used", remove,
         None, 204, refusals=(409,), versioned=True,
     ),
 )  # fmt: skip

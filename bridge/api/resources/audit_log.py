@@ -1,4 +1,4 @@
-"""/v1/audit-log: who changed what, and who saw a secret."""
+"""/v1/audit-log: the record of who changed what, and who read secrets."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -14,42 +14,46 @@ from bridge.domain.access.principal import Owner, Principal, Scope
 from bridge.usecases.access.ports import AuditEntry, AuditFilter
 
 
-class DeedAnswer(Answer):
-    """What was done. `actor` is the id of an API key, `operator` (its own key) or `cli`."""
+class AuditEntrySchema(Answer):
+    """One action of a program or a person."""
 
     id: UUID
     created_at: Time
-    actor: str
-    scope: str
-    remote: str = Field(description="the address it came from; of the operator's deeds, told to the operator alone")
-    action: str = Field(examples=["passcode.revoked"])
-    subject: str = Field(examples=["passcode"])
+    actor: str = Field(
+        description="Id of the API key, `operator` for the operator's own key, `cli` for the command line."
+    )
+    scope: str = Field(description="Scope of the API key that was used.")
+    remote: str = Field(
+        description="IP address that the request came from. Only operators see it for actions of the operator."
+    )
+    action: str = Field(description="What was done.", examples=["passcode.revoked"])
+    subject: str = Field(description="Kind of resource that it was done to.", examples=["passcode"])
     subject_id: UUID | None
     account_id: UUID | None
     sub_account_id: UUID | None
-    detail: dict[str, Any]
+    detail: dict[str, Any] = Field(description="Details of the action, such as the new values.")
 
     @classmethod
-    def of(cls, deed: AuditEntry, asking: Principal) -> "DeedAnswer":
+    def of(cls, deed: AuditEntry, asking: Principal) -> "AuditEntrySchema":
         told = cls.model_validate(deed, from_attributes=True)
         if deed.scope == Scope.OPERATOR and asking.scope is not Scope.OPERATOR:
             return told.model_copy(update={"actor": "operator", "remote": ""})
         return told
 
 
-class AuditQuery(Paged):
-    account_id: UUID | None = None
-    sub_account_id: UUID | None = None
-    subject: Text | None = None
-    subject_id: UUID | None = None
-    action: Text | None = None
-    actor: Text | None = None
-    since: GivenTime | None = Field(None, alias="from", description="done at or after")
-    until: GivenTime | None = Field(None, alias="to", description="done before")
+class AuditLogQuery(Paged):
+    account_id: UUID | None = Field(None, description="Only actions on this account and everything in it.")
+    sub_account_id: UUID | None = Field(None, description="Only actions on this sub-account and everything in it.")
+    subject: Text | None = Field(None, description="Only actions on this kind of resource.", examples=["passcode"])
+    subject_id: UUID | None = Field(None, description="Only actions on the resource with this id.")
+    action: Text | None = Field(None, description="Only this action.", examples=["passcode.revoked"])
+    actor: Text | None = Field(None, description="Only actions of this API key (its id), `operator` or `cli`.")
+    since: GivenTime | None = Field(None, alias="from", description="Only actions at this instant or later.")
+    until: GivenTime | None = Field(None, alias="to", description="Only actions before this instant.")
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
-    query: AuditQuery = request.query
+    query: AuditLogQuery = request.query
     whose = request.principal.confined(Owner(query.account_id, query.sub_account_id))
     wanted = AuditFilter(
         whose.account_id,
@@ -63,12 +67,14 @@ async def read_page(request: ApiRequest) -> BaseModel:
     )
     found = await request.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
     page, cursor = paging.cut(found, query.limit, lambda deed: str(deed.id))
-    return Page[DeedAnswer](items=[DeedAnswer.of(deed, request.principal) for deed in page], next_cursor=cursor)
+    return Page[AuditEntrySchema](
+        items=[AuditEntrySchema.of(deed, request.principal) for deed in page], next_cursor=cursor
+    )
 
 
 OPERATIONS: Final = (
     Operation(
-        "list_audit_log", "GET", "/v1/audit-log", "List what was done, in order of time", read_page,
-        Page[DeedAnswer], query=AuditQuery, scope=Scope.ACCOUNT,
+        "list_audit_entries", "GET", "/v1/audit-log", "List the entries of the audit log, in order of time", read_page,
+        Page[AuditEntrySchema], query=AuditLogQuery, scope=Scope.ACCOUNT,
     ),
 )  # fmt: skip

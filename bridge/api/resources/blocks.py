@@ -1,4 +1,4 @@
-"""/v1/blocks: who has to wait after wrong entries, or is not listened to for a while, on this node."""
+"""/v1/blocks: callers, trunks and numbers that are slowed down or blocked on this node after wrong passcodes."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -15,19 +15,20 @@ from bridge.domain.admission.throttle import ThrottleKind
 from bridge.domain.admission.throttles import ActiveThrottle
 
 
-class BlockAnswer(Answer):
-    """What wrong entries are counted by (`value` is a caller's number, a trunk's address, an access number, or empty
-    for the whole installation), their level, and what it means now: entries wait, or are not judged at all."""
+class BlockSchema(Answer):
+    """A caller, trunk, access number or installation that is slowed down or blocked after wrong passcodes."""
 
     id: UUID
     kind: ThrottleKind
-    value: str
-    level: float = Field(ge=0, description="wrong entries so far, each fading with time")
-    delay_s: float = Field(ge=0)
-    blocked_until: Time | None
+    value: str = Field(
+        description="The caller's number, the trunk's address or the access number; empty for the whole installation."
+    )
+    level: float = Field(ge=0, description="Number of wrong entries, each of which loses weight with time.")
+    delay_s: float = Field(ge=0, description="Seconds by which the check of the next entry is delayed.")
+    blocked_until: Time | None = Field(description="No entry is checked before this instant. Null: not blocked.")
 
     @classmethod
-    def of(cls, one: ActiveThrottle) -> "BlockAnswer":
+    def of(cls, one: ActiveThrottle) -> "BlockSchema":
         until = None if one.blocked_until is None else datetime.fromtimestamp(one.blocked_until, UTC)
         return cls(
             id=one.key.id,
@@ -40,8 +41,9 @@ class BlockAnswer(Answer):
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
+    """Each node counts wrong passcodes for itself; these are the counts of the node that answers."""
     page, cursor = paging.slice_of(request.services.blocks.active(), request.query, lambda one: str(one.key.id))
-    return Page[BlockAnswer](items=[BlockAnswer.of(one) for one in page], next_cursor=cursor)
+    return Page[BlockSchema](items=[BlockSchema.of(one) for one in page], next_cursor=cursor)
 
 
 async def lift(request: ApiRequest) -> None:
@@ -50,11 +52,11 @@ async def lift(request: ApiRequest) -> None:
 
 OPERATIONS: Final = (
     Operation(
-        "list_blocks", "GET", "/v1/blocks", "List who has to wait or is blocked after wrong entries, on this node",
-        read_page, Page[BlockAnswer], query=Paged,
+        "list_blocks", "GET", "/v1/blocks", "List callers, trunks and numbers that are slowed down or blocked",
+        read_page, Page[BlockSchema], query=Paged,
     ),
     Operation(
-        "lift_block", "DELETE", "/v1/blocks/{block_id}", "Forget all wrong entries of a caller, trunk or number", lift,
+        "lift_block", "DELETE", "/v1/blocks/{block_id}", "Lift a block, and forget its wrong entries", lift,
         status=204,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""/v1/conferences: who is in which room now, as AMI tells it."""
+"""/v1/conferences: the conferences that are going on, as Asterisk's manager interface (AMI) reports them."""
 
 from typing import Final
 from uuid import UUID
@@ -14,36 +14,42 @@ from bridge.domain.access.principal import Owner, Scope
 from bridge.usecases.conference.ports import LiveConference
 
 
-class LiveParticipantAnswer(Answer):
-    uniqueid: str
-    caller: str
-    role: str
+class LiveParticipantSchema(Answer):
+    """A participant in a conference now."""
+
+    uniqueid: str = Field(description="Unique id of the call on the switch.")
+    caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
+    role: str = Field(description="Role of the participant: `host`, `guest` or `listener`.")
     joined_at: Time
     muted: bool
     talking: bool
 
 
-class LiveConferenceAnswer(Answer):
-    room_id: str
+class LiveConferenceSchema(Answer):
+    """A conference that is going on now."""
+
+    room_id: str = Field(description="Id of the room.")
     started_at: Time
-    participants: list[LiveParticipantAnswer]
+    participants: list[LiveParticipantSchema]
 
     @classmethod
-    def of(cls, conference: LiveConference) -> "LiveConferenceAnswer":
+    def of(cls, conference: LiveConference) -> "LiveConferenceSchema":
         return cls.model_validate(conference, from_attributes=True)
 
 
-class LiveConferencePage(Page[LiveConferenceAnswer]):
+class LiveConferencePage(Page[LiveConferenceSchema]):
     """One page of the conferences that are going on. Those of unknown nodes are missing."""
 
-    unknown_nodes: list[str] = Field(description="nodes that cannot tell now who is in their rooms; usually empty")
+    unknown_nodes: list[str] = Field(
+        description="Nodes that do not know their participants now: their conferences are missing. Usually empty."
+    )
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     view = request.services.rooms.view()
     own = [conference for conference in view.conferences if _is_theirs(request, conference)]
     page, cursor = paging.slice_of(own, request.query, lambda one: f"{rfc3339(one.started_at)}|{one.room_id}")
-    items = [LiveConferenceAnswer.of(conference) for conference in page]
+    items = [LiveConferenceSchema.of(conference) for conference in page]
     return LiveConferencePage(items=items, next_cursor=cursor, unknown_nodes=list(view.unknown_nodes))
 
 

@@ -1,4 +1,4 @@
-"""/v1/known-callers and those of a sub-account: callers it knows by number and name."""
+"""/v1/known-callers and /v1/sub-accounts/{id}/known-callers: callers known by number and name."""
 
 from functools import partial
 from typing import Final
@@ -18,40 +18,51 @@ from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.usecases.provisioning import provision, update
 
 FORGEABLE: Final = (
-    "skips_code: caller ID can be forged, so that whoever knows this number can enter as host; it takes effect only "
-    "where the sub-account's trust_callers is on"
+    "skips_code: caller IDs can be forged, so anybody who knows this number can enter as host; it has an effect only "
+    "while trust_callers of the sub-account is on"
 )
 
 
 class NewKnownCaller(Request):
-    number: Text = Field(description="as it arrives from the trunk", examples=["+49 30 123456"])
+    """A known caller to create."""
+
+    number: Text = Field(description="Caller ID, as it arrives from the trunk.", examples=["+49 30 123456"])
     name: Name = Field(examples=["Ada Jensen"])
-    room_id: UUID | None = Field(None, description="the room it may enter without a code; the first one by default")
-    skips_code: bool = Field(False, description="enter as host without a code, where the sub-account trusts callers")
+    room_id: UUID | None = Field(
+        None, description="Room that the caller enters without a passcode. Left out: the first room."
+    )
+    skips_code: bool = Field(
+        False,
+        description="Let the caller in as host without a passcode, while `trust_callers` of the sub-account is on.",
+    )
 
 
 class KnownCallerChange(Change):
-    """Another name counts from now on: stays of the past keep the one that was true then."""
+    """A change of a known caller. A new name appears in stays that begin from now on; earlier stays keep theirs."""
 
     name: Name = kept()
     room_id: UUID = kept()
     skips_code: bool = kept()
 
 
-class KnownCallerAnswer(Answer):
+class KnownCallerSchema(Answer):
+    """A caller whom a sub-account knows by number and name."""
+
     id: UUID
     account_id: UUID
     sub_account_id: UUID
-    room_id: UUID
-    number: str
+    room_id: UUID = Field(description="Room that the caller enters without a passcode.")
+    number: str = Field(description="Caller ID, digits only.")
     name: str
-    skips_code: bool
-    created_at: Time = Field(description="since when it has this name")
-    version: int
-    warnings: list[str] = Field(default_factory=list)
+    skips_code: bool = Field(
+        description="True if the caller needs no passcode, as long as `trust_callers` of the sub-account is on."
+    )
+    created_at: Time = Field(description="Instant from which the caller has this name.")
+    version: int = Field(description="Number of the version, from 1. The ETag is this number in double quotes.")
+    warnings: list[str] = Field(default_factory=list, description="Risks of the settings, in plain English.")
 
     @classmethod
-    def of(cls, caller: KnownCaller) -> "KnownCallerAnswer":
+    def of(cls, caller: KnownCaller) -> "KnownCallerSchema":
         told = cls.model_validate(caller, from_attributes=True)
         return told.model_copy(update={"warnings": [FORGEABLE]}) if caller.skips_code else told
 
@@ -61,22 +72,22 @@ async def create(request: ApiRequest) -> BaseModel:
     made = await provision.add_known_caller(
         request.services.tenants, request.ids["sub_account_id"], body.number, body.name, body.room_id, body.skips_code
     )
-    return KnownCallerAnswer.of(made)
+    return KnownCallerSchema.of(made)
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     find = partial(request.services.tenants.known_callers, request.ids["sub_account_id"])
-    return await listing.page(request, KnownCallerAnswer, KnownCallerAnswer.of, find)
+    return await listing.page(request, KnownCallerSchema, KnownCallerSchema.of, find)
 
 
 async def read(request: ApiRequest) -> BaseModel:
-    return KnownCallerAnswer.of(await request.services.tenants.known_caller(request.ids["known_caller_id"]))
+    return KnownCallerSchema.of(await request.services.tenants.known_caller(request.ids["known_caller_id"]))
 
 
 async def change(request: ApiRequest) -> BaseModel:
     caller_id, changes = request.ids["known_caller_id"], request.body.to(KnownCallerChanges)
     made = await update.change_known_caller(request.services.tenants, caller_id, changes, request.expected)
-    return KnownCallerAnswer.of(made)
+    return KnownCallerSchema.of(made)
 
 
 async def remove(request: ApiRequest) -> None:
@@ -86,24 +97,24 @@ async def remove(request: ApiRequest) -> None:
 OPERATIONS: Final = (
     Operation(
         "create_known_caller", "POST", "/v1/sub-accounts/{sub_account_id}/known-callers",
-        "Let a sub-account know a caller by number and name", create,
-        KnownCallerAnswer, 201, body=NewKnownCaller, refusals=(409,), scope=Scope.SUB_ACCOUNT,
+        "Add a known caller to a sub-account", create,
+        KnownCallerSchema, 201, body=NewKnownCaller, refusals=(409,), scope=Scope.SUB_ACCOUNT,
     ),
     Operation(
         "list_known_callers", "GET", "/v1/sub-accounts/{sub_account_id}/known-callers", "List known callers", read_page,
-        Page[KnownCallerAnswer], query=Paged, scope=Scope.SUB_ACCOUNT,
+        Page[KnownCallerSchema], query=Paged, scope=Scope.SUB_ACCOUNT,
     ),
     Operation(
         "get_known_caller", "GET", "/v1/known-callers/{known_caller_id}", "Read a known caller", read,
-        KnownCallerAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
+        KnownCallerSchema, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
         "change_known_caller", "PATCH", "/v1/known-callers/{known_caller_id}", "Change a known caller", change,
-        KnownCallerAnswer, body=KnownCallerChange, scope=Scope.SUB_ACCOUNT, versioned=True,
+        KnownCallerSchema, body=KnownCallerChange, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
         "delete_known_caller", "DELETE", "/v1/known-callers/{known_caller_id}",
-        "Forget a caller; stays of the past keep the name", remove,
+        "Delete a known caller; minute records keep the name", remove,
         None, 204, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
 )  # fmt: skip

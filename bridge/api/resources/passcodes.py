@@ -1,4 +1,4 @@
-"""/v1/passcodes and those of a room: digits that open it in a role."""
+"""/v1/passcodes and /v1/rooms/{id}/passcodes: the digits by which callers join a room in a role."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,21 +24,32 @@ from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import PasscodeFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, OVERLAP_MOST
 
-Label = Annotated[Text, Field(max_length=LABEL_MAX, description="whom or what it is for", examples=["board call"])]
-From = Annotated[GivenTime | None, Field(description="admits from then on; null: at once")]
-Until = Annotated[GivenTime | None, Field(description="admits until then; null: for ever")]
-MaxUses = Annotated[int | None, Field(ge=1, le=USES_MAX, description="admits so often; null: any number of times")]
+Label = Annotated[
+    Text,
+    Field(max_length=LABEL_MAX, description="Free text: for whom or what the passcode is.", examples=["board call"]),
+]
+From = Annotated[GivenTime | None, Field(description="The passcode works from this instant on. Null: at once.")]
+Until = Annotated[GivenTime | None, Field(description="The passcode works before this instant. Null: without end.")]
+MaxUses = Annotated[
+    int | None, Field(ge=1, le=USES_MAX, description="Most calls that the passcode lets in. Null: no limit.")
+]
 
 
 class NewPasscode(Request):
+    """A passcode to create."""
+
     role: Role = Role.GUEST
-    digits: Text | None = Field(None, max_length=16, description="a code of the owner's choice; generated if left out")
+    digits: Text | None = Field(
+        None, max_length=16, description="Digits of your choice. Left out, they are generated, which is safer."
+    )
     label: Label = ""
     valid_from: From = None
     valid_until: Until = None
     max_uses: MaxUses = None
     pin: Text | None = Field(
-        None, max_length=10, description="a second step: `generate`, or 6 to 10 digits of the owner's choice"
+        None,
+        max_length=10,
+        description="A PIN that callers enter after the passcode: `generate`, or 6 to 10 digits of your choice.",
     )
 
     def wanted(self) -> WantedCode:
@@ -47,55 +58,68 @@ class NewPasscode(Request):
 
 
 class NewPasscodes(Request):
+    """Passcodes to create. All are created, or none."""
+
     items: list[NewPasscode] = Field(min_length=1, max_length=BULK_MOST)
 
 
 class PasscodeChange(Change):
+    """A change of a passcode."""
+
     label: Label = kept()
     valid_from: From = kept()
     valid_until: Until = kept()
     max_uses: MaxUses = kept()
 
 
-class Rotation(Request):
+class PasscodeRotation(Request):
+    """The terms of a rotation."""
+
     overlap_s: int = Field(
-        0, ge=0, le=OVERLAP_MOST // timedelta(seconds=1), description="how long the old code still admits"
+        0,
+        ge=0,
+        le=OVERLAP_MOST // timedelta(seconds=1),
+        description="Seconds for which the old digits still work. 0: they are revoked at once.",
     )
 
 
-class PasscodeAnswer(Answer):
+class PasscodeSchema(Answer):
+    """Digits that a caller enters to join a room in a role."""
+
     id: UUID
     room_id: UUID
     role: Role
-    state: Literal["live", "revoked"]
+    state: Literal["live", "revoked"] = Field(description="`revoked` is final.")
     created_at: Time
-    digits: str | None = Field(None, description="only where they may be revealed, as on creation")
-    label: str
-    chosen: bool = Field(description="whether its owner chose the digits")
-    valid_from: Time | None
-    valid_until: Time | None
-    max_uses: int | None
-    uses: int
-    has_pin: bool
-    pin: str | None = Field(None, description="only where it may be revealed, as on creation")
-    replaces: UUID | None = Field(description="the passcode it was rotated from")
+    digits: str | None = Field(None, description="The digits, on creation and rotation only; otherwise null.")
+    label: str = Field(description="Free text: for whom or what the passcode is; may be empty.")
+    chosen: bool = Field(description="True if the owner chose the digits, false if they were generated.")
+    valid_from: Time | None = Field(description="The passcode works from this instant on. Null: at once.")
+    valid_until: Time | None = Field(description="The passcode works before this instant. Null: without end.")
+    max_uses: int | None = Field(description="Most calls that the passcode lets in. Null: no limit.")
+    uses: int = Field(description="Calls that the passcode has let in.")
+    has_pin: bool = Field(description="True if callers enter a PIN after the passcode.")
+    pin: str | None = Field(None, description="The PIN, on creation and rotation only; otherwise null.")
+    replaces: UUID | None = Field(description="Id of the passcode that this one replaced by rotation.")
     revoked_at: Time | None
-    version: int
+    version: int = Field(description="Number of the version, from 1. The ETag is this number in double quotes.")
 
     @classmethod
-    def of(cls, passcode: Passcode) -> "PasscodeAnswer":
+    def of(cls, passcode: Passcode) -> "PasscodeSchema":
         return cls.model_validate(passcode, from_attributes=True)
 
 
-class Revealed(Answer):
+class RevealedPasscodeSchema(Answer):
+    """The secrets of a passcode."""
+
     id: UUID
     digits: str
-    pin: str | None
+    pin: str | None = Field(description="Null if the passcode has no PIN.")
 
 
 class PasscodesQuery(Paged):
-    state: Literal["live", "revoked"] | None = None
-    role: Role | None = None
+    state: Literal["live", "revoked"] | None = Field(None, description="Only passcodes in this state.")
+    role: Role | None = Field(None, description="Only passcodes with this role.")
 
 
 async def create(request: ApiRequest) -> BaseModel:
@@ -104,30 +128,31 @@ async def create(request: ApiRequest) -> BaseModel:
     made = await provision_passcodes.add_passcode(
         services.tenants, services.keys, request.ids["room_id"], one.role, one.digits, one.terms, one.pin
     )
-    return PasscodeAnswer.of(made)
+    return PasscodeSchema.of(made)
 
 
 async def create_many(request: ApiRequest) -> BaseModel:
+    """Up to 5000 passcodes, as JSON or CSV. If one is invalid, none is created, and the problem names each row."""
     services, wanted = request.services, [one.wanted() for one in request.body.items]
     made = await provision_passcodes.add_passcodes(services.tenants, services.keys, request.ids["room_id"], wanted)
-    return await listing.made(PasscodeAnswer, PasscodeAnswer.of, made)
+    return await listing.made(PasscodeSchema, PasscodeSchema.of, made)
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     query: PasscodesQuery = request.query
     wanted = PasscodeFilter(query.state, query.role)
     find = partial(request.services.tenants.passcodes, request.ids["room_id"], wanted=wanted)
-    return await listing.page(request, PasscodeAnswer, PasscodeAnswer.of, find)
+    return await listing.page(request, PasscodeSchema, PasscodeSchema.of, find)
 
 
 async def read(request: ApiRequest) -> BaseModel:
-    return PasscodeAnswer.of(await request.services.tenants.passcode(request.ids["passcode_id"]))
+    return PasscodeSchema.of(await request.services.tenants.passcode(request.ids["passcode_id"]))
 
 
 async def change(request: ApiRequest) -> BaseModel:
     passcode_id, changes = request.ids["passcode_id"], request.body.to(PasscodeChanges)
     made = await provision_passcodes.change_passcode(request.services.tenants, passcode_id, changes, request.expected)
-    return PasscodeAnswer.of(made)
+    return PasscodeSchema.of(made)
 
 
 async def revoke(request: ApiRequest) -> None:
@@ -136,18 +161,20 @@ async def revoke(request: ApiRequest) -> None:
 
 
 async def rotate(request: ApiRequest) -> BaseModel:
+    """Creates a passcode with new digits and the same role, label and limits. The response shows the new digits."""
     services, overlap = request.services, timedelta(seconds=request.body.overlap_s)
     made = await provision_passcodes.rotate_passcode(
         services.tenants, services.keys, request.ids["passcode_id"], datetime.now(UTC), overlap, request.expected
     )
     _end_those_inside(request)
-    return PasscodeAnswer.of(made)
+    return PasscodeSchema.of(made)
 
 
 async def reveal(request: ApiRequest) -> BaseModel:
+    """Each call is recorded in the audit log."""
     services, passcode_id = request.services, request.ids["passcode_id"]
     digits, pin = await provision_passcodes.reveal_all(services.tenants, services.keys, passcode_id)
-    return Revealed(id=passcode_id, digits=digits, pin=pin)
+    return RevealedPasscodeSchema(id=passcode_id, digits=digits, pin=pin)
 
 
 def _end_those_inside(request: ApiRequest) -> None:
@@ -160,36 +187,37 @@ def _end_those_inside(request: ApiRequest) -> None:
 OPERATIONS: Final = (
     Operation(
         "create_passcode", "POST", "/v1/rooms/{room_id}/passcodes", "Add a passcode to a room", create,
-        PasscodeAnswer, 201, body=NewPasscode, refusals=(409, 429), scope=Scope.SUB_ACCOUNT,
+        PasscodeSchema, 201, body=NewPasscode, refusals=(409, 429), scope=Scope.SUB_ACCOUNT,
     ),
     Operation(
-        "create_passcodes", "POST", "/v1/rooms/{room_id}/passcodes/bulk", "Add many passcodes to a room, or none",
-        create_many, Made[PasscodeAnswer], 201, body=NewPasscodes, refusals=(409, 429), scope=Scope.SUB_ACCOUNT,
+        "create_passcodes", "POST", "/v1/rooms/{room_id}/passcodes/bulk", "Add many passcodes to a room",
+        create_many, Made[PasscodeSchema], 201, body=NewPasscodes, refusals=(409, 429), scope=Scope.SUB_ACCOUNT,
         bulk=True,
     ),
     Operation(
         "list_passcodes", "GET", "/v1/rooms/{room_id}/passcodes", "List the passcodes of a room, without digits",
-        read_page, Page[PasscodeAnswer], query=PasscodesQuery, scope=Scope.SUB_ACCOUNT,
+        read_page, Page[PasscodeSchema], query=PasscodesQuery, scope=Scope.SUB_ACCOUNT,
     ),
     Operation(
         "get_passcode", "GET", "/v1/passcodes/{passcode_id}", "Read a passcode, without digits", read,
-        PasscodeAnswer, scope=Scope.SUB_ACCOUNT, versioned=True,
+        PasscodeSchema, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
-        "change_passcode", "PATCH", "/v1/passcodes/{passcode_id}", "Change when and how often a passcode admits",
-        change, PasscodeAnswer, body=PasscodeChange, refusals=(409,), scope=Scope.SUB_ACCOUNT, versioned=True,
+        "change_passcode", "PATCH", "/v1/passcodes/{passcode_id}", "Change the label or limits of a passcode",
+        change, PasscodeSchema, body=PasscodeChange, refusals=(409,), scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
         "revoke_passcode", "DELETE", "/v1/passcodes/{passcode_id}", "Revoke a passcode, at once and for good", revoke,
         None, 204, query=Leaving, scope=Scope.SUB_ACCOUNT, versioned=True,
     ),
     Operation(
-        "rotate_passcode", "POST", "/v1/passcodes/{passcode_id}/rotate", "Replace a passcode by new digits", rotate,
-        PasscodeAnswer, 201, body=Rotation, query=Leaving, refusals=(409,), scope=Scope.SUB_ACCOUNT, versioned=True,
+        "rotate_passcode", "POST", "/v1/passcodes/{passcode_id}/rotate", "Replace the digits of a passcode", rotate,
+        PasscodeSchema, 201, body=PasscodeRotation, query=Leaving, refusals=(409,), scope=Scope.SUB_ACCOUNT,
+        versioned=True,
     ),
     Operation(
         "reveal_passcode", "POST", "/v1/passcodes/{passcode_id}/reveal",
-        "Show the digits of a passcode, which is written down", reveal,
-        Revealed, refusals=(409,), scope=Scope.SUB_ACCOUNT,
+        "Show the digits and the PIN of a passcode", reveal,
+        RevealedPasscodeSchema, refusals=(409,), scope=Scope.SUB_ACCOUNT,
     ),
 )  # fmt: skip

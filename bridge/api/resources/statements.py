@@ -1,4 +1,4 @@
-"""/v1/statements: the bill, down to each participant."""
+"""/v1/statements: the bill of an account, down to each participant."""
 
 from typing import Any, Final, Literal
 from uuid import UUID, uuid5
@@ -14,69 +14,77 @@ from bridge.domain import money
 from bridge.domain.access.principal import Scope
 from bridge.domain.billing import statement
 from bridge.domain.billing.statement import Statement
+from bridge.domain.metering.records import Evidence
+from bridge.domain.provisioning.tenants import SubAccountKind
 from bridge.usecases.billing.issue_statement import issue_statement
 
 _STATEMENTS: Final = UUID("b9d3f0c2-53c1-5d0a-8a55-0d7f7a2f6c44")
 
 
-class ParticipantCharge(Answer):
-    """A stay, under the id it has in /v1/minutes."""
+class ParticipantChargeSchema(Answer):
+    """The price of one stay."""
 
-    id: UUID
-    role: str
-    caller: str
+    id: UUID = Field(description="Id of the minute record in `/v1/minutes`.")
+    role: str = Field(description="Role of the participant: `host`, `guest` or `listener`.")
+    caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
     joined_at: Time
     left_at: Time
-    duration_us: Micros
-    billed_seconds: int
+    duration_us: Micros = Field(description="Length of the stay, in microseconds.")
+    billed_seconds: int = Field(description="Length after rounding by the tariff, in seconds.")
     amount: Amount
-    evidence: str
+    evidence: Evidence
 
 
-class ConferenceLine(Answer):
+class ConferenceChargeSchema(Answer):
+    """The price of one conference, the sum of its participants."""
+
     conference_id: UUID
     room_name: str
-    started_at: Time
-    ended_at: Time
-    duration_us: Micros
-    billed_seconds: int
+    started_at: Time = Field(description="First join of a billed stay.")
+    ended_at: Time = Field(description="Last leave of a billed stay.")
+    duration_us: Micros = Field(description="Sum of all stays, in microseconds.")
+    billed_seconds: int = Field(description="Sum of all stays after rounding by the tariff, in seconds.")
     amount: Amount
-    participants: list[ParticipantCharge]
+    participants: list[ParticipantChargeSchema]
 
 
-class StatementLine(Answer):
+class StatementLineSchema(Answer):
+    """The price of all conferences of one sub-account."""
+
     sub_account_id: UUID
-    user_id: str
+    user_id: str = Field(description="User ID of the sub-account in its latest billed stay; so are name and kind.")
     name: str
-    kind: str
-    conferences: int
-    stays: int
-    duration_us: Micros
-    billed_seconds: int
-    amount: Amount
-    detail: list[ConferenceLine] | None = Field(None, description="the conferences; null with ?detail=false")
+    kind: SubAccountKind
+    conferences: int = Field(description="Number of conferences.")
+    stays: int = Field(description="Number of stays.")
+    duration_us: Micros = Field(description="Sum of all stays, in microseconds.")
+    billed_seconds: int = Field(description="Sum of all stays after rounding by the tariff, in seconds.")
+    amount: Amount = Field(description="Sum of all stays.")
+    detail: list[ConferenceChargeSchema] | None = Field(
+        None, description="The conferences of the line. Null if the request has `detail=false`."
+    )
 
 
-class StatementAnswer(Answer):
-    """The bill of one account for one month: lines add up to the subtotal; subtotal + tax + rounding = total."""
+class StatementSchema(Answer):
+    """The bill of one account for one month. The lines add up to the subtotal; subtotal + tax + rounding = total."""
 
     id: UUID
     account_id: UUID
-    number: str | None = Field(description="null for a draft")
-    period: str
-    state: Literal["draft"]
+    number: str | None = Field(description="Number of the bill. Null for a draft.")
+    period: str = Field(description="Month, as YYYY-MM.", examples=["2026-11"])
+    state: Literal["draft"] = Field(description="A draft changes with each new minute record.")
     currency: str
-    subtotal: Amount
+    subtotal: Amount = Field(description="Sum of the lines.")
     tax: Amount
-    rounding: Amount
+    rounding: Amount = Field(description="What rounding to the currency's minor unit adds to the subtotal.")
     total: Amount
-    lines: list[StatementLine]
-    project_codes: list[dict[str, Any]]
-    unrated: int = Field(description="closed stays with no tariff in force, in no line yet")
-    open: int = Field(description="stays that go on, in no line yet")
+    lines: list[StatementLineSchema]
+    project_codes: list[dict[str, Any]] = Field(description="Reserved for sums by project code; empty today.")
+    unrated: int = Field(description="Number of closed stays that no line contains, since no tariff was in force.")
+    open: int = Field(description="Number of stays that no line contains yet, since they go on.")
 
     @classmethod
-    def of(cls, bill: Statement, detail: bool = True) -> "StatementAnswer":
+    def of(cls, bill: Statement, detail: bool = True) -> "StatementSchema":
         coins = money.minor_decimals(bill.account.currency)
         return cls(
             id=uuid5(_STATEMENTS, f"{bill.account.id}|{bill.period.name}"),
@@ -96,28 +104,30 @@ class StatementAnswer(Answer):
         )
 
 
-class StatementQuery(Paged):
-    account_id: UUID | None = Field(None, description="the key's own, if left out; the operator has to name one")
-    period: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$", examples=["2026-11"])
-    detail: bool = Field(True, description="open each line down to conferences and participants")
+class StatementsQuery(Paged):
+    account_id: UUID | None = Field(
+        None, description="Account; by default that of the API key. Operator keys have to name one."
+    )
+    period: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$", description="Month, as YYYY-MM.", examples=["2026-11"])
+    detail: bool = Field(True, description="Show the conferences and participants of each line.")
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
-    query: StatementQuery = request.query
+    query: StatementsQuery = request.query
     bill = await issue_statement(
         request.services.tenants, request.services.billed_stays, request.account_id, query.period
     )
     page, cursor = paging.slice_of([bill], query, lambda found: found.period.name)
-    items = [StatementAnswer.of(found, query.detail) for found in page]
-    return Page[StatementAnswer](items=items, next_cursor=cursor)
+    items = [StatementSchema.of(found, query.detail) for found in page]
+    return Page[StatementSchema](items=items, next_cursor=cursor)
 
 
-def _line(line: statement.Line, coins: int, detail: bool) -> StatementLine:
-    return StatementLine(
+def _line(line: statement.Line, coins: int, detail: bool) -> StatementLineSchema:
+    return StatementLineSchema(
         sub_account_id=line.sub_account_id,
         user_id=line.user_id,
         name=line.name,
-        kind=line.kind,
+        kind=SubAccountKind(line.kind),
         conferences=len(line.conferences),
         stays=line.stays,
         duration_us=line.duration_us,
@@ -127,8 +137,8 @@ def _line(line: statement.Line, coins: int, detail: bool) -> StatementLine:
     )
 
 
-def _conference(conference: statement.ConferenceLine, coins: int) -> ConferenceLine:
-    return ConferenceLine(
+def _conference(conference: statement.ConferenceLine, coins: int) -> ConferenceChargeSchema:
+    return ConferenceChargeSchema(
         conference_id=conference.conference_id,
         room_name=conference.room_name,
         started_at=conference.started_at,
@@ -140,8 +150,8 @@ def _conference(conference: statement.ConferenceLine, coins: int) -> ConferenceL
     )
 
 
-def _participant(stay: statement.BilledStay, coins: int) -> ParticipantCharge:
-    return ParticipantCharge(
+def _participant(stay: statement.BilledStay, coins: int) -> ParticipantChargeSchema:
+    return ParticipantChargeSchema(
         id=stay.id,
         role=stay.role,
         caller=stay.caller,
@@ -150,13 +160,13 @@ def _participant(stay: statement.BilledStay, coins: int) -> ParticipantCharge:
         duration_us=stay.duration_us,
         billed_seconds=stay.billed_seconds,
         amount=plain(stay.amount, coins),
-        evidence=stay.evidence,
+        evidence=Evidence(stay.evidence),
     )
 
 
 OPERATIONS: Final = (
     Operation(
-        "list_statements", "GET", "/v1/statements", "The bill of one account for one month", read_page,
-        Page[StatementAnswer], query=StatementQuery, refusals=(404,), scope=Scope.ACCOUNT,
+        "list_statements", "GET", "/v1/statements", "List the statements of an account for a month", read_page,
+        Page[StatementSchema], query=StatementsQuery, refusals=(404,), scope=Scope.ACCOUNT,
     ),
 )  # fmt: skip

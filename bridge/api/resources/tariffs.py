@@ -1,4 +1,4 @@
-"""/v1/tariffs: prices, from an instant on."""
+"""/v1/tariffs: the prices of an account, from an instant on."""
 
 from decimal import Decimal
 from typing import Final
@@ -18,33 +18,44 @@ from bridge.usecases.billing.add_tariff import add_tariff
 
 
 class NewTariff(Request):
+    """A tariff version to add. It applies to stays that begin at `effective_from` or later."""
+
     account_id: UUID
-    effective_from: GivenTime
-    per_minute: Price
-    connect_fee: Price = Decimal(0)
-    first_increment_s: int = Field(60, ge=1, le=3600)
-    next_increment_s: int = Field(60, ge=1, le=3600)
+    effective_from: GivenTime = Field(description="Instant from which these prices apply.")
+    per_minute: Price = Field(description="Price of a minute, in the account's currency.")
+    connect_fee: Price = Field(Decimal(0), description="Price of each stay, whatever its length.")
+    first_increment_s: int = Field(60, ge=1, le=3600, description="Least seconds that are billed for a stay.")
+    next_increment_s: int = Field(
+        60, ge=1, le=3600, description="Seconds to whose multiples the rest of a stay is rounded up."
+    )
     decimals: int | None = Field(
-        None, ge=0, le=money.MAX_DECIMALS, description="of a charge; the currency's if left out"
+        None,
+        ge=0,
+        le=money.MAX_DECIMALS,
+        description="Decimals to which a charge is rounded. Left out: those of the currency.",
     )
     bill_estimated: bool = Field(
-        False, description="whether the error bound of an estimated stay is billed on top of what is proved"
+        False, description="Bill the error bound of an estimated stay as well, on top of the time that is proved."
     )
 
 
-class TariffAnswer(Answer):
+class TariffSchema(Answer):
+    """A tariff version: the prices of an account, until the next version takes effect."""
+
     id: UUID
     account_id: UUID
-    effective_from: Time
-    per_minute: Amount
-    connect_fee: Amount
-    first_increment_s: int
-    next_increment_s: int
-    decimals: int
-    bill_estimated: bool
+    effective_from: Time = Field(description="Instant from which these prices apply.")
+    per_minute: Amount = Field(description="Price of a minute, in the account's currency.")
+    connect_fee: Amount = Field(description="Price of each stay, whatever its length.")
+    first_increment_s: int = Field(description="Least seconds that are billed for a stay.")
+    next_increment_s: int = Field(description="Seconds to whose multiples the rest of a stay is rounded up.")
+    decimals: int = Field(description="Decimals to which a charge is rounded.")
+    bill_estimated: bool = Field(
+        description="True if the error bound of an estimated stay is billed on top of the time that is proved."
+    )
 
     @classmethod
-    def of(cls, version: TariffVersion) -> "TariffAnswer":
+    def of(cls, version: TariffVersion) -> "TariffSchema":
         return cls(
             id=version.id,
             account_id=version.account_id,
@@ -58,8 +69,10 @@ class TariffAnswer(Answer):
         )
 
 
-class TariffQuery(Paged):
-    account_id: UUID | None = Field(None, description="the key's own, if left out; the operator has to name one")
+class TariffsQuery(Paged):
+    account_id: UUID | None = Field(
+        None, description="Account; by default that of the API key. Operator keys have to name one."
+    )
 
 
 async def create(request: ApiRequest) -> BaseModel:
@@ -76,22 +89,22 @@ async def create(request: ApiRequest) -> BaseModel:
         body.decimals,
         bill_estimated=body.bill_estimated,
     )
-    return TariffAnswer.of(made)
+    return TariffSchema.of(made)
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
     found = await request.services.tariffs.tariff_versions(request.account_id)
     page, cursor = paging.slice_of(found, request.query, lambda version: rfc3339(version.effective_from))
-    return Page[TariffAnswer](items=[TariffAnswer.of(version) for version in page], next_cursor=cursor)
+    return Page[TariffSchema](items=[TariffSchema.of(version) for version in page], next_cursor=cursor)
 
 
 OPERATIONS: Final = (
     Operation(
-        "create_tariff", "POST", "/v1/tariffs", "Set the prices of an account from an instant on", create,
-        TariffAnswer, 201, body=NewTariff, refusals=(404, 409),
+        "create_tariff", "POST", "/v1/tariffs", "Add a tariff version to an account", create,
+        TariffSchema, 201, body=NewTariff, refusals=(404, 409),
     ),
     Operation(
         "list_tariffs", "GET", "/v1/tariffs", "List the tariff versions of an account", read_page,
-        Page[TariffAnswer], query=TariffQuery, refusals=(404,), scope=Scope.ACCOUNT,
+        Page[TariffSchema], query=TariffsQuery, refusals=(404,), scope=Scope.ACCOUNT,
     ),
 )  # fmt: skip

@@ -178,7 +178,7 @@ async def test_minutes_as_csv_are_those_of_json(
         for line, stay in zip(lines, await api.all("/v1/minutes", **query), strict=True):
             stay["caller"] = stay["caller"].replace("+1+2", "'+1+2")
             assert line == ["" if stay[name] is None else str(stay[name]) for name in names]
-        assert names == list(minutes.MinuteAnswer.model_fields)
+        assert names == list(minutes.MinuteRecordSchema.model_fields)
     everything = await api("GET", "/v1/minutes", headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(everything.body, newline="")))
     assert {row["caller"] for row in rows} >= {"+4930123456", "'+1+2"}

@@ -17,7 +17,7 @@ from sqlalchemy import event, update
 from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.http.operations import Operation
-from bridge.api.openapi import document
+from bridge.api.openapi import problem_responses
 from bridge.domain.access.principal import Scope
 from bridge.domain.admission.grant import RoomOwner
 from bridge.sandbox.postgres import Postgres
@@ -166,7 +166,7 @@ def test_whose_every_path_is_can_be_looked_up() -> None:
 def test_every_narrow_refusal_is_documented() -> None:
     for operation in table.OPERATIONS:
         told = DOCUMENT["paths"][operation.path][operation.method.lower()]["responses"]
-        assert {str(status) for status in document.refusals(operation)} <= told.keys()
+        assert {str(status) for status in problem_responses.statuses(operation)} <= told.keys()
 
 
 @OPERATIONS

@@ -1,15 +1,62 @@
-"""The OpenAPI document is whole, committed, and shown."""
+"""The OpenAPI document is valid, complete, named in the field's words, committed and shown."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import openapi_spec_validator
 from yarl import URL
 
 from bridge.api import table
 from bridge.api.openapi import document, pages
 from tests.api.conftest import DOCUMENT, Api
+
+
+def test_a_validator_accepts_it() -> None:
+    openapi_spec_validator.validate(DOCUMENT, cls=openapi_spec_validator.OpenAPIV31SpecValidator)
+
+
+def test_schemas_have_names_of_the_field() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for name in schemas:
+        assert re.fullmatch(r"([A-Z][a-z]+)+", name), name
+        assert not re.search(r"(Answer|Schema|Response|Input|Output)$", name), name
+    assert {"Passcode", "NewPasscode", "PasscodeChange", "PasscodePage", "SubAccountKind", "ApiKey"} <= schemas.keys()
+
+
+def test_everything_named_is_described_in_sentences() -> None:
+    described = {
+        **{f"schema {name}": schema for name, schema in DOCUMENT["components"]["schemas"].items()},
+        **{f"response {name}": response for name, response in DOCUMENT["components"]["responses"].items()},
+        **{f"tag {tag['name']}": tag for tag in DOCUMENT["tags"]},
+        "info": DOCUMENT["info"],
+    }
+    for methods in DOCUMENT["paths"].values():
+        for operation in methods.values():
+            described[operation["operationId"]] = operation
+            assert not operation["summary"].endswith(".")
+    for name, each in described.items():
+        assert re.match(r"[A-Z`].*\.$", each["description"], re.DOTALL), name
+
+
+def test_descriptions_of_fields_and_parameters_are_sentences() -> None:
+    found = list(_descriptions(DOCUMENT["paths"])) + list(_descriptions(DOCUMENT["components"]))
+    assert [text for text in found if not re.match(r"[A-Z`].*[.)`]$", text, re.DOTALL)] == []
+
+
+def _descriptions(node: Any) -> Iterator[str]:
+    match node:
+        case dict():
+            for key, value in node.items():
+                if key == "description" and isinstance(value, str):
+                    yield value
+                elif key not in {"example", "examples"}:
+                    yield from _descriptions(value)
+        case list():
+            for each in node:
+                yield from _descriptions(each)
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:

@@ -3,7 +3,7 @@ SwaggerUIBundle({
   dom_id: "#document",
   deepLinking: true,
   docExpansion: "list",
-  defaultModelsExpandDepth: -1,
+  defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   filter: true,
 });

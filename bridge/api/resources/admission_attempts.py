@@ -1,0 +1,76 @@
+"""/v1/admission-attempts: refused callers, without the digits that they entered."""
+
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from bridge.api.http import paging
+from bridge.api.http.operations import Operation
+from bridge.api.http.paging import Paged
+from bridge.api.http.request import ApiRequest
+from bridge.api.http.wire import Answer, GivenTime, Page, Time, rfc3339
+from bridge.domain.access.principal import Scope
+from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.usecases.admission.ports import RefusedEntryFilter
+
+
+class AdmissionAttemptSchema(Answer):
+    """One refused entry of a passcode.
+
+    The ids of the account, sub-account and passcode are null if the passcode itself was wrong.
+    """
+
+    id: UUID
+    created_at: Time
+    node: str = Field(description="Name of the node that took the call.")
+    uniqueid: str = Field(description="Unique id of the call on the switch.")
+    caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
+    access_number: str = Field(description="Number that was dialled.")
+    trunk: str = Field(description="Address of the trunk that the call came from.")
+    reason: Refusal
+    account_id: UUID | None
+    sub_account_id: UUID | None
+    passcode_id: UUID | None
+
+    @classmethod
+    def of(cls, attempt: RefusedEntry) -> "AdmissionAttemptSchema":
+        return cls.model_validate(attempt, from_attributes=True)
+
+
+class AdmissionAttemptsQuery(Paged):
+    account_id: UUID | None = Field(None, description="Only entries that concern this account.")
+    caller: str | None = Field(
+        None, pattern=r"^[0-9]{0,20}$", description="Only calls of this number, digits only. Empty: number withheld."
+    )
+    access_number: str | None = Field(None, pattern=r"^[0-9]{1,20}$", description="Only calls to this number.")
+    reason: Refusal | None = Field(None, description="Only entries refused for this reason.")
+    since: GivenTime | None = Field(None, alias="from", description="Only entries at this instant or later.")
+    until: GivenTime | None = Field(None, alias="to", description="Only entries before this instant.")
+
+
+async def read_page(request: ApiRequest) -> BaseModel:
+    query: AdmissionAttemptsQuery = request.query
+    wanted = RefusedEntryFilter(
+        # A key of an account sees only entries that concern that account.
+        request.principal.account_id or query.account_id,
+        query.caller,
+        query.access_number,
+        query.reason,
+        query.since,
+        query.until,
+    )
+    found = await request.services.attempts.page(wanted, query.limit + 1, paging.after_stay(query.cursor))
+    page, cursor = paging.cut(found, query.limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
+    return Page[AdmissionAttemptSchema](
+        items=[AdmissionAttemptSchema.of(attempt) for attempt in page], next_cursor=cursor
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        "list_admission_attempts", "GET", "/v1/admission-attempts",
+        "List refused entries, without their digits, in order of time", read_page,
+        Page[AdmissionAttemptSchema], query=AdmissionAttemptsQuery, scope=Scope.ACCOUNT,
+    ),
+)  # fmt: skip
