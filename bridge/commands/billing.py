@@ -1,34 +1,29 @@
 """`bridge minutes` and `bridge statement`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
-from uuid import UUID
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.api.resources.minutes import MinuteRecordSchema
-from bridge.api.resources.statements import StatementSchema
-from bridge.commands import terminal
-from bridge.commands.terminal import Json, Owner, Product
+from bridge.commands import bill, ids, rest, terminal
+from bridge.commands.rest import RestClient
+from bridge.commands.terminal import Json, Owner
 from bridge.documents import text
 from bridge.domain import period as periods
-from bridge.domain.billing.statement import Statement
-from bridge.domain.errors import Invalid, NotFound
-from bridge.domain.metering.records import Stay
-from bridge.domain.provisioning.tenants import Account
-from bridge.usecases.billing.issue_statement import issue_statement
-from bridge.usecases.metering.ports import StayFilter
+from bridge.domain.errors import Invalid
+from bridge.domain.period import Period
 
-Month = Annotated[str | None, typer.Option("--period", help="YYYY-MM; this month if left out.")]
-Id = Annotated[str | None, typer.Option(help="An id.")]
+Month = Annotated[str | None, typer.Option("--period", help="Month, as YYYY-MM. Default: this month.")]
 When = "2026-11-23T14:00:00Z, or 2026-11-23 in the account's time zone."
 COLUMNS = ("user_id", "caller", "role", "joined", "duration", "billed_s", "amount", "left_reason", "evidence")
 
 
-class State(StrEnum):
+class StayState(StrEnum):
+    """`open` lasts still; `closed` is over."""
+
     OPEN = "open"
     CLOSED = "closed"
 
@@ -38,96 +33,86 @@ def minutes(
     period: Month = None,
     since: Annotated[str | None, typer.Option("--from", help=f"Joined at or after: {When}")] = None,
     until: Annotated[str | None, typer.Option("--to", help=f"Joined before: {When}")] = None,
-    sub_account: Annotated[str | None, typer.Option(help="Id or user ID of a sub-account.")] = None,
-    room: Id = None,
-    conference: Id = None,
-    caller: Annotated[str | None, typer.Option(help="A caller's number.")] = None,
-    state: State | None = None,
+    sub_account: Annotated[str | None, typer.Option(help="Only this sub-account: its id or user ID.")] = None,
+    room: Annotated[str | None, typer.Option(help="Only this room: its id.")] = None,
+    conference: Annotated[str | None, typer.Option(help="Only this conference: its id.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Only this caller: a phone number.")] = None,
+    state: Annotated[StayState | None, typer.Option(help="Only stays that are over, or that still last.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List stays, open and closed, in order of joining: of one month, unless --from or --to say otherwise."""
+    """List the stays of callers in conferences, in order of joining.
 
-    async def find(product: Product) -> tuple[Account, list[Stay]]:
-        account = await terminal.account(product, owner)
-        start, end = _span(account, period, since, until)
-        wanted = StayFilter(
-            account.id,
-            await owned(product, account.id, sub_account) if sub_account else None,
-            terminal.identifier(room, "room") if room else None,
-            terminal.identifier(conference, "conference") if conference else None,
-            caller,
-            start,
-            end,
-            state == State.OPEN if state else None,
-        )
-        return account, await _stays(product, wanted)
+    Lists one month, unless --from or --to is given. A stay that still lasts has no duration and no amount yet.
+    """
 
-    account, stays = terminal.run(find)
-    found = [MinuteRecordSchema.of(stay) for stay in stays]
+    async def find(client: RestClient) -> tuple[dict[str, Any], list[Any]]:
+        account = await ids.account(client, owner)
+        start, end = _span(account["time_zone"], period, since, until)
+        filters = {
+            "account_id": account["id"],
+            "sub_account_id": await ids.sub_account_id(client, sub_account, account["id"]) if sub_account else None,
+            "room_id": str(terminal.identifier(room, "room")) if room else None,
+            "conference_id": str(terminal.identifier(conference, "conference")) if conference else None,
+            "caller": caller,
+            "from": _rfc3339(start) if start else None,
+            "to": _rfc3339(end) if end else None,
+            "state": state.value if state else None,
+        }
+        query = {name: value for name, value in filters.items() if value is not None}
+        return account, await client.list_all("/v1/minutes", query)
+
+    account, stays = rest.run(find)
     if as_json:
-        terminal.show_all(found, (), True)
+        terminal.print_json(stays)
     else:
-        zone = ZoneInfo(account.time_zone)
-        terminal.table([_row(stay, answer, zone) for stay, answer in zip(stays, found, strict=True)], COLUMNS)
-        typer.echo(f"\n{len(found)} stays; times in {account.time_zone}, amounts in {account.currency}")
+        zone = ZoneInfo(account["time_zone"])
+        terminal.table([_row(stay, zone) for stay in stays], COLUMNS)
+        typer.echo(f"\n{len(stays)} stays; times in {account['time_zone']}, amounts in {account['currency']}")
 
 
 def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None:
-    """Print the bill of an account for a month, broken down by user ID."""
+    """Print the bill of an account for a month, with a line for each user ID, conference and participant."""
 
-    async def make(product: Product) -> Statement:
-        account = await terminal.account(product, owner)
-        return await issue_statement(product.tenants, product.billed_stays, account.id, period or _this_month(account))
+    async def find(client: RestClient) -> tuple[dict[str, Any], dict[str, Any], Period]:
+        account = await ids.account(client, owner)
+        month = _month(period, account["time_zone"])
+        query = {"account_id": account["id"], "period": month.name}
+        [answer] = await client.list_all("/v1/statements", query)
+        return account, answer, month
 
-    bill = terminal.run(make)
+    account, answer, month = rest.run(find)
     if as_json:
-        terminal.show(StatementSchema.of(bill), (), True)
+        terminal.print_json(answer)
     else:
-        typer.echo(text.statement(bill), nl=False)
+        typer.echo(text.statement(bill.statement(answer, account, month)), nl=False)
 
 
-def _this_month(account: Account) -> str:
-    return periods.month_of(datetime.now(UTC), account.time_zone)
+def _month(name: str | None, time_zone: str) -> Period:
+    return periods.month(name or periods.month_of(datetime.now(UTC), time_zone), time_zone)
 
 
 def _span(
-    account: Account, period: str | None, since: str | None, until: str | None
+    time_zone: str, period: str | None, since: str | None, until: str | None
 ) -> tuple[datetime | None, datetime | None]:
     if since is None and until is None:
-        month = periods.month(period or _this_month(account), account.time_zone)
+        month = _month(period, time_zone)
         return month.start, month.end
     if period is not None:
         raise Invalid("period", "give either --period, or --from and --to")
-    zone = account.time_zone
-    start = terminal.instant(since, "from", zone) if since else None
-    return start, terminal.instant(until, "to", zone) if until else None
+    start = terminal.instant(since, "from", time_zone) if since else None
+    return start, terminal.instant(until, "to", time_zone) if until else None
 
 
-async def owned(product: Product, account_id: UUID, id_or_user_id: str) -> UUID:
-    """The account's sub-account of that id or user ID. Raises NotFound."""
-    items = await terminal.everything(lambda limit, after: product.tenants.sub_accounts(account_id, limit, after))
-    for one in items:
-        if id_or_user_id in (str(one.id), one.user_id):
-            found: UUID = one.id
-            return found
-    raise NotFound(f"this account has no sub-account {id_or_user_id!r}: see `bridge sub-account list`")
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
 
 
-async def _stays(product: Product, wanted: StayFilter) -> list[Stay]:
-    found: list[Stay] = []
-    while True:
-        after = (found[-1].joined_at, found[-1].id) if found else None
-        page: Sequence[Stay] = await product.minutes.stays(wanted, terminal.PAGE, after)
-        found += page
-        if len(page) < terminal.PAGE:
-            return found
-
-
-def _row(stay: Stay, answer: MinuteRecordSchema, zone: ZoneInfo) -> dict[str, object]:
+def _row(stay: Mapping[str, Any], zone: ZoneInfo) -> dict[str, object]:
+    joined = datetime.fromisoformat(stay["joined_at"])
     return {
-        **answer.model_dump(mode="json"),
-        "joined": f"{stay.joined_at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
-        "duration": None if stay.duration_us is None else text.duration(stay.duration_us),
-        "billed_s": stay.billed_seconds,
-        "left_reason": stay.left_reason or ("in the room" if stay.left_at is None else None),
+        **stay,
+        "joined": f"{joined.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        "duration": None if stay["duration_us"] is None else text.duration(stay["duration_us"]),
+        "billed_s": stay["billed_seconds"],
+        "left_reason": stay["left_reason"] or ("in the room" if stay["left_at"] is None else None),
     }

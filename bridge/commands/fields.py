@@ -1,4 +1,4 @@
-"""Fields of a request, as its JSON schema has them, as what is typed: arguments and options of a command."""
+"""The fields of a request's JSON schema as arguments and options of a command."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from pydantic import BaseModel
 from bridge.domain.errors import Invalid
 
 POSITIONAL: Final = frozenset({"name", "user_id", "number", "url", "code"})
-"""Required fields that are arguments; all others are options."""
+"""Required fields with these names are arguments. All other fields are options."""
 NONE: Final = "none"
-"""What is typed to send null."""
+"""Typed by a person to send null."""
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """A field of a body (`in_body`), or a parameter of a query. `type` is JSON schema's."""
+class RequestField:
+    """A field of a body (`in_body`), or a parameter of a query. `type` is the type in JSON schema."""
 
     name: str
     type: str
@@ -31,11 +31,11 @@ class Field:
 
     @property
     def variable(self) -> str:
-        """Its name as a parameter of a Python function, never one of the words of the language."""
+        """The name of the function's parameter. The prefix avoids keywords of Python, such as `from`."""
         return f"given_{self.name}"
 
     def value(self, given: Any) -> Any:
-        """What is sent for what was typed. Raises Invalid."""
+        """Return the value to send for a typed one. Raises Invalid."""
         if isinstance(given, Enum):
             return given.value
         if self.nullable and given == NONE:
@@ -47,12 +47,12 @@ class Field:
         return _utf8(self.name, given) if isinstance(given, str) else given
 
     def parameter(self) -> inspect.Parameter:
-        """What typer is to ask for."""
+        """Return the argument or option for typer."""
         kind, option = self._kind()
-        info: Any = typer.Option(option, help=self._told())
+        info: Any = typer.Option(option, help=self._help())
         if self.in_body and self.required:
             if self.name in POSITIONAL:
-                info = typer.Argument(help=self._told(), metavar=self.name.upper())
+                info = typer.Argument(help=self._help(), metavar=self.name.upper())
             return keyword(self.variable, Annotated[kind, info])
         if self.required:
             return keyword(self.variable, Annotated[kind, info])
@@ -68,17 +68,17 @@ class Field:
             return Enum(self.name, {choice: choice for choice in self.choices}, type=str), f"--{name}"
         return str, f"--{name}"
 
-    def _told(self) -> str:
-        told = self.help[:1].upper() + self.help[1:]
+    def _help(self) -> str:
+        text = self.help[:1].upper() + self.help[1:]
         if self.type == "object":
-            told += " KEY=VALUE, as often as needed."
+            text += " KEY=VALUE, as often as needed."
         if self.nullable and self.in_body:
-            told = f"{told.rstrip('.')}{'; ' if told else ''}`{NONE}` for none."
-        return told
+            text = f"{text.rstrip('.')}{'; ' if text else ''}`{NONE}` for none."
+        return text
 
 
-def of(model: type[BaseModel] | None, *, in_body: bool) -> list[Field]:
-    """The fields of a request's model, in their order; none of no model."""
+def of(model: type[BaseModel] | None, *, in_body: bool) -> list[RequestField]:
+    """Return the fields of a request's model, in their order. Without a model there are none."""
     if model is None:
         return []
     schema = model.model_json_schema(by_alias=True)
@@ -87,16 +87,19 @@ def of(model: type[BaseModel] | None, *, in_body: bool) -> list[Field]:
 
 
 def keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    """A parameter that is given by name."""
+    """Return a keyword-only parameter of a function."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _field(name: str, about: Mapping[str, Any], required: bool, schema: Mapping[str, Any], in_body: bool) -> Field:
+def _field(
+    name: str, about: Mapping[str, Any], required: bool, schema: Mapping[str, Any], in_body: bool
+) -> RequestField:
     kinds = [_resolved(kind, schema) for kind in about.get("anyOf", [about])]
     real = next(kind for kind in kinds if kind.get("type") != "null")
-    told = about.get("description") or ""
+    description = about.get("description") or ""
     nullable = any(kind.get("type") == "null" for kind in kinds)
-    return Field(name, real.get("type", "string"), tuple(real.get("enum", ())), required, nullable, told, in_body)
+    choices = tuple(real.get("enum", ()))
+    return RequestField(name, real.get("type", "string"), choices, required, nullable, description, in_body)
 
 
 def _resolved(kind: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,28 +1,29 @@
-"""Commands made from the operation table, so that the command line has what REST has: `create_account` becomes
-`bridge account create`. The daemon carries them out and validates what was typed."""
+"""Commands made from the operation table, so that the command line can do all that REST can.
+
+The operation `create_account` becomes `bridge account create`. The daemon validates what was typed and carries it out.
+"""
 
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import typer
 
 from bridge.api.http.operations import Operation
-from bridge.commands import fields, remote, terminal
-from bridge.commands.fields import Field
-from bridge.commands.remote import Remote
-from bridge.domain.errors import BridgeError, Conflict, NotFound
+from bridge.commands import fields, ids, rest, terminal
+from bridge.commands.fields import RequestField
+from bridge.commands.rest import RestClient
+from bridge.domain.errors import BridgeError
 
 PAGING: Final = frozenset({"limit", "cursor"})
-FINAL_WORDS: Final = frozenset({"closed", "suspended"})
+FINAL_STATES: Final = frozenset({"closed", "suspended"})
 
 
 def command(operation: Operation, show: Callable[[Any, bool], None]) -> Callable[..., None]:
-    """A function for typer that carries out one operation; `show` prints what comes back, as JSON or for people."""
-    ids = _ids(operation)
+    """Make the function, for typer, that carries out one operation. `show` prints the response, as JSON or as text."""
+    path_ids = _path_ids(operation)
     body = [] if operation.bulk else fields.of(operation.body, in_body=True)
     query = [field for field in fields.of(operation.query, in_body=False) if field.name not in PAGING]
 
@@ -31,17 +32,18 @@ def command(operation: Operation, show: Callable[[Any, bool], None]) -> Callable
         _confirm(operation, typed)
         csv = _read(typed["file"]) if operation.bulk else None
 
-        async def work(asking: Remote) -> Any:
-            place = operation.path.format(**{name: await _id(asking, name, typed) for name in ids})
-            wanted = {name: _text(value) for name, value in (await _sent(asking, query, typed)).items()}
+        async def work(client: RestClient) -> Any:
+            path = operation.path.format(**{name: await _id(client, name, typed) for name in path_ids})
+            filters = {name: _text(value) for name, value in (await _values(client, query, typed)).items()}
             if operation.name.startswith("list_"):
-                return await asking.everything(place, wanted)
-            sent = await _sent(asking, body, typed) if operation.body is not None and not operation.bulk else None
-            return await asking.ask(operation.method, place, wanted, sent, csv)
+                return await client.list_all(path, filters)
+            has_json = operation.body is not None and not operation.bulk
+            json = await _values(client, body, typed) if has_json else None
+            return await client.request(operation.method, path, filters, json, csv)
 
-        show(remote.run(work), typed["as_json"])
+        show(rest.run(work), typed["as_json"])
 
-    parameters = [*ids.values(), *(field.parameter() for field in (*body, *query)), *_usual(operation, ids)]
+    parameters = [*path_ids.values(), *(field.parameter() for field in (*body, *query)), *_flags(operation, path_ids)]
     # Arguments come in the order of the fields, those without a default first.
     ordered = sorted(parameters, key=lambda each: each.default is not inspect.Parameter.empty)
     carry_out.__doc__ = f"{operation.summary}."
@@ -50,78 +52,62 @@ def command(operation: Operation, show: Callable[[Any, bool], None]) -> Callable
     return carry_out
 
 
-async def account_id(asking: Remote, id_or_name: str) -> str:
-    """The id of the account of that id, or the only one of that name. Raises NotFound, Conflict."""
-    try:
-        return str(UUID(id_or_name))
-    except ValueError:
-        found = [one for one in await asking.everything("/v1/accounts", {}) if one["name"] == id_or_name]
-    if len(found) > 1:
-        raise Conflict(f"{len(found)} accounts are named {id_or_name!r}: give the id of one, see `bridge account list`")
-    if not found:
-        raise NotFound(f"there is no account named {id_or_name!r}: see `bridge account list`")
-    return str(found[0]["id"])
-
-
-async def sub_account_id(asking: Remote, id_or_user_id: str, account: str | None) -> str:
-    """The id of the sub-account of that id, or of that user ID in an account. Raises NotFound, Conflict, Invalid."""
-    if account is None:
-        return str(terminal.identifier(id_or_user_id, "sub_account_id"))
-    owner = await account_id(asking, account)
-    found = await asking.everything(f"/v1/accounts/{owner}/sub-accounts", {"user_id": id_or_user_id})
-    if not found:
-        raise NotFound(f"there is no sub-account {id_or_user_id!r} in this account: see `bridge sub-account list`")
-    return str(found[0]["id"])
-
-
-async def _id(asking: Remote, name: str, typed: Mapping[str, Any]) -> str:
+async def _id(client: RestClient, name: str, typed: Mapping[str, Any]) -> str:
     match name:
         case "account_id":
-            return await account_id(asking, typed[name])
+            return await ids.account_id(client, typed[name])
         case "sub_account_id":
-            return await sub_account_id(asking, typed[name], typed.get("of_account"))
+            return await ids.sub_account_id(client, typed[name], typed.get("of_account"))
         case _:
             return str(terminal.identifier(typed[name], name))
 
 
-async def _sent(asking: Remote, asked: Sequence[Field], typed: Mapping[str, Any]) -> dict[str, Any]:
-    sent = {field.name: field.value(typed[field.variable]) for field in asked if field.variable in typed}
-    if sent.get("account_id"):
-        sent["account_id"] = await account_id(asking, sent["account_id"])
-    return sent
+async def _values(client: RestClient, wanted: Sequence[RequestField], typed: Mapping[str, Any]) -> dict[str, Any]:
+    values = {field.name: field.value(typed[field.variable]) for field in wanted if field.variable in typed}
+    if values.get("account_id"):
+        values["account_id"] = await ids.account_id(client, values["account_id"])
+    return values
 
 
-# --- What is typed ------------------------------------------------------------------------------------------------
-def _ids(operation: Operation) -> dict[str, inspect.Parameter]:
-    """The ids of the path: the thing's own is an argument; that of the owner of what is listed or made, an option."""
+# --- Parameters of a command --------------------------------------------------------------------------------------
+def _path_ids(operation: Operation) -> dict[str, inspect.Parameter]:
+    """Return a parameter for each id in the path.
+
+    The id of the thing itself is an argument. The id of the owner of what is listed or created is an option.
+    """
     parts = operation.path.split("/")
     of_owner = parts[-1] == "bulk" or (parts[-1].endswith("s") and operation.method in {"GET", "POST"})
-    found = {}
+    parameters = {}
     for name in (part[1:-1] for part in parts if part.startswith("{")):
-        what = name.removesuffix("_id")
-        told = f"Id of the {what.replace('_', ' ')}{', or its name' if what == 'account' else ''}."
-        info = typer.Option(f"--{what.replace('_', '-')}", help=told) if of_owner else typer.Argument(help=told)
-        found[name] = fields.keyword(name, Annotated[str, info])
-    return found
+        resource = name.removesuffix("_id")
+        text = f"Id of the {resource.replace('_', ' ')}{', or its name' if resource == 'account' else ''}."
+        if name == "sub_account_id":
+            text = "Id of the sub-account, or its user ID if --account is given."
+        option = f"--{resource.replace('_', '-')}"
+        info = typer.Option(option, help=text) if of_owner else typer.Argument(help=text)
+        parameters[name] = fields.keyword(name, Annotated[str, info])
+    return parameters
 
 
-def _usual(operation: Operation, ids: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
+def _flags(operation: Operation, path_ids: Mapping[str, inspect.Parameter]) -> list[inspect.Parameter]:
+    """Return the parameters that do not come from the request itself."""
     flags = [fields.keyword("as_json", terminal.Json, False)]
-    if "sub_account_id" in ids:
-        told = "Account, by id or name: the sub-account may then be given by its user ID."
-        flags.append(fields.keyword("of_account", Annotated[str | None, typer.Option("--account", help=told)], None))
+    if "sub_account_id" in path_ids:
+        text = "Account of the sub-account, by id or name. Needed if the sub-account is given by its user ID."
+        flags.append(fields.keyword("of_account", Annotated[str | None, typer.Option("--account", help=text)], None))
     if operation.bulk:
-        told = "CSV file, with the names of fields as its first line; - reads standard input."
-        flags.append(fields.keyword("file", Annotated[str, typer.Argument(help=told)]))
+        text = "CSV file whose first line names the fields; - reads standard input."
+        flags.append(fields.keyword("file", Annotated[str, typer.Argument(help=text)]))
     if operation.method in {"DELETE", "PATCH"}:
-        flags.append(fields.keyword("yes", Annotated[bool, typer.Option("--yes", help="Do not ask.")], False))
+        text = "Do not ask for confirmation."
+        flags.append(fields.keyword("yes", Annotated[bool, typer.Option("--yes", help=text)], False))
     return flags
 
 
 def _confirm(operation: Operation, typed: Mapping[str, Any]) -> None:
-    """A person at a terminal is asked before what cannot be taken back, or takes callers out."""
-    words = {str(getattr(value, "value", value)) for name, value in typed.items() if name == "given_state"}
-    destructive = operation.method == "DELETE" or words & FINAL_WORDS or typed.get("given_disconnect")
+    """Ask a person at a terminal before a change that cannot be undone or that takes callers out of a room."""
+    states = {str(getattr(value, "value", value)) for name, value in typed.items() if name == "given_state"}
+    destructive = operation.method == "DELETE" or states & FINAL_STATES or typed.get("given_disconnect")
     if destructive and not typed.get("yes") and sys.stdin.isatty():
         typer.confirm(f"{operation.summary}?", abort=True)
 

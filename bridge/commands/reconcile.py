@@ -1,7 +1,5 @@
-"""`bridge reconcile`."""
+"""`bridge reconcile`: a carrier's file of calls (CDRs), compared with the calls in Postgres. Needs no daemon."""
 
-import json
-import sys
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,7 +9,7 @@ import typer
 from bridge.carriers import cdr_file, cdr_format
 from bridge.carriers.cdr_file import CdrFile
 from bridge.carriers.cdr_format import CdrFormat
-from bridge.commands import terminal
+from bridge.commands import postgres, terminal
 from bridge.commands.terminal import Json
 from bridge.documents import differences, text
 from bridge.domain.billing import carrier_reconciliation
@@ -22,53 +20,73 @@ from bridge.domain.metering.records import instant, microseconds
 from bridge.domain.period import SECOND_US
 from bridge.usecases.billing.reconcile_carrier import reconcile_carrier
 
-Column = "Heading or position of the column"
+Column = "Heading or position of the column with"
 TABLE: Final = ("verdict", "line", "started", "caller", "number", "carrier_seconds", "our_seconds", "difference")
 
 
 def reconcile(
-    file: Annotated[Path, typer.Argument(help="The carrier's file: CSV, a line a call.")],
+    file: Annotated[Path, typer.Argument(help="The carrier's file of calls: CSV, one call a line.")],
     since: Annotated[
-        str | None, typer.Option("--from", help="Calls at or after; the file's first if left out.")
+        str | None, typer.Option("--from", help="Only calls at or after this time. Default: the file's first call.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Calls before; the file's last if left out.")] = None,
-    number: Annotated[list[str] | None, typer.Option(help="Only calls to this access number; may be repeated.")] = None,
-    tolerance: Annotated[str, typer.Option(help="Starts and durations may differ by so much: 500ms, 1s.")] = "1s",
-    window: Annotated[str, typer.Option(help="Without a SIP Call-ID, starts of one call are this close.")] = "30s",
-    digits: Annotated[int, typer.Option(help="Numbers are alike when their last digits are.", min=3, max=20)] = 8,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Only calls before this time. Default: after the file's last call.")
+    ] = None,
+    number: Annotated[
+        list[str] | None, typer.Option(help="Only calls to this access number. May be given several times.")
+    ] = None,
+    tolerance: Annotated[
+        str, typer.Option(help="Largest difference of starts and durations to ignore, such as 500ms.")
+    ] = "1s",
+    window: Annotated[
+        str, typer.Option(help="Without a SIP Call-ID, two calls are the same only if they start within this time.")
+    ] = "30s",
+    digits: Annotated[
+        int, typer.Option(help="Two numbers are the same if this many last digits are.", min=3, max=20)
+    ] = 8,
     level_clocks: Annotated[
-        bool, typer.Option("--level-clocks", help="Subtract the offset of the two clocks from each start.")
+        bool, typer.Option("--level-clocks", help="First subtract the offset between the two clocks from each start.")
     ] = False,
-    unanswered: Annotated[bool, typer.Option("--unanswered", help="Report calls that nobody answered, too.")] = False,
+    unanswered: Annotated[bool, typer.Option("--unanswered", help="Compare calls that nobody answered, too.")] = False,
     format_file: Annotated[
-        Path | None, typer.Option("--format", help="TOML that tells how this carrier writes: see docs/reconcile.md.")
+        Path | None,
+        typer.Option("--format", help="TOML file that describes this carrier's format: see docs/reconcile.md."),
     ] = None,
-    caller_column: Annotated[str | None, typer.Option(help=f"{Column} of the caller.")] = None,
-    number_column: Annotated[str | None, typer.Option(help=f"{Column} of the dialled number.")] = None,
+    caller_column: Annotated[str | None, typer.Option(help=f"{Column} the caller's number.")] = None,
+    number_column: Annotated[str | None, typer.Option(help=f"{Column} the dialled number.")] = None,
     start_column: Annotated[
-        list[str] | None, typer.Option(help=f"{Column} of the call's arrival; twice for date and time.")
+        list[str] | None,
+        typer.Option(help=f"{Column} the time of arrival. Give it twice if date and time are two columns."),
     ] = None,
     answer_column: Annotated[
-        list[str] | None, typer.Option(help=f"{Column} of its answer; twice for date and time.")
+        list[str] | None,
+        typer.Option(help=f"{Column} the time of answer. Give it twice if date and time are two columns."),
     ] = None,
-    end_column: Annotated[list[str] | None, typer.Option(help=f"{Column} of its end; twice for date and time.")] = None,
-    duration_column: Annotated[str | None, typer.Option(help=f"{Column} of its length, answer to end.")] = None,
-    call_id_column: Annotated[str | None, typer.Option(help=f"{Column} of its SIP Call-ID.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Found out if left out.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="UTF-8, or UTF-16 by its mark, if left out.")] = None,
+    end_column: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{Column} the time of hang-up. Give it twice if date and time are two columns."),
+    ] = None,
+    duration_column: Annotated[str | None, typer.Option(help=f"{Column} the duration from answer to hang-up.")] = None,
+    call_id_column: Annotated[str | None, typer.Option(help=f"{Column} the SIP Call-ID.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Character between columns. Default: detected.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Default: UTF-8, or UTF-16 if the file starts with a byte order mark.")
+    ] = None,
     time_format: Annotated[
-        str | None, typer.Option(help="Such as %d.%m.%Y %H:%M:%S; ISO 8601 and seconds since 1970 need none.")
+        str | None, typer.Option(help="Such as %d.%m.%Y %H:%M:%S. ISO 8601 and seconds since 1970 need none.")
     ] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Of times that tell none; UTC if left out.")] = None,
-    duration_unit: Annotated[str | None, typer.Option(help="s or ms; h:mm:ss is known by itself.")] = None,
-    no_header: Annotated[bool, typer.Option("--no-header", help="Columns are given by position, from 1.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write every difference to this file, too.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Zone of times that name none. Default: UTC.")] = None,
+    duration_unit: Annotated[str | None, typer.Option(help="s or ms. Durations written as h:mm:ss need none.")] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The file has no headings: columns are given by position, from 1.")
+    ] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write every difference to this CSV file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare a carrier's file of calls with ours: what only one side has, and what the two tell differently.
+    """Compare a carrier's file of calls with ours: list calls that only one side has, and calls that differ.
 
-    Exit status 0 when all agrees; 1 when there is a difference or a line that can't be read, and when the comparison
-    could not be made (one line on standard error says why).
+    Changes nothing. Exit status 0: all calls agree. Exit status 1: there is a difference or a line that cannot be read,
+    or the comparison could not be made; then one line on standard error says why.
     """
     columns = {
         "caller": caller_column,
@@ -92,9 +110,9 @@ def reconcile(
         cdr_format.read(format_file) if format_file else CdrFormat(),
         {name: value for name, value in given.items() if value is not None},
     )
-    progress = _Progress()
-    told = cdr_file.read(file, known, lambda lines: progress(f"{lines} lines read"))
-    since_us, until_us = _period(told, since, until, known)
+    progress = terminal.Progress()
+    cdrs = cdr_file.read(file, known, lambda lines: progress(f"{lines} lines read"))
+    since_us, until_us = _period(cdrs, since, until, known)
     terms = ReconciliationTerms(
         since_us=since_us,
         until_us=until_us,
@@ -105,37 +123,26 @@ def reconcile(
         level_clocks=level_clocks,
         unanswered=unanswered,
     )
-    found = terminal.run(
-        lambda product: reconcile_carrier(
-            product.calls, told.calls, terms, lambda count: progress(f"{count} of our calls read")
+    result = postgres.run(
+        lambda repositories: reconcile_carrier(
+            repositories.calls, cdrs.calls, terms, lambda count: progress(f"{count} of our calls read")
         )
     )
     progress("")
     if csv is not None:
-        _write(csv, found, told, known.zone)
+        _write(csv, result, cdrs, known.zone)
     if as_json:
-        typer.echo(json.dumps(_as_json(found, told), indent=2))
+        terminal.print_json(_as_json(result, cdrs))
     else:
-        _print(found, told, known)
-    raise typer.Exit(0 if found.agreed and not told.unreadable else 1)
+        _print(result, cdrs, known)
+    raise typer.Exit(0 if result.agreed and not cdrs.unreadable else 1)
 
 
-class _Progress:
-    """One line on a terminal that is written over; nothing where nobody looks."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-
-    def __call__(self, words: str) -> None:
-        if self._shown:
-            print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
-
-
-def _period(told: CdrFile, since: str | None, until: str | None, known: CdrFormat) -> tuple[int, int]:
-    """µs since 1970, from what was typed and what the file spans. Raises Invalid."""
-    spanned = carrier_reconciliation.span(told.calls)
+def _period(cdrs: CdrFile, since: str | None, until: str | None, known: CdrFormat) -> tuple[int, int]:
+    """Return the period as typed, else that of the file's calls, in µs since 1970. Raises Invalid."""
+    spanned = carrier_reconciliation.span(cdrs.calls)
     if spanned is None and (since is None or until is None):
-        raise Invalid("from", "the file has no call: tell the period by --from and --to")
+        raise Invalid("from", "the file has no call: give the period by --from and --to")
     first, last = spanned or (0, 0)
     start = microseconds(terminal.instant(since, "from", known.time_zone)) if since else first
     end = microseconds(terminal.instant(until, "to", known.time_zone)) if until else last
@@ -145,31 +152,31 @@ def _period(told: CdrFile, since: str | None, until: str | None, known: CdrForma
 
 
 # --- What is printed ----------------------------------------------------------------------------------------------
-def _print(found: Reconciliation, told: CdrFile, known: CdrFormat) -> None:
-    rows = list(differences.rows(found, told.unreadable, known.zone))
+def _print(result: Reconciliation, cdrs: CdrFile, known: CdrFormat) -> None:
+    rows = list(differences.rows(result, cdrs.unreadable, known.zone))
     if rows:
         terminal.table(rows, TABLE)
         typer.echo()
-    since, until = _shown(found.terms.since_us, known.zone), _shown(found.terms.until_us, known.zone)
+    since, until = _shown(result.terms.since_us, known.zone), _shown(result.terms.until_us, known.zone)
     typer.echo(f"Calls from {since} up to {until} ({known.time_zone}); differences are carrier - ours")
-    typer.echo(_clock(found))
-    typer.echo(f"carrier  {_sum(found.carrier)}")
-    typer.echo(f"ours     {_sum(found.own)}")
-    typer.echo(_summary(found, told))
+    typer.echo(_clock(result))
+    typer.echo(f"carrier  {_sum(result.carrier)}")
+    typer.echo(f"ours     {_sum(result.own)}")
+    typer.echo(_summary(result, cdrs))
 
 
-def _summary(found: Reconciliation, told: CdrFile) -> str:
-    differing = len(found.differing)
+def _summary(result: Reconciliation, cdrs: CdrFile) -> str:
+    differing = len(result.differing)
     parts = [
-        f"{len(found.matched) - differing} agree",
+        f"{len(result.matched) - differing} agree",
         f"{differing} differ",
-        f"{len(found.only_carrier)} only with the carrier",
-        f"{len(found.only_own)} only with us",
+        f"{len(result.only_carrier)} only with the carrier",
+        f"{len(result.only_own)} only with us",
     ]
     rest = [
-        (len(told.unreadable), "of the file's lines not readable"),
-        (found.unanswered, "left out that nobody answered"),
-        (found.open, "of ours still open"),
+        (len(cdrs.unreadable), "of the file's lines not readable"),
+        (result.unanswered, "left out that nobody answered"),
+        (result.open, "of ours still open"),
     ]
     return ", ".join(parts + [f"{count} {what}" for count, what in rest if count])
 
@@ -178,13 +185,13 @@ def _sum(side: Sum) -> str:
     return f"{side.calls:>9} calls {text.duration(side.duration_us):>20}"
 
 
-def _clock(found: Reconciliation) -> str:
-    if found.clock_offset_us is None:
+def _clock(result: Reconciliation) -> str:
+    if result.clock_offset_us is None:
         return "No call is in both books"
     apart = (
-        f"{abs(found.clock_offset_us) / SECOND_US:.3f} s {'behind' if found.clock_offset_us < 0 else 'ahead of'} ours"
+        f"{abs(result.clock_offset_us) / SECOND_US:.3f} s {'behind' if result.clock_offset_us < 0 else 'ahead of'} ours"
     )
-    level = "; this is subtracted from each start" if found.terms.level_clocks else ""
+    level = "; this is subtracted from each start" if result.terms.level_clocks else ""
     return f"The carrier's clock is {apart} (median){level}"
 
 
@@ -192,24 +199,24 @@ def _shown(us: int, zone: tzinfo) -> str:
     return f"{instant(us).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _write(path: Path, found: Reconciliation, told: CdrFile, zone: tzinfo) -> None:
+def _write(path: Path, result: Reconciliation, cdrs: CdrFile, zone: tzinfo) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            differences.write(file, differences.rows(found, told.unreadable, zone))
+            differences.write(file, differences.rows(result, cdrs.unreadable, zone))
     except OSError as error:
         raise BridgeError(f"{path} cannot be written ({error.strerror})") from error
 
 
 # --- As JSON ------------------------------------------------------------------------------------------------------
-def _as_json(found: Reconciliation, told: CdrFile) -> dict[str, Any]:
+def _as_json(result: Reconciliation, cdrs: CdrFile) -> dict[str, Any]:
     return {
-        "from": _iso(found.terms.since_us),
-        "to": _iso(found.terms.until_us),
-        "clock_offset_us": found.clock_offset_us,
-        "carrier": {"calls": found.carrier.calls, "duration_us": found.carrier.duration_us},
-        "ours": {"calls": found.own.calls, "duration_us": found.own.duration_us},
-        "matched": len(found.matched),
-        "duration_difference_us": found.duration_difference_us,
+        "from": _iso(result.terms.since_us),
+        "to": _iso(result.terms.until_us),
+        "clock_offset_us": result.clock_offset_us,
+        "carrier": {"calls": result.carrier.calls, "duration_us": result.carrier.duration_us},
+        "ours": {"calls": result.own.calls, "duration_us": result.own.duration_us},
+        "matched": len(result.matched),
+        "duration_difference_us": result.duration_difference_us,
         "differing": [
             {
                 "fields": sorted(one.fields),
@@ -218,13 +225,13 @@ def _as_json(found: Reconciliation, told: CdrFile) -> dict[str, Any]:
                 "carrier": _theirs(one.carrier),
                 "ours": _ours(one.own),
             }
-            for one in found.differing
+            for one in result.differing
         ],
-        "only_carrier": [_theirs(call) for call in found.only_carrier],
-        "only_ours": [_ours(call) for call in found.only_own],
-        "unreadable": [{"line": one.line, "reason": one.reason} for one in told.unreadable],
-        "unanswered": found.unanswered,
-        "open": found.open,
+        "only_carrier": [_theirs(call) for call in result.only_carrier],
+        "only_ours": [_ours(call) for call in result.only_own],
+        "unreadable": [{"line": one.line, "reason": one.reason} for one in cdrs.unreadable],
+        "unanswered": result.unanswered,
+        "open": result.open,
     }
 
 

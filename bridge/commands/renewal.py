@@ -1,22 +1,25 @@
-"""`bridge key renew-passcodes`: the end of an earlier BRIDGE_PASSCODE_KEY."""
+"""`bridge key renew-passcodes`: the last step of replacing BRIDGE_PASSCODE_KEY."""
 
 import typer
 
-from bridge.commands import terminal
-from bridge.commands.terminal import Product
+from bridge.commands import postgres
+from bridge.commands.postgres import Repositories
 from bridge.usecases.provisioning.renew_passcodes import renew_passcodes as renew
 from bridge.usecases.webhooks.keep_webhooks import renew_secrets
 
 
 def renew_passcodes() -> None:
-    """Keep passcodes and secrets of webhooks under the present BRIDGE_PASSCODE_KEY: BRIDGE_PASSCODE_KEYS_OLD can go.
+    """Seal all passcodes and webhook secrets anew, under the present BRIDGE_PASSCODE_KEY.
 
-    Callers notice nothing. It may be stopped and run again.
+    When it is done, BRIDGE_PASSCODE_KEYS_OLD can be removed. Callers notice nothing. The command may be stopped and
+    run again. It needs Postgres, and no daemon.
     """
 
-    async def work(product: Product) -> int:
-        await renew_secrets(product.webhooks, product.keys)
-        return await renew(product.tenants, product.keys, lambda done: typer.echo(f"{done} renewed ...", err=True))
+    async def work(repositories: Repositories) -> int:
+        await renew_secrets(repositories.webhooks, repositories.keys)
+        return await renew(
+            repositories.tenants, repositories.keys, lambda done: typer.echo(f"{done} renewed ...", err=True)
+        )
 
-    done = terminal.run(work)
-    typer.echo(f"{done} passcodes renewed; all are kept under the present key: BRIDGE_PASSCODE_KEYS_OLD can go")
+    done = postgres.run(work)
+    typer.echo(f"{done} passcodes renewed; all are kept under the present key: BRIDGE_PASSCODE_KEYS_OLD can be removed")

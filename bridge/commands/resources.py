@@ -1,6 +1,5 @@
-"""The commands of each resource of REST: their names, and what of an answer is shown to people."""
+"""The commands of each REST resource: their names, and the fields of a response that are shown to people."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +15,7 @@ PASSCODE: Final = ("id", "role", "state", "digits", "pin", "label", "valid_until
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One group of commands. `columns` are the fields that tables show, where an answer has them."""
+    """A group of commands. Tables show the fields in `columns`, where a response has them."""
 
     command: str
     help: str
@@ -24,53 +23,81 @@ class Resource:
 
 
 RESOURCES: Final[Mapping[str, Resource]] = {
-    "account": Resource("account", "Who pays.", ("id", "name", "currency", "time_zone", "state")),
+    "account": Resource(
+        "account", "Accounts: the companies that get a bill.", ("id", "name", "currency", "time_zone", "state")
+    ),
     "sub_account": Resource(
         "sub-account",
-        "Who uses: an employee, department, project or client.",
+        "Sub-accounts: employees, departments, projects or clients, each with a room.",
         ("id", "user_id", "name", "kind", "state", "cost_centre", "room"),
     ),
-    "room": Resource("room", "Standing conference rooms.", ("id", "name", "state", "max_participants")),
-    "passcode": Resource("passcode", "Digits that open a room in a role.", PASSCODE),
-    "access_number": Resource(
-        "access-number", "Numbers that callers dial.", ("id", "number", "kind", "language", "greeting", "account_id")
+    "room": Resource("room", "Conference rooms of sub-accounts.", ("id", "name", "state", "max_participants")),
+    "passcode": Resource(
+        "passcode", "Passcodes: the digits that let a caller into a room as host, guest or listener.", PASSCODE
     ),
-    "project_code": Resource("project-code", "Billing references.", ("id", "code", "name", "state", "sub_account_id")),
+    "access_number": Resource(
+        "access-number",
+        "Access numbers: the numbers that callers dial.",
+        ("id", "number", "kind", "language", "greeting", "account_id"),
+    ),
+    "project_code": Resource(
+        "project-code",
+        "Project codes: the matters that stays are charged to.",
+        ("id", "code", "name", "state", "sub_account_id"),
+    ),
     "known_caller": Resource(
-        "known-caller", "Callers known by number.", ("id", "number", "name", "skips_code", "room_id")
+        "known-caller",
+        "Known callers: people recognized by their phone number.",
+        ("id", "number", "name", "skips_code", "room_id"),
     ),
     "api_key": Resource(
-        "key", "Keys of REST.", ("id", "name", "scope", "read_only", "hint", "expires_at", "last_used_at", "key")
+        "key",
+        "API keys: what programs and people authenticate with.",
+        ("id", "name", "scope", "read_only", "hint", "expires_at", "last_used_at", "key"),
     ),
     "audit_log": Resource(
-        "audit", "Who changed what.", ("created_at", "actor", "action", "subject", "subject_id", "remote")
+        "audit",
+        "Audit log: who changed what, and when.",
+        ("created_at", "actor", "action", "subject", "subject_id", "remote"),
     ),
     "admission_attempt": Resource(
-        "attempt", "Callers who were refused.", ("created_at", "caller", "access_number", "trunk", "reason")
+        "attempt", "Calls that were refused, and why.", ("created_at", "caller", "access_number", "trunk", "reason")
     ),
-    "block": Resource("block", "Callers slowed down or blocked.", ("id", "kind", "value", "level", "blocked_until")),
-    "webhook": Resource("webhook", "Programs that are told of events.", ("id", "url", "events", "state", "secret")),
+    "block": Resource(
+        "block",
+        "Callers that are slowed down or blocked after wrong passcodes.",
+        ("id", "kind", "value", "level", "blocked_until"),
+    ),
+    "webhook": Resource(
+        "webhook", "Webhooks: URLs that events are sent to.", ("id", "url", "events", "state", "secret")
+    ),
     "webhook_delivery": Resource(
-        "webhook-delivery", "Events on their way.", ("id", "event", "state", "attempts", "status", "error")
+        "webhook-delivery",
+        "Webhook deliveries: events that were sent or wait to be sent.",
+        ("id", "event", "state", "attempts", "status", "error"),
     ),
-    "conference": Resource("conference", "Who is in which room now.", ("room_id", "started_at", "participants")),
+    "conference": Resource(
+        "conference",
+        "Live conferences: which callers are in which room now.",
+        ("room_id", "started_at", "participants"),
+    ),
 }
-ELSEWHERE: Final = frozenset({"tariff", "minute", "statement"})
-"""Resources with commands of their own, made for reading."""
+HANDWRITTEN: Final = frozenset({"tariff", "minute", "statement"})
+"""Resources with handwritten commands: their output is made for people to read."""
 NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "create_access_number": ("access_number", "add"),
     "list_audit_entries": ("audit_log", "list"),
     "rotate_webhook_secret": ("webhook", "rotate-secret"),
 }
-"""Operations whose names don't say their command."""
+"""Operations whose command does not follow from their name."""
 
 
 def add(app: typer.Typer) -> dict[str, typer.Typer]:
-    """Add the commands of all operations to the program; its new groups, by resource."""
+    """Add the commands of all operations to the program. Return its new groups by resource."""
     groups: dict[str, typer.Typer] = {}
     for operation in table.OPERATIONS:
         noun, verb = named(operation)
-        if noun in ELSEWHERE:
+        if noun in HANDWRITTEN:
             continue
         resource = RESOURCES[noun]
         if noun not in groups:
@@ -81,7 +108,7 @@ def add(app: typer.Typer) -> dict[str, typer.Typer]:
 
 
 def named(operation: Operation) -> tuple[str, str]:
-    """The resource that an operation is about, and the verb of its command."""
+    """Return the resource that an operation is about, and the verb of its command."""
     if operation.name in NAMED:
         return NAMED[operation.name]
     verb, _, noun = operation.name.partition("_")
@@ -90,21 +117,21 @@ def named(operation: Operation) -> tuple[str, str]:
 
 
 def _show(noun: str) -> Callable[[Any, bool], None]:
-    def show(answer: Any, as_json: bool) -> None:
+    def show(response: Any, as_json: bool) -> None:
         if as_json:
-            typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-        elif answer is None:
+            terminal.print_json(response)
+        elif response is None:
             typer.echo("done")
         else:
-            _tables(answer, RESOURCES[noun].columns)
+            _tables(response, RESOURCES[noun].columns)
 
     return show
 
 
-def _tables(answer: Any, columns: tuple[str, ...]) -> None:
-    rows = answer if isinstance(answer, list) else answer.get("items", [answer])
+def _tables(response: Any, columns: tuple[str, ...]) -> None:
+    rows = response if isinstance(response, list) else response.get("items", [response])
     _table([_flat(row) for row in rows], columns)
-    if not isinstance(answer, list):
+    if not isinstance(response, list):
         made = [code for row in rows for room in row.get("rooms", ()) for code in room["passcodes"]]
         if made:
             typer.echo("")
@@ -117,8 +144,8 @@ def _tables(answer: Any, columns: tuple[str, ...]) -> None:
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     rooms = row.get("rooms")
-    told = {name: _cell(value) for name, value in row.items()}
-    return told if rooms is None else {**told, "room": rooms[0]["id"] if rooms else None}
+    cells = {name: _cell(value) for name, value in row.items()}
+    return cells if rooms is None else {**cells, "room": rooms[0]["id"] if rooms else None}
 
 
 def _cell(value: Any) -> Any:
@@ -134,6 +161,6 @@ def _cell(value: Any) -> Any:
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
-    """Columns that say nothing in any row are left out."""
-    told = [name for name in columns if not rows or any(row.get(name) not in (None, "") for row in rows)]
-    terminal.table([{name: row.get(name) for name in told} for row in rows], told)
+    """Print a table without the columns that are empty in every row."""
+    filled = [name for name in columns if not rows or any(row.get(name) not in (None, "") for row in rows)]
+    terminal.table([{name: row.get(name) for name in filled} for row in rows], filled)

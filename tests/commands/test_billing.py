@@ -117,6 +117,23 @@ async def test_minutes_and_their_filters(bridge: Shell, billed: list[Any]) -> No
     assert "in the room" in said
 
 
+async def test_minutes_of_an_account_hold_none_of_another(bridge: Shell, billed: list[Any]) -> None:
+    ada, _ = billed
+    await bridge("account", "create", "Twin", "--currency", "EUR", "--time-zone", "UTC")
+    twin = ("minutes", "--account", "Twin")
+    assert await bridge.json(*twin, "--from", "2026-11-01", "--to", "2026-12-01") == []
+    assert f"no sub-account '{ada['id']}'" in await bridge.refused(*twin, "--sub-account", ada["id"])
+
+
+async def test_no_database_is_needed(bridge: Shell, billed: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BRIDGE_DATABASE_URL")
+    monkeypatch.delenv("BRIDGE_PASSCODE_KEY")
+    hale = ("--account", "Hale")
+    assert "15 stays" in await bridge("minutes", *hale, "--period", "2026-11")
+    assert "TOTAL EUR" in await bridge("statement", *hale, "--period", "2026-11")
+    assert "0.0491" in await bridge("tariff", "list", *hale)
+
+
 async def test_an_empty_month(bridge: Shell, billed: list[Any]) -> None:
     assert await bridge.json("minutes", "--account", "Hale", "--period", "2025-01") == []
     assert "0 stays" in await bridge("minutes", "--account", "Hale", "--period", "2025-01")

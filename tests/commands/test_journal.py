@@ -207,7 +207,7 @@ async def test_records_older_than_the_journal_are_said_apart(bridge: Shell, node
     since = instant(START - 3 * 3600 * SECOND).isoformat()
     found = await bridge.json("journal", "verify", "--from", since)
     assert (found["not_covered"], found["stays"]) == (1, 10)
-    assert "1 only in Postgres, of times whose journal is not there" in await bridge(
+    assert "1 rows of Postgres not compared" in await bridge(
         "journal", "verify", "--from", since
     )
 
@@ -222,7 +222,7 @@ async def test_a_journal_that_is_not_there(
     assert "run this on the node itself" in await bridge.refused("journal", "verify")
     monkeypatch.setenv("BRIDGE_NODE", "node2")
     monkeypatch.setenv("BRIDGE_JOURNAL", str(node.path))
-    assert "Nothing of this node's journal" in await bridge("journal", "verify")
+    assert "no line of this node's journal" in await bridge("journal", "verify")
 
 
 async def test_a_record_without_an_owner_is_shown_and_assigned(bridge: Shell, node: Node, hale: Any) -> None:

@@ -85,14 +85,15 @@ async def test_a_company_comes_from_a_file(rest: Shell, tmp_path: Path) -> None:
 async def test_every_operation_has_its_command(rest: Shell) -> None:
     for operation in table.OPERATIONS:
         noun, verb = resources.named(operation)
-        if noun not in resources.ELSEWHERE:
+        if noun not in resources.HANDWRITTEN:
             said = await rest(resources.RESOURCES[noun].command, verb, "--help")
             assert operation.summary.split(" ")[0] in said
 
 
 async def test_the_daemon_away(rest: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_API_URL", "http://127.0.0.1:1")
-    assert "the daemon does not answer at http://127.0.0.1:1" in await rest.unable("account", "list")
+    for words in (("account", "list"), ("tariff", "list", *HALE), ("minutes", *HALE), ("statement", *HALE)):
+        assert "the daemon does not answer at http://127.0.0.1:1" in await rest.unable(*words)
     monkeypatch.delenv("BRIDGE_OPERATOR_KEY")
     assert "BRIDGE_OPERATOR_KEY is not set" in await rest.refused("account", "list")
 
@@ -200,11 +201,11 @@ async def test_mistakes_get_one_clear_line(rest: Shell, words: tuple[str, ...], 
 
 async def test_postgres_away(bridge: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_DATABASE_URL", "postgresql://bridge:hunter2@127.0.0.1:1/bridge")
-    complaint = await bridge.unable("minutes", *HALE)
+    complaint = await bridge.unable("journal", "incidents")
     assert "127.0.0.1:1" in complaint
     assert "hunter2" not in complaint
     monkeypatch.delenv("BRIDGE_DATABASE_URL")
-    assert "BRIDGE_DATABASE_URL is not set" in await bridge.refused("minutes", *HALE)
+    assert "BRIDGE_DATABASE_URL is not set" in await bridge.refused("journal", "incidents")
 
 
 async def test_settings_are_listed(bridge: Shell) -> None:
