@@ -18,7 +18,7 @@ from bridge.storage.postgres import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
 asterisk = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")
-resources.add(app)["api_key"].command("renew-passcodes")(renewal.renew_passcodes)
+resources.add(app)["api_key"].command("renew-passcodes")(renewal.renew)
 app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)

@@ -12,9 +12,8 @@ from bridge.commands import bill, ids, rest, terminal
 from bridge.commands.rest import RestClient
 from bridge.commands.terminal import Json, Owner
 from bridge.documents import text
-from bridge.domain import period as periods
 from bridge.domain.errors import Invalid
-from bridge.domain.period import Period
+from bridge.domain.period import Period, month, month_of
 
 Month = Annotated[str | None, typer.Option("--period", help="Month, as YYYY-MM. Default: this month.")]
 When = "2026-11-23T14:00:00Z, or 2026-11-23 in the account's time zone."
@@ -75,28 +74,28 @@ def statement(owner: Owner, period: Month = None, as_json: Json = False) -> None
 
     async def find(client: RestClient) -> tuple[dict[str, Any], dict[str, Any], Period]:
         account = await ids.account(client, owner)
-        month = _month(period, account["time_zone"])
-        query = {"account_id": account["id"], "period": month.name}
+        billed = _month(period, account["time_zone"])
+        query = {"account_id": account["id"], "period": billed.name}
         [answer] = await client.list_all("/v1/statements", query)
-        return account, answer, month
+        return account, answer, billed
 
-    account, answer, month = rest.run(find)
+    account, answer, billed = rest.run(find)
     if as_json:
         terminal.print_json(answer)
     else:
-        typer.echo(text.statement(bill.statement(answer, account, month)), nl=False)
+        typer.echo(text.statement(bill.statement(answer, account, billed)), nl=False)
 
 
 def _month(name: str | None, time_zone: str) -> Period:
-    return periods.month(name or periods.month_of(datetime.now(UTC), time_zone), time_zone)
+    return month(name or month_of(datetime.now(UTC), time_zone), time_zone)
 
 
 def _span(
     time_zone: str, period: str | None, since: str | None, until: str | None
 ) -> tuple[datetime | None, datetime | None]:
     if since is None and until is None:
-        month = _month(period, time_zone)
-        return month.start, month.end
+        whole = _month(period, time_zone)
+        return whole.start, whole.end
     if period is not None:
         raise Invalid("period", "give either --period, or --from and --to")
     start = terminal.instant(since, "from", time_zone) if since else None

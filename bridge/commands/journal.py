@@ -21,9 +21,8 @@ from bridge.domain.period import SECOND_US
 from bridge.settings import JournalSettings
 from bridge.storage.metering.incidents import StoredIncident
 from bridge.storage.metering.unassigned import Unowned
-from bridge.usecases.metering import rebuild_journal as rebuilding
-from bridge.usecases.metering import verify_journal as verifying
-from bridge.usecases.metering.verify_journal import VerificationScope
+from bridge.usecases.metering.rebuild_journal import rebuild_journal
+from bridge.usecases.metering.verify_journal import VerificationScope, verify_journal
 
 journal = typer.Typer(no_args_is_help=True, help="Asterisk's event journal, compared with the minute records.")
 
@@ -77,7 +76,7 @@ def rebuild(
         raise typer.Exit(1)
     progress = terminal.Progress()
     mended = postgres.run(
-        lambda repositories: rebuilding.rebuild_journal(
+        lambda repositories: rebuild_journal(
             _settings().node, repositories.audit, result, lambda count: progress(f"{count} mended")
         )
     )
@@ -196,7 +195,7 @@ async def _verified(repositories: Repositories, span: Span) -> Verification:
     terms = VerificationScope(chosen.node, chosen.rtp_timeout * SECOND_US, chosen.longest_stay * SECOND_US, span)
     history = JournalHistory(JournalFile(chosen.journal, 0, chosen.journal_archive))
     progress = terminal.Progress()
-    result = await verifying.verify_journal(
+    result = await verify_journal(
         history,
         repositories.audit,
         terms,

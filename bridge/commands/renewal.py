@@ -4,11 +4,11 @@ import typer
 
 from bridge.commands import postgres
 from bridge.commands.postgres import Repositories
-from bridge.usecases.provisioning.renew_passcodes import renew_passcodes as renew
+from bridge.usecases.provisioning.renew_passcodes import renew_passcodes
 from bridge.usecases.webhooks.keep_webhooks import renew_secrets
 
 
-def renew_passcodes() -> None:
+def renew() -> None:
     """Seal all passcodes and webhook secrets anew, under the present BRIDGE_PASSCODE_KEY.
 
     When it is done, BRIDGE_PASSCODE_KEYS_OLD can be removed. Callers notice nothing. The command may be stopped and
@@ -17,7 +17,7 @@ def renew_passcodes() -> None:
 
     async def work(repositories: Repositories) -> int:
         await renew_secrets(repositories.webhooks, repositories.keys)
-        return await renew(
+        return await renew_passcodes(
             repositories.tenants, repositories.keys, lambda done: typer.echo(f"{done} renewed ...", err=True)
         )
 

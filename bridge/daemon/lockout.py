@@ -16,8 +16,7 @@ from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.throttle import INSTALLATION, ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import Unavailable
-from bridge.domain.webhooks import event as webhook
-from bridge.domain.webhooks.event import Event
+from bridge.domain.webhooks.event import Event, guessing
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.usecases.admission import keep_throttles
 from bridge.usecases.admission.guard_entry import Guard
@@ -147,7 +146,7 @@ class Lockout:
         telemetry.GUESSING.set(len(self.guard.throttles.guessing))
         if not self._unreported.full():
             number = None if key == INSTALLATION else key.value
-            event = webhook.guessing(uuid4(), datetime.now(UTC), number, round(level, 1), begun=begun)
+            event = guessing(uuid4(), datetime.now(UTC), number, round(level, 1), begun=begun)
             self._unreported.put_nowait(event)
 
     async def _pass_on(self) -> None:

@@ -11,11 +11,11 @@ import structlog
 from bridge import telemetry
 from bridge.asterisk.ari import modules
 from bridge.asterisk.ari.client import Ari, AriUnreachable
-from bridge.asterisk.journal import watch as journal_watch
+from bridge.asterisk.journal import watch
 from bridge.asterisk.journal.watch import JournalWatch
 from bridge.domain.metering import meter_health
 from bridge.domain.metering.meter_health import Finding, MeterLimits, Observation, Severity
-from bridge.host import clock as kernel_clock
+from bridge.host import kernel_clock
 from bridge.storage.postgres.clock import PostgresClock
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ class Meter:
             before, self._findings = self._findings, meter_health.findings(seen, self._limits)
         _tell(before, self._findings)
         _measure(seen)
-        state = await asyncio.to_thread(journal_watch.room, self._state_dir)
+        state = await asyncio.to_thread(watch.room, self._state_dir)
         if state is not None:
             telemetry.DISK_FREE_BYTES.labels(what="state").set(state.free_bytes)
         telemetry.METER_OK.set(meter_health.failure(self._findings) is None)

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from bridge.asterisk.journal import watch as journal_watch
+from bridge.asterisk.journal import watch
 from bridge.asterisk.journal.watch import JournalWatch
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain.metering import meter_health
 from bridge.domain.metering.meter_health import MEBIBYTE
-from bridge.host import clock as kernel_clock
+from bridge.host import kernel_clock
 from bridge.settings import DaemonSettings, NodeSettings
 
 Chosen = DaemonSettings | NodeSettings
@@ -34,8 +34,8 @@ def journal(configured: Configured) -> Check | None:
     reserve = configured.daemon.journal_reserve_mb * MEBIBYTE if configured.daemon else RESERVE
 
     async def work() -> AsyncIterator[Result]:
-        watch = JournalWatch(path)
-        before = await asyncio.to_thread(watch.look)
+        journal_watch = JournalWatch(path)
+        before = await asyncio.to_thread(journal_watch.look)
         if before.unwritable is not None:
             for finding in meter_health.writability(before):
                 yield found("journal", finding)
@@ -49,9 +49,9 @@ def journal(configured: Configured) -> Check | None:
         deadline = time.monotonic() + BEAT_S
         while seen.heartbeat_us == before.heartbeat_us and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-            seen = await asyncio.to_thread(watch.look)
+            seen = await asyncio.to_thread(journal_watch.look)
         if seen.heartbeat_us == before.heartbeat_us:
-            heartbeat_age_s = watch.heartbeat_age_s()
+            heartbeat_age_s = journal_watch.heartbeat_age_s()
             since = "none stands in it" if heartbeat_age_s is None else f"the last is {heartbeat_age_s:.0f} s old"
             yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT)
         else:
@@ -104,7 +104,7 @@ def _room(room: meter_health.DiskSpace | None) -> str:
 
 
 def _state(folder: Path) -> Iterator[Result]:
-    room = journal_watch.room(folder)
+    room = watch.room(folder)
     if room is None:
         yield failed("state", f"there is no folder {folder}", "start the daemon, or correct BRIDGE_STATE_DIR")
         return

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from bridge.sandbox import company, demo
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -80,9 +80,9 @@ def call(
     """Place one real call: dial, key, stay, hang up."""
     sandbox = Sandbox(folder, typer.echo)
     system.ensure(system.for_callers(), typer.echo)
-    calling = Caller(number, (Key(code, 1.0),), caller, stay=stay)
+    calling = SipCaller(number, (Digits(code, 1.0),), caller, stay=stay)
     typer.echo(f"{caller} dials {number} ...")
-    [log] = asyncio.run(callers.place([calling], sandbox.sip_address))
+    [log] = asyncio.run(calls.place([calling], sandbox.sip_address))
     if log.answered_at is None:
         raise SandboxError(f"the call was not answered: SIP status {log.status or 'none'}")
     ended = "the caller hung up" if log.ended_by == "caller" else "the bridge hung up"

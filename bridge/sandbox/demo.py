@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from bridge.domain.period import SECOND_US
 from bridge.sandbox import company, rest
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.company import Company, Member
 from bridge.sandbox.errors import SandboxError
@@ -30,7 +30,7 @@ class Part:
 
     member: Member
     role: str
-    caller: Caller
+    caller: SipCaller
 
 
 def cast(found: Company) -> list[Part]:
@@ -38,9 +38,9 @@ def cast(found: Company) -> list[Part]:
     employee, department, project = found.members
 
     def part(member: Member, role: str, phone: str, stay: float, tone: int, wrong: bool = False) -> Part:
-        code = Key(member.digits[role], 1.0)
-        script = (Key("0000000#", 1.0), Key(member.digits[role], 3.0)) if wrong else (code,)
-        return Part(member, role, Caller(ACCESS_NUMBER, script, caller=phone, stay=stay, tone=tone))
+        code = Digits(member.digits[role], 1.0)
+        script = (Digits("0000000#", 1.0), Digits(member.digits[role], 3.0)) if wrong else (code,)
+        return Part(member, role, SipCaller(ACCESS_NUMBER, script, caller=phone, stay=stay, tone=tone))
 
     return [
         part(employee, "host", "12125550101", 26.0, 400),
@@ -63,16 +63,16 @@ async def play(sandbox: Sandbox, say: Say) -> bool:
             codes = ", ".join(f"{role} {digits}" for role, digits in member.digits.items())
             say(f"  {member.user_id:8} {member.name:24} {member.kind:12} {codes}")
         parts = cast(found)
-        stranger = Caller(
+        stranger = SipCaller(
             ACCESS_NUMBER,
-            (Key("9999999#", 2.0), Key("12345#", 5.0), Key("8888888#", 5.0)),
+            (Digits("9999999#", 2.0), Digits("12345#", 5.0), Digits("8888888#", 5.0)),
             caller="19005550666",
             stay=30.0,
             hangs_up="far end",
         )
         say(f"\nSeven callers dial {ACCESS_NUMBER} at the same time; one mistypes first, one knows no passcode ...")
         began = time.monotonic()
-        *logs, refused = await callers.place([*(part.caller for part in parts), stranger], sandbox.sip_address)
+        *logs, refused = await calls.place([*(part.caller for part in parts), stranger], sandbox.sip_address)
         say(f"all have hung up after {time.monotonic() - began:.0f} s")
         records = await _records(client, found, len(parts))
         _show(records, say)

@@ -16,8 +16,8 @@ from pathlib import Path
 from bridge.asterisk.ari.client import AriLogin, ari_connection
 from bridge.asterisk.ari.events import ApplicationReplaced
 from bridge.sandbox import company, rest
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import SipCaller, Digits
 from bridge.sandbox.company import Company
 from bridge.sandbox.host import system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -74,9 +74,9 @@ class _Calls:
     async def host_and_guest(self) -> None:
         """A host and a guest meet; the guest is muted, unmuted and kicked, and the host hangs up."""
         room = self._member.room_id
-        async with caller.start(self._key("host"), self._sandbox.sip_address) as host:
+        async with calls.start(self._key("host"), self._sandbox.sip_address) as host:
             await self._ami_says("ConfbridgeJoin")
-            async with caller.start(self._key("guest"), self._sandbox.sip_address):
+            async with calls.start(self._key("guest"), self._sandbox.sip_address):
                 await self._ami_says("ConfbridgeJoin", 2)
                 for command, event in (("mute", "ConfbridgeMute"), ("unmute", "ConfbridgeUnmute")):
                     self._sandbox.asterisk.cli(f"confbridge {command} {room} participants")
@@ -88,13 +88,13 @@ class _Calls:
 
     async def wrong_codes(self) -> None:
         """Three wrong codes, after which the daemon hangs up."""
-        script = tuple(Key(WRONG, 0.5) for _ in range(3))
-        await caller.place([Caller(ACCESS_NUMBER, script, stay=20.0, hangs_up="far end")], self._sandbox.sip_address)
+        script = tuple(Digits(WRONG, 0.5) for _ in range(3))
+        await calls.place([SipCaller(ACCESS_NUMBER, script, stay=20.0, hangs_up="far end")], self._sandbox.sip_address)
         await self._ari_says("StasisEnd")
 
     async def hang_up_in_prompt(self) -> None:
         """A caller who hangs up while the first prompt is played."""
-        async with caller.start(Caller(ACCESS_NUMBER, stay=30.0), self._sandbox.sip_address) as call:
+        async with calls.start(SipCaller(ACCESS_NUMBER, stay=30.0), self._sandbox.sip_address) as call:
             await call.answered()
             await asyncio.sleep(0.5)
             await call.hang_up()
@@ -102,7 +102,7 @@ class _Calls:
 
     async def found_inside(self) -> None:
         """The connection to AMI is lost while a host is inside, who is found there over the next one."""
-        async with caller.start(self._key("host"), self._sandbox.sip_address) as host:
+        async with calls.start(self._key("host"), self._sandbox.sip_address) as host:
             await _until(lambda: self._ami.received.count(b"Event: ConfbridgeJoin\r\n") == 3)
             before = len(self._ami.streams)
             self._ami.cut()
@@ -121,8 +121,8 @@ class _Calls:
                     break
         await self._ari_says("ApplicationReplaced")
 
-    def _key(self, role: str) -> Caller:
-        return Caller(ACCESS_NUMBER, (Key(self._member.digits[role], 1.0),), stay=120.0)
+    def _key(self, role: str) -> SipCaller:
+        return SipCaller(ACCESS_NUMBER, (Digits(self._member.digits[role], 1.0),), stay=120.0)
 
     def _has_come(self, kind: str) -> bool:
         return any(json.loads(frame)["type"] == kind for frame in self._ari.frames)

@@ -26,8 +26,8 @@ from sqlalchemy import text
 from bridge.asterisk.ari import prompts
 from bridge.domain.admission.prompt import Prompt
 from bridge.sandbox import company, rest
-from bridge.sandbox.callers import caller, media
-from bridge.sandbox.callers.caller import Caller
+from bridge.sandbox.callers import calls, media
+from bridge.sandbox.callers.calls import SipCaller
 from bridge.sandbox.host import processes, system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from bridge.storage.postgres import locks
@@ -149,15 +149,15 @@ async def restart(sandbox: Sandbox, watch: Watch, code: str) -> Restart:
     running = sandbox.daemon
     assert running is not None
     command, kept = [str(sandbox.folder / "daemon")], sandbox.daemon_log
-    early, late = (Caller(ACCESS_NUMBER, caller=number, stay=120.0) for number in (IN_PROMPT, IN_MUSIC))
+    early, late = (SipCaller(ACCESS_NUMBER, caller=number, stay=120.0) for number in (IN_PROMPT, IN_MUSIC))
     dialled = time.time()
-    async with caller.start(early, sandbox.sip_address) as first:
+    async with calls.start(early, sandbox.sip_address) as first:
         await watch.first(watch.greeted, IN_PROMPT, dialled)
         said = kept.stat().st_size
         killed = time.time()
         running.kill()
         process = processes.spawn(command, os.environ, kept)
-        async with caller.start(late, sandbox.sip_address) as second:
+        async with calls.start(late, sandbox.sip_address) as second:
             prompted = await watch.first(watch.greeted, IN_MUSIC, killed)
             keyed = time.time()
             await second.key(code)

@@ -207,9 +207,7 @@ async def test_records_older_than_the_journal_are_said_apart(bridge: Shell, node
     since = instant(START - 3 * 3600 * SECOND).isoformat()
     found = await bridge.json("journal", "verify", "--from", since)
     assert (found["not_covered"], found["stays"]) == (1, 10)
-    assert "1 rows of Postgres not compared" in await bridge(
-        "journal", "verify", "--from", since
-    )
+    assert "1 rows of Postgres not compared" in await bridge("journal", "verify", "--from", since)
 
 
 async def test_a_journal_that_is_not_there(

@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.domain.metering.records import microseconds
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers import media as callers_media
-from bridge.sandbox.callers import sipp as callers_sipp
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls, media, sipp
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.callers.media import SILENCE, TELEPHONE_EVENT, Frame
 from bridge.sandbox.callers.sipp import Message, Sipp
@@ -80,7 +78,7 @@ class Crowd:
         self._visits = visits
         self._deaths = deaths
         self._codes = codes
-        self._caller = Caller(number, quiet=True)
+        self._caller = SipCaller(number, quiet=True)
         self._target = target
         self._logs: dict[str, CallLog] = {}
         self._keyed: dict[str, int] = {}
@@ -102,17 +100,17 @@ class Crowd:
         pace = ["-m", str(len(self._visits)), "-r", str(round(rate * 10)), "-rp", "10000", "-l", str(len(self._visits))]
         caller = self._caller
         longest = len(self._visits) / rate + PATIENCE_S + max(visit.think_s + visit.stay_s for visit in self._visits)
-        async with callers_sipp.run(self._target, caller.local, caller.fields, caller.formats, *pace) as sipp:
+        async with sipp.run(self._target, caller.local, caller.fields, caller.formats, *pace) as process:
             try:
                 async with asyncio.timeout(longest + FAREWELL_S):
-                    async for message in sipp.messages():
-                        self._hear(sipp, message)
+                    async for message in process.messages():
+                        self._hear(process, message)
             except TimeoutError:
                 pass
             finally:
                 await self._end_lives()
             if self.placed < len(self._visits):
-                raise SandboxError(f"SIPp placed {self.placed} of {len(self._visits)} calls: {sipp.complaint()}")
+                raise SandboxError(f"SIPp placed {self.placed} of {len(self._visits)} calls: {process.complaint()}")
 
     async def _end_lives(self) -> None:
         for life in self._lives.values():
@@ -128,11 +126,11 @@ class Crowd:
             for call_id, log in self._logs.items()
         ]
 
-    def _hear(self, sipp: Sipp, message: Message) -> None:
+    def _hear(self, process: Sipp, message: Message) -> None:
         call_id = message.header("Call-ID")
         if call_id not in self._logs:
             self._changed[call_id] = asyncio.Event()
-            self._lives[call_id] = asyncio.create_task(self._live(sipp, call_id))
+            self._lives[call_id] = asyncio.create_task(self._live(process, call_id))
         self._logs[call_id] = log = self._logs.get(call_id, CallLog()).after(message)
         self._changed[call_id].set()
         if log.ended_at is not None:
@@ -142,32 +140,32 @@ class Crowd:
         # SIPp's Call-ID is its call number, from 1 on, and its pid.
         return self._visits[int(call_id.partition("-")[0]) - 1]
 
-    async def _live(self, sipp: Sipp, call_id: str) -> None:
+    async def _live(self, process: Sipp, call_id: str) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                media = await self._answered(call_id)
-            await self._talk(sipp, call_id, media)
+                remote = await self._answered(call_id)
+            await self._talk(process, call_id, remote)
         except TimeoutError:
             # Nobody answers: what follows is a CANCEL.
             pass
-        sipp.tell(call_id, "HANGUP")
+        process.tell(call_id, "HANGUP")
 
     async def _answered(self, call_id: str) -> tuple[str, int]:
-        while (media := self._logs.get(call_id, CallLog()).media) is None:
+        while (remote := self._logs.get(call_id, CallLog()).media) is None:
             self._changed[call_id].clear()
             await self._changed[call_id].wait()
-        return media
+        return remote
 
-    async def _talk(self, sipp: Sipp, call_id: str, media: tuple[str, int]) -> None:
+    async def _talk(self, process: Sipp, call_id: str, remote: tuple[str, int]) -> None:
         visit = self._visit(call_id)
-        telephone = Telephone(sipp.media, self._deaths)
+        telephone = Telephone(process.media, self._deaths)
         stream = Stream(telephone, quiet=True)  # type: ignore[arg-type]
-        speaking = asyncio.create_task(stream.run(media))
+        speaking = asyncio.create_task(stream.run(remote))
         try:
             await asyncio.sleep(visit.think_s)
             code = self._codes(visit.room, visit.role)
             digits = code[: len(code) // 2] if visit.abandons else code
-            await stream.say(frame for digit in digits for frame in callers_media.events(digit))
+            await stream.say(frame for digit in digits for frame in media.events(digit))
             if visit.abandons:
                 return
             assert telephone.keyed_us is not None
@@ -179,9 +177,9 @@ class Crowd:
 
 async def haunt(ghost: Ghost, code: str, number: str, target: str) -> CallerReport:
     """Place the call of a caller who vanishes without BYE."""
-    caller = Caller(number, (Key(code, 0.5),), stay=ghost.stay_s + 60.0)
+    caller = SipCaller(number, (Digits(code, 0.5),), stay=ghost.stay_s + 60.0)
     await asyncio.sleep(ghost.at_s)
-    async with callers.start(caller, target) as call:
+    async with calls.start(caller, target) as call:
         await call.keyed()
         await asyncio.sleep(ghost.stay_s)
         call.vanish()

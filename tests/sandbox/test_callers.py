@@ -14,7 +14,7 @@ import pytest
 from bridge.domain.errors import Invalid
 from bridge.sandbox import asterisk_tree, node
 from bridge.sandbox.callers import media
-from bridge.sandbox.callers.caller import Caller, CallFailed, CallLog, Dtmf, Key, place, start
+from bridge.sandbox.callers.calls import CallFailed, CallLog, Digits, Dtmf, SipCaller, place, start
 from bridge.sandbox.callers.load import load
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
@@ -153,8 +153,10 @@ def away(mine: datetime | None, theirs: float | None) -> float:
 @pytest.mark.parametrize("tone", [0, 440])
 def test_each_digit_is_heard_once_and_times_agree(callee: Callee, tone: int) -> None:
     ways: list[Dtmf] = ["rfc4733", "info", "inband"]
-    script = (Key("1123456"), Key("77890*A", wait=0.5))
-    logs = asyncio.run(place([Caller("7000", script, dtmf=way, tone=tone, stay=0.2) for way in ways], callee.address))
+    script = (Digits("1123456"), Digits("77890*A", wait=0.5))
+    logs = asyncio.run(
+        place([SipCaller("7000", script, dtmf=way, tone=tone, stay=0.2) for way in ways], callee.address)
+    )
     for log in logs:
         heard = callee.heard(log)
         assert heard.digits == "112345677890*A"
@@ -165,19 +167,19 @@ def test_each_digit_is_heard_once_and_times_agree(callee: Callee, tone: int) -> 
 
 def test_quiet_callers_are_heard_too(callee: Callee) -> None:
     ways: list[Dtmf] = ["rfc4733", "info", "inband"]
-    calls = [Caller("7000", (Key("11223"),), dtmf=way, quiet=True, stay=0.5) for way in ways]
+    calls = [SipCaller("7000", (Digits("11223"),), dtmf=way, quiet=True, stay=0.5) for way in ways]
     assert {callee.heard(log).digits for log in asyncio.run(place(calls, callee.address))} == {"11223"}
 
 
 def test_calls_end_in_every_way(callee: Callee) -> None:
     endings = [
-        (Caller("6000", hangs_up="far end", stay=10), 200, "far end"),
-        (Caller("6000", hangs_up="far end", stay=0.3), 200, "caller"),
-        (Caller("7000", stay=0), 200, "caller"),
-        (Caller("4000", hangs_up="cancel", stay=0.2), 487, "caller"),
-        (Caller("404"), 404, "far end"),
-        (Caller("486"), 486, "far end"),
-        (Caller("503"), 503, "far end"),
+        (SipCaller("6000", hangs_up="far end", stay=10), 200, "far end"),
+        (SipCaller("6000", hangs_up="far end", stay=0.3), 200, "caller"),
+        (SipCaller("7000", stay=0), 200, "caller"),
+        (SipCaller("4000", hangs_up="cancel", stay=0.2), 487, "caller"),
+        (SipCaller("404"), 404, "far end"),
+        (SipCaller("486"), 486, "far end"),
+        (SipCaller("503"), 503, "far end"),
     ]
     logs = asyncio.run(place([caller for caller, _, _ in endings], callee.address))
     assert [(log.status, log.ended_by) for log in logs] == [(status, side) for _, status, side in endings]
@@ -187,7 +189,7 @@ def test_calls_end_in_every_way(callee: Callee) -> None:
 
 def test_an_early_cancel_never_leaves_a_call_behind(callee: Callee) -> None:
     logs = asyncio.run(
-        place([Caller("7000", hangs_up="cancel", stay=wait / 1000) for wait in range(10)], callee.address)
+        place([SipCaller("7000", hangs_up="cancel", stay=wait / 1000) for wait in range(10)], callee.address)
     )
     assert {log.status for log in logs} <= {200, 487}
     assert {log.ended_by for log in logs} == {"caller"}
@@ -196,19 +198,19 @@ def test_an_early_cancel_never_leaves_a_call_behind(callee: Callee) -> None:
 
 def test_hostile_names_and_numbers_get_through(callee: Callee) -> None:
     hostile = [
-        Caller("7013%0A9", (Key("1"),), caller="44%5C%0D%22%FF,$%7BEXTEN%7D", name="a%22%0A${X},b", stay=0.3),
-        Caller("7" * 600, (Key("1"),), caller="4" * 600, name="n" * 600, stay=0.3),
+        SipCaller("7013%0A9", (Digits("1"),), caller="44%5C%0D%22%FF,$%7BEXTEN%7D", name="a%22%0A${X},b", stay=0.3),
+        SipCaller("7" * 600, (Digits("1"),), caller="4" * 600, name="n" * 600, stay=0.3),
     ]
     assert [callee.heard(log).digits for log in asyncio.run(place(hostile, callee.address))] == ["1", "1"]
     with pytest.raises(Invalid, match="write %0D or %0A"):
-        Caller("7000\r\nX: y")
+        SipCaller("7000\r\nX: y")
     with pytest.raises(Invalid, match="no key of a telephone"):
-        Caller("7000", (Key("12x"),))
+        SipCaller("7000", (Digits("12x"),))
 
 
 def test_a_call_can_be_acted_on_while_it_lives(callee: Callee) -> None:
     async def talk() -> CallLog:
-        async with start(Caller("7000", (Key("12"),), stay=60), callee.address) as call:
+        async with start(SipCaller("7000", (Digits("12"),), stay=60), callee.address) as call:
             await call.answered()
             await call.keyed()
             await call.key("34")
@@ -219,7 +221,7 @@ def test_a_call_can_be_acted_on_while_it_lives(callee: Callee) -> None:
 
 def test_a_caller_hears(callee: Callee) -> None:
     async def listen() -> bytes:
-        async with start(Caller("5000", records=True, stay=2), callee.address) as call:
+        async with start(SipCaller("5000", records=True, stay=2), callee.address) as call:
             await call.finished()
             return bytes(call.heard)
 
@@ -229,13 +231,13 @@ def test_a_caller_hears(callee: Callee) -> None:
 
 def test_leaving_and_cancelling_end_the_call(callee: Callee) -> None:
     async def leave() -> CallLog:
-        async with start(Caller("7000", stay=60), callee.address) as call:
+        async with start(SipCaller("7000", stay=60), callee.address) as call:
             await call.answered()
         return call.log
 
     async def cancel() -> None:
         async with asyncio.timeout(1):
-            await place([Caller("7000", stay=60)] * 3, callee.address)
+            await place([SipCaller("7000", stay=60)] * 3, callee.address)
 
     assert asyncio.run(leave()).ended_by == "caller"
     with pytest.raises(TimeoutError):
@@ -245,17 +247,17 @@ def test_leaving_and_cancelling_end_the_call(callee: Callee) -> None:
 
 def test_failures_say_what_happened(callee: Callee) -> None:
     async def expect_answer() -> None:
-        async with start(Caller("404"), callee.address) as call:
+        async with start(SipCaller("404"), callee.address) as call:
             await call.answered()
 
     with pytest.raises(CallFailed, match="not answered: status 404") as failure:
         asyncio.run(expect_answer())
     assert failure.value.log.status == 404
     with ports.claim(1) as nobody:
-        (log,) = asyncio.run(place([Caller("7000")], f"127.0.0.1:{nobody.first}", patience=0.5))
+        (log,) = asyncio.run(place([SipCaller("7000")], f"127.0.0.1:{nobody.first}", patience=0.5))
     assert (log.status, log.ended_by) == (None, None)
     with pytest.raises(SandboxError, match="Unknown remote host"):
-        asyncio.run(place([Caller("7000")], "nowhere.invalid:5060"))
+        asyncio.run(place([SipCaller("7000")], "nowhere.invalid:5060"))
 
 
 def test_a_load_keys_each_code_once(callee: Callee) -> None:

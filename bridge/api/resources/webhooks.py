@@ -12,7 +12,7 @@ from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
-from bridge.domain.webhooks import event as webhook
+from bridge.domain.webhooks import event
 from bridge.domain.webhooks import target
 from bridge.domain.webhooks.event import Delivery, DeliveryState, EventKind, Webhook, WebhookState
 from bridge.usecases.webhooks import keep_webhooks
@@ -22,9 +22,9 @@ Events = Annotated[
     list[Annotated[str, Field(max_length=40)]],
     Field(
         min_length=1,
-        max_length=len(webhook.KINDS),
+        max_length=len(event.KINDS),
         description="Names of events, or `*` alone for all of them, also those that later versions add: "
-        + ", ".join(f"`{kind}`" for kind in webhook.KINDS),
+        + ", ".join(f"`{kind}`" for kind in event.KINDS),
         examples=[["conference.started", "conference.ended"]],
     ),
 ]
@@ -39,7 +39,7 @@ class NewWebhook(Request):
         description="Account whose events are sent. Left out: that of the API key; all accounts with an operator key.",
     )
     url: Url
-    events: Events = Field([webhook.EVERY])
+    events: Events = Field([event.EVERY])
     label: Text = ""
 
 

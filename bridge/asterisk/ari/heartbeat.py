@@ -11,7 +11,7 @@ import structlog
 
 from bridge import telemetry
 from bridge.asterisk.ari.client import Ari, AriFailed
-from bridge.host import clock as kernel_clock
+from bridge.host import kernel_clock
 
 log = structlog.get_logger()
 

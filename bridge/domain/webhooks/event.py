@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from bridge.domain import text as wording
+from bridge.domain.text import line
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
@@ -186,4 +186,4 @@ def wanted(events: Sequence[str]) -> tuple[str, ...]:
 
 def labelled(text: str) -> str:
     """Check the label of a webhook, which may be empty. Raises Invalid."""
-    return wording.line("label", text) if text.strip() else ""
+    return line("label", text) if text.strip() else ""

@@ -1,4 +1,4 @@
-"""Many callers at a steady rate out of one SIPp, for benches. Each keys a code by RFC 4733, stays, and hangs up."""
+"""Many calls at a steady rate from one SIPp, for benches. Each sends a code by RFC 4733, stays, and hangs up."""
 
 import asyncio
 from collections import Counter
@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.domain.errors import Invalid
-from bridge.sandbox.callers import media as callers_media
-from bridge.sandbox.callers import sipp as callers_sipp
-from bridge.sandbox.callers.caller import TARGET, Caller
+from bridge.sandbox.callers import media, sipp
+from bridge.sandbox.callers.calls import TARGET, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.callers.sipp import Message, Sipp
 from bridge.sandbox.callers.stream import Stream
 from bridge.sandbox.errors import SandboxError
 
-# Seconds after the last INVITE's hold in which everything must have ended.
+# Seconds after the last call's hold within which all calls must have ended.
 GRACE = 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of the calls. A success was answered, keyed all its digits, held, and hung up itself.
+    """The results of the calls. A success was answered, sent all its digits, stayed, and hung up itself.
 
     `complaint` is the end of SIPp's standard error.
     """
@@ -43,22 +42,23 @@ async def load(
     tone: int | None = None,
     callers: Sequence[str] = (),
 ) -> LoadReport:
-    """Place `calls` calls, `rate` a second; call n keys `codes[n % len(codes)]` at the answer, and stays `hold` s.
+    """Place `calls` calls, `rate` a second.
 
-    With a `tone` (Hz; 0 is silence) each sends audio all along. Call n comes from `callers[n % len(callers)]`; without
-    `callers`, all calls come from one number, and a lockout that one of them causes then delays the others.
+    Call n sends `codes[n % len(codes)]` at the answer and stays `hold` seconds. With a `tone` (in Hz; 0 is silence)
+    each call sends audio all the time. Call n comes from `callers[n % len(callers)]`. Without `callers`, all calls come
+    from one number, and a lockout that one of them causes then delays the others.
     """
     for code in codes:
-        callers_media.check_digits("codes", code)
+        media.check_digits("codes", code)
     for from_number in callers:
-        callers_media.check_digits("callers", from_number)
+        media.check_digits("callers", from_number)
     if not codes or rate <= 0:
         raise Invalid("codes" if not codes else "rate", "a load needs at least one code, and a rate above 0.")
-    caller = Caller(number, quiet=tone is None, tone=tone or 0)
-    # Without -l SIPp caps the calls at once at three times rate and its own idea of their length.
+    caller = SipCaller(number, quiet=tone is None, tone=tone or 0)
+    # Without -l, SIPp limits the calls at once to three times the rate times its own guess of their length.
     pace = ["-m", str(calls), "-r", str(rate * 10), "-rp", "10000", "-l", str(calls)]
-    async with callers_sipp.run(target, caller.local, caller.fields, caller.formats, *pace, callers=callers) as sipp:
-        crowd = _Crowd(sipp, caller, codes, hold)
+    async with sipp.run(target, caller.local, caller.fields, caller.formats, *pace, callers=callers) as process:
+        crowd = _Crowd(process, caller, codes, hold)
         try:
             async with asyncio.timeout(calls / rate + hold + GRACE):
                 await crowd.run()
@@ -68,7 +68,7 @@ async def load(
 
 
 class _Crowd:
-    def __init__(self, sipp: Sipp, caller: Caller, codes: Sequence[str], hold: float) -> None:
+    def __init__(self, sipp: Sipp, caller: SipCaller, codes: Sequence[str], hold: float) -> None:
         self._sipp, self._caller, self._codes, self._hold = sipp, caller, codes, hold
         self._logs: dict[str, CallLog] = {}
         self._visits: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +79,7 @@ class _Crowd:
             self._hear(message)
         self.stop()
         if not self._logs:
-            raise SandboxError(f"SIPp placed no call: {self._sipp.complaint() or 'it said nothing'}")
+            raise SandboxError(f"SIPp placed no call: {self._sipp.complaint() or 'it wrote no error'}")
         await asyncio.gather(*self._visits.values(), return_exceptions=True)
 
     def stop(self) -> None:
@@ -101,14 +101,14 @@ class _Crowd:
         elif log.ended_at and not before.ended_at and (visit := self._visits.get(call_id)):
             visit.cancel()
 
-    async def _visit(self, log: CallLog, media: tuple[str, int]) -> None:
-        # All share one socket: what comes back is not read, and the kernel drops it.
+    async def _visit(self, log: CallLog, remote: tuple[str, int]) -> None:
+        # All calls share one socket. The audio that comes back is not read, and the kernel drops it.
         stream = Stream(self._sipp.media, self._caller.tone, self._caller.quiet)
-        speaking = asyncio.create_task(stream.run(media))
+        speaking = asyncio.create_task(stream.run(remote))
         try:
-            # SIPp's Call-ID is its call number, from 1 on, and its pid.
+            # SIPp's Call-ID begins with the call's number, counted from 1.
             code = self._codes[(int(log.call_id.partition("-")[0]) - 1) % len(self._codes)]
-            await stream.say(frame for digit in code for frame in callers_media.events(digit))
+            await stream.say(frame for digit in code for frame in media.events(digit))
             await asyncio.sleep(self._hold)
             self._held.add(log.call_id)
             self._sipp.tell(log.call_id, "HANGUP")

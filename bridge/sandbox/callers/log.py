@@ -1,4 +1,4 @@
-"""What a caller can say of its call afterwards, folded from the SIP messages that SIPp recorded."""
+"""The history of a call on the caller's side, from the SIP messages that SIPp recorded."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,10 +9,10 @@ from bridge.sandbox.callers.sipp import Message
 
 @dataclass(frozen=True, slots=True)
 class CallLog:
-    """One call. Times are UTC, to the microsecond, on the caller's clock; None is what did not happen.
+    """One call. Times are UTC, in microseconds, on the caller's clock; None if a thing did not happen.
 
-    `status` is the final answer to INVITE (200, 404, 486, 487 after CANCEL, None when nobody answered). `ended_at` is
-    when the first BYE or CANCEL was sent or received, or the refusal received. `media` is where audio is to be sent.
+    `status` is the final response to INVITE: 200, 404, 486, 487 after CANCEL, None if none came. `ended_at` is when the
+    first BYE or CANCEL was sent or received, or the refusal received. `media` is the address to send audio to.
     """
 
     call_id: str = ""
@@ -26,13 +26,13 @@ class CallLog:
 
     @property
     def seconds(self) -> float:
-        """From answer to end; 0 for a call that was not answered, or that never ended."""
+        """Seconds from answer to end; 0 for a call that was not answered or did not end."""
         if self.answered_at is None or self.ended_at is None:
             return 0.0
         return (self.ended_at - self.answered_at).total_seconds()
 
     def after(self, message: Message) -> "CallLog":
-        """The log with one more message; repetitions change nothing."""
+        """Return the log with one more message. A repeated message changes nothing."""
         match message.method, message.status:
             case "INVITE", None if message.sent and self.invited_at is None:
                 return replace(self, call_id=message.header("Call-ID"), invited_at=message.at)
@@ -46,7 +46,7 @@ class CallLog:
         if status < 200:
             return replace(self, proceeding_at=self.proceeding_at or message.at)
         if status < 300:
-            # An answer that crossed a CANCEL: the call ends by the BYE that follows.
+            # If this answer crossed a CANCEL, the call ends only by the BYE that follows.
             return replace(
                 self, status=status, answered_at=message.at, ended_at=None, ended_by=None, media=message.media
             )

@@ -1,7 +1,7 @@
-"""What a caller's telephone puts into RTP: G.711 µ-law at 8 kHz in frames of 20 ms, and digits of either kind.
+"""The RTP payloads of a caller's telephone: G.711 µ-law at 8 kHz in frames of 20 ms, and digits.
 
-All frames of a call go into one RTP stream on one clock, digits in place of audio and not beside it: with audio running
-under its events, Asterisk hears a digit many times.
+All frames of a call go into one RTP stream on one clock. Digits replace the audio while they last: if audio ran beside
+the events, Asterisk would hear a digit many times.
 """
 
 import struct
@@ -23,7 +23,7 @@ PCMU, TELEPHONE_EVENT = 0, 96
 DIGITS = "0123456789*#ABCD"
 LOW, HIGH = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYPAD = ("123A", "456B", "789C", "*0#D")
-# 80 ms on and 80 ms off: twice what ITU-T Q.24 asks a receiver to hear, and what auto-diallers use.
+# 80 ms on and 80 ms off: twice what a receiver must recognize by ITU-T Q.24, and what auto-diallers use.
 ON, OFF = 4, 4
 DIGIT_SECONDS = (ON + OFF) * FRAME_SECONDS
 # RFC 4733 2.5.1.4: the end of a digit is sent three times.
@@ -36,7 +36,7 @@ Samples = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is sent for 20 ms: payloads of one type, all with the timestamp of `since` frames ago."""
+    """The payloads for 20 ms, of one type. Their timestamp is that of `since` frames ago."""
 
     payloads: tuple[bytes, ...]
     kind: int = PCMU
@@ -45,14 +45,14 @@ class Frame:
 
 
 def check_digits(field: str, digits: str) -> None:
-    """Raises Invalid unless each character is a key of a telephone."""
+    """Check that each character is a key of a telephone. Raises Invalid."""
     for digit in digits:
         if digit not in DIGITS:
             raise Invalid(field, f"{digit!r} is no key of a telephone; use {DIGITS}.")
 
 
 def events(digit: str) -> Iterator[Frame]:
-    """One digit as RFC 4733 packets, and the pause after it, in which nothing is sent."""
+    """Return one digit as RFC 4733 packets, and the pause after it, in which nothing is sent."""
     code = DIGITS.index(digit)
     for passed in range(ON):
         yield Frame((_event(code, passed + 1, False),), TELEPHONE_EVENT, passed, passed == 0)
@@ -61,19 +61,19 @@ def events(digit: str) -> Iterator[Frame]:
 
 
 def tones(digit: str) -> Iterator[Frame]:
-    """One digit as the two tones of its row and column, and the silence that parts it from the next of its kind."""
+    """Return one digit as the two tones of its row and column, and the silence after it."""
     yield from (Frame((frame,)) for frame in _dual_tone(digit))
     yield from (Frame((SILENCE,)) for _ in range(OFF))
 
 
 def tone(hertz: int) -> Iterator[Frame]:
-    """A sine wave without end, at a quarter of full scale; silence at 0 Hz."""
+    """Return an endless sine wave at a quarter of full scale; silence at 0 Hz."""
     return cycle(_second(hertz))
 
 
 @lru_cache(maxsize=64)
 def _second(hertz: int) -> tuple[Frame, ...]:
-    # Whole hertz: a second holds whole periods, and repeats without a click.
+    # A frequency in whole hertz has whole periods in a second, so the second repeats without a click.
     if hertz == 0:
         return (Frame((SILENCE,)),)
     return tuple(Frame((frame,)) for frame in _frames(8192 * _sine(hertz, RATE)))
@@ -92,7 +92,7 @@ def _frames(wave: Samples) -> tuple[bytes, ...]:
 def _dual_tone(digit: str) -> tuple[bytes, ...]:
     row = next(row for row in range(4) if digit in KEYPAD[row])
     column = KEYPAD[row].index(digit)
-    # -9 dBm0 a tone, a usual level of telephones.
+    # Each tone is at -9 dBm0, a usual level of telephones.
     return _frames(8192 * (_sine(LOW[row], ON * FRAME) + _sine(HIGH[column], ON * FRAME)))
 
 
@@ -102,7 +102,7 @@ def _event(code: int, frames: int, end: bool) -> bytes:
 
 
 def ulaw(samples: Samples) -> bytes:
-    """ITU-T G.711 µ-law of 16-bit samples."""
+    """Encode 16-bit samples as µ-law (ITU-T G.711)."""
     sign = np.where(samples < 0, 0x80, 0)
     magnitude = np.minimum(np.abs(samples).astype(int), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(int) - 7
@@ -111,7 +111,7 @@ def ulaw(samples: Samples) -> bytes:
 
 
 def linear(encoded: bytes) -> NDArray[np.int16]:
-    """16-bit samples of ITU-T G.711 µ-law."""
+    """Decode µ-law (ITU-T G.711) to 16-bit samples."""
     value = ~np.frombuffer(encoded, dtype=np.uint8)
     magnitude = ((((value & 0x0F).astype(int) << 3) + 132) << ((value & 0x70) >> 4)) - 132
     return np.where(value & 0x80, -magnitude, magnitude).astype(np.int16)

@@ -1,4 +1,4 @@
-"""SIPp as a SIP user agent that Python conducts: a process, the messages it records, and a word into its ear."""
+"""SIPp as a SIP user agent that Python controls: its process, the messages it records, and commands to it."""
 
 import asyncio
 import os
@@ -18,9 +18,9 @@ from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
 
 SCENARIO = Path(__file__).parent / "scenarios" / "caller.xml"
-# How `-trace_msg` of SIPp 3.6 and 3.7 heads each message; the length is in bytes.
+# The heading of each message in the output of `-trace_msg` of SIPp 3.6 and 3.7; the length is in bytes.
 HEAD = re.compile(rb"-{20,} (\d+-\d+-\d+ [\d:.]+)\n\w+ message (sent|received) [(\[](\d+)[\])]? bytes[^\n]*\n\n")
-# A process that nobody stops ends itself.
+# Seconds after which a SIPp that nothing stops ends itself.
 LONGEST_RUN = 4 * 3600
 
 
@@ -34,7 +34,7 @@ class Message:
 
     @property
     def method(self) -> str:
-        """The method of a request; of a response, that of the request it answers."""
+        """The method of the request, or of the request that a response belongs to."""
         return self.header("CSeq").rpartition(" ")[2] if self.status else self.text.partition(" ")[0]
 
     @property
@@ -43,13 +43,13 @@ class Message:
         return int(self.text[8:11]) if self.text.startswith("SIP/2.0 ") else None
 
     def header(self, name: str) -> str:
-        """The first value of a header; empty if there is none."""
+        """Return the first value of a header, or an empty string."""
         found = re.search(rf"^{name}\s*:[ \t]*(.*?)\r?$", self.text, re.MULTILINE | re.IGNORECASE)
         return found[1] if found else ""
 
     @property
     def media(self) -> tuple[str, int] | None:
-        """Where the other side wants audio, by its SDP."""
+        """The address that the other side wants audio at, by its SDP."""
         host = re.search(r"^c=IN IP4 (\S+)", self.text, re.MULTILINE)
         port = re.search(r"^m=audio (\d+)", self.text, re.MULTILINE)
         return (host[1], int(port[1])) if host and port else None
@@ -66,7 +66,7 @@ class Sipp:
     errors: IO[bytes]
 
     async def messages(self) -> AsyncIterator[Message]:
-        """Each message that SIPp sends or receives, at once, until SIPp ends."""
+        """Yield each message that SIPp sends or receives, at once, until SIPp ends."""
         waiting = b""
         while chunk := await self.trace.read(65536):
             waiting += chunk
@@ -90,12 +90,12 @@ class Sipp:
         self.media.sendto(request.encode("latin-1"), self.address)
 
     def complaint(self) -> str:
-        """What SIPp has said on standard error, its end."""
+        """Return the end of SIPp's standard error."""
         self.errors.seek(0)
         return self.errors.read().decode(errors="replace").strip()[-500:]
 
     def kill(self) -> None:
-        """End it without a word to the other side."""
+        """Kill SIPp. The other side is not told."""
         _kill(self.handle)
 
 
@@ -103,10 +103,10 @@ class Sipp:
 async def run(
     target: str, local: str, fields: Mapping[str, str], formats: str, *options: str, callers: Sequence[str] = ()
 ) -> AsyncIterator[Sipp]:
-    """SIPp calling from the address `local`, with `fields` in its messages; no process is left behind.
+    """Run SIPp for the length of the block, calling from the address `local` with `fields` in its messages.
 
-    `formats` are lines of SDP with PORT for the port. With `callers`, call n has the caller number
-    `callers[(n - 1) % len(callers)]`, and not that of `fields`. Raises SandboxError when SIPp is missing or refuses to
+    `formats` are lines of SDP with PORT in place of the port. With `callers`, call n has the caller number
+    `callers[(n - 1) % len(callers)]` instead of the one in `fields`. Raises SandboxError if SIPp is missing or does not
     start.
     """
     program = shutil.which("sipp")
@@ -155,7 +155,7 @@ async def _spawned(command: list[str], errors: IO[bytes]) -> AsyncIterator[tuple
             stdout=asyncio.subprocess.DEVNULL,
             stderr=errors,
             pass_fds=[writing],
-            # Its time stamps are local times.
+            # SIPp writes time stamps in local time.
             env={**os.environ, "TZ": "UTC", "TERM": "dumb"},
         )
     except BaseException:
@@ -174,7 +174,7 @@ async def _spawned(command: list[str], errors: IO[bytes]) -> AsyncIterator[tuple
 
 
 def _kill(handle: int) -> None:
-    # Not Process.kill(): it polls, and so takes the exit status away from asyncio's own watcher.
+    # Process.kill() would poll, and so take the exit status away from asyncio's own watcher.
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     except ProcessLookupError:

@@ -4,11 +4,11 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from bridge.domain import text as wording
 from bridge.domain.access import api_key
 from bridge.domain.access.api_key import ApiKey
 from bridge.domain.access.principal import Owner, Principal, Scope
 from bridge.domain.errors import Invalid
+from bridge.domain.text import line
 from bridge.usecases.access.ports import ApiKeys, NewApiKey
 
 
@@ -34,7 +34,7 @@ async def create(
         raise Invalid("expires_at", "name an instant to come")
     owner = api_key.owner(scope, account_id, sub_account_id)
     text, digest, hint = _secret()
-    new = NewApiKey(scope, owner, wording.line("name", name), read_only, digest, hint, expires_at)
+    new = NewApiKey(scope, owner, line("name", name), read_only, digest, hint, expires_at)
     return await api_keys.add(new), text
 
 

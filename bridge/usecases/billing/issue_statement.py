@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from bridge.domain import period as periods
 from bridge.domain.billing import statement
 from bridge.domain.billing.statement import Statement
+from bridge.domain.period import month
 from bridge.usecases.billing.ports import BilledStays
 from bridge.usecases.provisioning.ports import Accounts
 
@@ -15,6 +15,6 @@ async def issue_statement(accounts: Accounts, billed_stays: BilledStays, account
     Raises NotFound, Invalid, Unavailable.
     """
     account = await accounts.account(account_id)
-    span = periods.month(period, account.time_zone)
+    span = month(period, account.time_zone)
     billed = await billed_stays.billed(account_id, span)
     return statement.issue(account, span, billed.stays, billed.unrated, billed.open)

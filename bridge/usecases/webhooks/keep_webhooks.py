@@ -7,9 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from bridge.domain.errors import Invalid
-from bridge.domain.webhooks import event as webhook
-from bridge.domain.webhooks import signature
-from bridge.domain.webhooks import target as webhook_target
+from bridge.domain.webhooks import event, signature, target
 from bridge.domain.webhooks.event import Webhook, WebhookState
 from bridge.domain.webhooks.signature import SECRET_BYTES, Secrets
 from bridge.usecases.provisioning.ports import Keys
@@ -25,16 +23,16 @@ async def create_webhook(
     keys: Keys,
     account_id: UUID | None,
     url: str,
-    events: Sequence[str] = (webhook.EVERY,),
+    events: Sequence[str] = (event.EVERY,),
     label: str = "",
     *,
     private: bool = False,
 ) -> tuple[Webhook, str]:
     """Create a webhook; return it with its secret, which is shown only now. Raises Invalid, Conflict, NotFound."""
-    target, wanted = webhook_target.url(url, private), webhook.wanted(events)
+    address, wanted = target.url(url, private), event.wanted(events)
     secret = _secret()
     sealed = keys.seal(Secrets(secret).text)
-    return await webhooks.add(account_id, target, wanted, webhook.labelled(label), sealed), secret
+    return await webhooks.add(account_id, address, wanted, event.labelled(label), sealed), secret
 
 
 async def change_webhook(
@@ -50,9 +48,9 @@ async def change_webhook(
 ) -> Webhook:
     """Change a webhook. Raises Invalid, NotFound, Stale."""
     changes = WebhookUpdate(
-        None if url is None else webhook_target.url(url, private),
-        None if events is None else webhook.wanted(events),
-        None if label is None else webhook.labelled(label),
+        None if url is None else target.url(url, private),
+        None if events is None else event.wanted(events),
+        None if label is None else event.labelled(label),
         state,
     )
     return await webhooks.change(webhook_id, changes, expected)

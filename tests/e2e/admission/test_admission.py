@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bridge.domain.metering import journal_line
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.callers.media import Dtmf
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
@@ -15,8 +15,8 @@ from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from tests.e2e.watching import closed, journal, until
 
 
-def caller(*script: Key, **about: Any) -> Caller:
-    return Caller(ACCESS_NUMBER, script, **{"stay": 1.5, **about})
+def caller(*script: Digits, **about: Any) -> SipCaller:
+    return SipCaller(ACCESS_NUMBER, script, **{"stay": 1.5, **about})
 
 
 @pytest.mark.parametrize("dtmf", ["rfc4733", "info", "inband"])
@@ -26,14 +26,14 @@ async def test_digits_count_however_and_whenever_they_come(
 ) -> None:
     member = firm.members[0]
     # SIP INFO digits are sent as fast as the far end answers, and played out one by one.
-    await callers.place([caller(Key(member.digits["guest"], wait), dtmf=dtmf, stay=3.0)], sandbox.sip_address)
+    await calls.place([caller(Digits(member.digits["guest"], wait), dtmf=dtmf, stay=3.0)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert (record["room_id"], record["role"], record["left_reason"]) == (member.room_id, "guest", "hung_up")
 
 
 async def test_a_trailing_hash_is_swallowed_and_the_host_is_a_host(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     member = firm.members[1]
-    async with callers.start(caller(Key(member.digits["host"] + "#"), stay=60.0), sandbox.sip_address) as call:
+    async with calls.start(caller(Digits(member.digits["host"] + "#"), stay=60.0), sandbox.sip_address) as call:
         [live] = await until(
             lambda: _live(api, member.room_id), lambda found: found and found[0]["participants"], seconds=5
         )
@@ -51,8 +51,8 @@ async def _live(api: Rest, room_id: str) -> list[Any]:
 
 async def test_a_mistyped_code_may_be_tried_again(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     code = firm.members[0].digits["host"]
-    script = (Key("4444444", 0.5), Key(code[:3] + "*" + code, 4.0))
-    await callers.place([caller(*script)], sandbox.sip_address)
+    script = (Digits("4444444", 0.5), Digits(code[:3] + "*" + code, 4.0))
+    await calls.place([caller(*script)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert record["role"] == "host"
 
@@ -60,23 +60,23 @@ async def test_a_mistyped_code_may_be_tried_again(sandbox: Sandbox, api: Rest, f
 @pytest.mark.parametrize(
     "script",
     [
-        (Key("9999999#", 0.5), Key("123#", 3.0), Key("1" * 30 + "#", 3.0)),
-        (Key("***", 1.0),),
+        (Digits("9999999#", 0.5), Digits("123#", 3.0), Digits("1" * 30 + "#", 3.0)),
+        (Digits("***", 1.0),),
         (),
     ],
     ids=["wrong, short, long", "stars", "silence"],
 )
 async def test_after_three_tries_the_caller_is_told_and_hung_up_on(
-    sandbox: Sandbox, firm: Company, script: tuple[Key, ...]
+    sandbox: Sandbox, firm: Company, script: tuple[Digits, ...]
 ) -> None:
-    [log] = await callers.place([caller(*script, stay=60.0, hangs_up="far end")], sandbox.sip_address)
+    [log] = await calls.place([caller(*script, stay=60.0, hangs_up="far end")], sandbox.sip_address)
     assert (log.status, log.ended_by) == (200, "far end")
     [ended] = [line for line in journal(sandbox) if line["eventtype"] == "ENDED" and log.call_id in line["appdata"]]
     assert ended["appdata"].startswith("ENDED,refused:")
 
 
 async def test_an_unknown_number_is_told_so(sandbox: Sandbox) -> None:
-    [log] = await callers.place([Caller("18005559999", stay=30.0, hangs_up="far end")], sandbox.sip_address)
+    [log] = await calls.place([SipCaller("18005559999", stay=30.0, hangs_up="far end")], sandbox.sip_address)
     assert (log.status, log.ended_by) == (200, "far end")
 
 
@@ -89,10 +89,10 @@ async def test_hanging_up_at_each_point_leaves_no_record_and_no_call(
         "cancel": caller(stay=0.0, hangs_up="cancel"),
         "at the answer": caller(stay=0.0),
         "in the prompt": caller(stay=1.0),
-        "in the code": caller(Key(code[:-1], 1.0), stay=0.2),
-        "in the refusal": caller(Key("9#", 0.5), Key("9#", 2.5), Key("9#", 2.5), stay=1.5),
+        "in the code": caller(Digits(code[:-1], 1.0), stay=0.2),
+        "in the refusal": caller(Digits("9#", 0.5), Digits("9#", 2.5), Digits("9#", 2.5), stay=1.5),
     }[early]
-    [log] = await callers.place([who], sandbox.sip_address)
+    [log] = await calls.place([who], sandbox.sip_address)
     await until(
         lambda: _lines(sandbox, log.call_id, "ENDED"), lambda found: len(found) == 1 or early == "cancel", seconds=5
     )
@@ -110,11 +110,11 @@ async def test_a_new_passcode_works_and_a_revoked_one_stops_within_a_second(
     made = await api.post(f"/v1/rooms/{room}/passcodes", {"role": "guest"})
     # The code is complete within a second of its creation: seven digits take that long to key.
     began = time.monotonic()
-    await callers.place([caller(Key(made["digits"], 0.0), stay=1.0)], sandbox.sip_address)
+    await calls.place([caller(Digits(made["digits"], 0.0), stay=1.0)], sandbox.sip_address)
     assert len(await closed(api, firm.id, 1)) == 1
     assert time.monotonic() - began < 10
     await api.delete(f"/v1/passcodes/{made['id']}")
-    async with callers.start(caller(Key(made["digits"], 0.0), stay=4.0), sandbox.sip_address) as call:
+    async with calls.start(caller(Digits(made["digits"], 0.0), stay=4.0), sandbox.sip_address) as call:
         await call.finished()
     assert len(await api.all("/v1/minutes", account_id=firm.id)) == 1
 
@@ -139,8 +139,8 @@ HOSTILE_NUMBERS = (*HOSTILE, ACCESS_NUMBER + "%0A", "${EXTEN}", "$[1]")
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: Rest, firm: Company, text: str) -> None:
     code = firm.members[0].digits["guest"]
-    who = Caller(ACCESS_NUMBER, (Key(code, 0.3),), caller=text, name=text.replace('"', ""), stay=1.2)
-    [log] = await callers.place([who], sandbox.sip_address)
+    who = SipCaller(ACCESS_NUMBER, (Digits(code, 0.3),), caller=text, name=text.replace('"', ""), stay=1.2)
+    [log] = await calls.place([who], sandbox.sip_address)
     assert log.status == 200
     [record] = await closed(api, firm.id, 1)
     assert record["left_reason"] == "hung_up"
@@ -155,8 +155,8 @@ async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: R
 async def test_the_names_of_asterisks_own_extensions_reach_nothing(sandbox: Sandbox, name: str) -> None:
     """Nor do they slip past the cleaning: no line of such a call but its CHAN_START may be broken."""
     before = sandbox.asterisk.journal.read_bytes().count(b"\n")
-    [log] = await callers.place(
-        [Caller(name, caller="49%0A1%5C", stay=20.0, hangs_up="far end")], sandbox.sip_address, patience=5.0
+    [log] = await calls.place(
+        [SipCaller(name, caller="49%0A1%5C", stay=20.0, hangs_up="far end")], sandbox.sip_address, patience=5.0
     )
     await until(lambda: _lines(sandbox, log.call_id, "ENDED"), lambda found: log.status != 200 or found, seconds=5)
     lines = sandbox.asterisk.journal.read_bytes().split(b"\n")[before:]
@@ -169,7 +169,7 @@ async def test_the_names_of_asterisks_own_extensions_reach_nothing(sandbox: Sand
 async def test_hostile_dialled_numbers_do_no_harm(sandbox: Sandbox, api: Rest, firm: Company, text: str) -> None:
     """They get in (when what is left is our number) with a complete record, or get a clear no; the node lives on."""
     code = firm.members[0].digits["guest"]
-    [log] = await callers.place([Caller(text, (Key(code, 0.3),), stay=1.2)], sandbox.sip_address, patience=5.0)
+    [log] = await calls.place([SipCaller(text, (Digits(code, 0.3),), stay=1.2)], sandbox.sip_address, patience=5.0)
     assert log.status is not None or log.invited_at is not None
     records = await api.all("/v1/minutes", account_id=firm.id)
     if log.status == 200 and text.startswith(ACCESS_NUMBER):

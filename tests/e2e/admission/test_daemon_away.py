@@ -18,8 +18,8 @@ import pytest
 from bridge.asterisk.ari import client, events
 from bridge.asterisk.ari.client import AriUnreachable
 from bridge.asterisk.ari.liveness import ECHO_TIMEOUT_S, EVENT_NAME, LivenessCheck
-from bridge.sandbox.callers import caller, media
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls, media
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
@@ -41,8 +41,8 @@ async def test_a_caller_without_a_daemon_hears_music_and_is_then_served(
     sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
 ) -> None:
     sandbox.kill("daemon")
-    who = Caller(ACCESS_NUMBER, stay=60.0, records=True)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, stay=60.0, records=True)
+    async with calls.start(who, sandbox.sip_address) as call:
         await call.answered()
 
         async def seconds() -> float:
@@ -62,8 +62,8 @@ async def test_a_caller_without_a_daemon_hears_music_and_is_then_served(
 
 async def test_a_caller_whom_nobody_serves_is_told_to_call_later(sandbox: Sandbox, daemon_back: None) -> None:
     sandbox.kill("daemon")
-    who = Caller(ACCESS_NUMBER, stay=60.0, hangs_up="far end")
-    [log] = await caller.place([who], sandbox.sip_address, patience=20.0)
+    who = SipCaller(ACCESS_NUMBER, stay=60.0, hangs_up="far end")
+    [log] = await calls.place([who], sandbox.sip_address, patience=20.0)
     assert log.ended_by == "far end"
     patience = float(sandbox.environment["BRIDGE_PATIENCE"])
     assert patience < log.seconds < patience + 10
@@ -74,8 +74,8 @@ async def test_a_caller_whom_nobody_serves_is_told_to_call_later(sandbox: Sandbo
 async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(
     sandbox: Sandbox, firm: Company, daemon_back: None
 ) -> None:
-    who = Caller(ACCESS_NUMBER, (Key("1111#", 0.3),), stay=60.0, hangs_up="far end")
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits("1111#", 0.3),), stay=60.0, hangs_up="far end")
+    async with calls.start(who, sandbox.sip_address) as call:
         await call.keyed()
         shown = _channel_shown(sandbox, call.log.call_id)
         await until(shown, lambda text: "BRIDGE_TRIES=1" in text)
@@ -102,8 +102,8 @@ def _channel_shown(sandbox: Sandbox, call_id: str) -> Callable[[], Awaitable[str
 async def test_talking_callers_notice_nothing_and_no_record_differs(
     sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
 ) -> None:
-    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with calls.start(who, sandbox.sip_address) as call:
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         sandbox.kill("daemon")
         log = await call.hang_up()
@@ -232,8 +232,8 @@ async def test_calls_that_another_connection_took_over_are_taken_back(
             async for event in thief.events():
                 if isinstance(event, events.ApplicationReplaced):
                     break
-    script = (Key(member.digits["guest"], 0.5),)
-    await caller.place([Caller(ACCESS_NUMBER, script, stay=1.0)], sandbox.sip_address)
+    script = (Digits(member.digits["guest"], 0.5),)
+    await calls.place([SipCaller(ACCESS_NUMBER, script, stay=1.0)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert record["room_id"] == member.room_id
 
@@ -269,8 +269,8 @@ async def test_a_connection_that_answers_but_offers_no_calls_is_noticed(sandbox:
 async def test_a_killed_asterisk_bills_no_second_of_its_outage(
     sandbox: Sandbox, api: Rest, firm: Company, daemon_back: None
 ) -> None:
-    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with calls.start(who, sandbox.sip_address) as call:
         [record] = await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         joined = _joined(record)
         await until(lambda: _beats_after(sandbox, joined), lambda beats: beats >= 2)

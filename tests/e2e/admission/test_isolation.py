@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bridge.sandbox.callers import caller, media
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls, media
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -62,10 +62,10 @@ async def test_each_recording_holds_its_own_tone_and_none_of_the_others(
     heard = []
     async with AsyncExitStack() as stack:
         for member, tone in zip(firm.members, TONES, strict=True):
-            talker = Caller(ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), stay=120.0, tone=tone)
-            listener = Caller(ACCESS_NUMBER, (Key(member.digits["guest"], 0.0),), stay=120.0, records=True)
-            await stack.enter_async_context(caller.start(talker, sandbox.sip_address))
-            heard.append(await stack.enter_async_context(caller.start(listener, sandbox.sip_address)))
+            talker = SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.0),), stay=120.0, tone=tone)
+            listener = SipCaller(ACCESS_NUMBER, (Digits(member.digits["guest"], 0.0),), stay=120.0, records=True)
+            await stack.enter_async_context(calls.start(talker, sandbox.sip_address))
+            heard.append(await stack.enter_async_context(calls.start(listener, sandbox.sip_address)))
         await until(
             lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), lambda found: len(found) == len(rooms) * 2
         )
@@ -92,7 +92,7 @@ async def test_each_recording_holds_its_own_tone_and_none_of_the_others(
 
 
 async def test_prompts_are_really_heard(sandbox: Sandbox) -> None:
-    async with caller.start(Caller(ACCESS_NUMBER, stay=60.0, records=True), sandbox.sip_address) as call:
+    async with calls.start(SipCaller(ACCESS_NUMBER, stay=60.0, records=True), sandbox.sip_address) as call:
         await call.answered()
 
         async def seconds() -> float:

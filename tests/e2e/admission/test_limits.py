@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from bridge.sandbox import company
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers import media
-from bridge.sandbox.callers.caller import Call, Caller, Key
+from bridge.sandbox.callers import calls, media
+from bridge.sandbox.callers.calls import Digits, SipCall, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -34,15 +33,15 @@ async def inside(api: Rest, room_id: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def calling(sandbox: Sandbox, *who: Caller) -> AsyncIterator[list[Call]]:
+async def calling(sandbox: Sandbox, *who: SipCaller) -> AsyncIterator[list[SipCall]]:
     """These calls, all begun at once; they hang up with the block."""
     async with AsyncExitStack() as stack:
-        starting = [stack.enter_async_context(callers.start(caller, sandbox.sip_address)) for caller in who]
+        starting = [stack.enter_async_context(calls.start(caller, sandbox.sip_address)) for caller in who]
         yield list(await asyncio.gather(*starting))
 
 
-def guest(digits: str, number: int = 0) -> Caller:
-    return Caller(ACCESS_NUMBER, (Key(digits, 1.0),), caller=f"49301110{number:02}", stay=120.0)
+def guest(digits: str, number: int = 0) -> SipCaller:
+    return SipCaller(ACCESS_NUMBER, (Digits(digits, 1.0),), caller=f"49301110{number:02}", stay=120.0)
 
 
 async def test_exactly_as_many_as_a_room_takes_get_in_at_the_same_instant(
@@ -88,7 +87,7 @@ async def test_a_trusted_caller_is_the_host_without_a_code(sandbox: Sandbox, api
     await api.patch(f"/v1/sub-accounts/{member.id}", {"trust_callers": True})
     known = {"number": f"+{number}", "name": "Ada", "skips_code": True}
     await api.post(f"/v1/sub-accounts/{member.id}/known-callers", known)
-    who = Caller(ACCESS_NUMBER, caller=f"+{number}", stay=120.0)
+    who = SipCaller(ACCESS_NUMBER, caller=f"+{number}", stay=120.0)
     async with calling(sandbox, who):
         [person] = await until(lambda: inside(api, member.room_id), bool)
         assert person["role"] == "host"
@@ -102,9 +101,9 @@ async def test_on_a_dedicated_number_the_codes_of_others_are_wrong(
     other = await company.found(api, f"another firm {request.node.name}")
     number = "18005550177"
     await api.post("/v1/access-numbers", {"number": number, "account_id": other.id})
-    own = Caller(number, (Key(other.members[0].digits["guest"], 0.5),), caller="4930555002", stay=1.5)
-    theirs = Caller(number, (Key(firm.members[0].digits["guest"] + "#", 0.5),), caller="4930555003", stay=2.0)
-    await callers.place([own, theirs], sandbox.sip_address)
+    own = SipCaller(number, (Digits(other.members[0].digits["guest"], 0.5),), caller="4930555002", stay=1.5)
+    theirs = SipCaller(number, (Digits(firm.members[0].digits["guest"] + "#", 0.5),), caller="4930555003", stay=2.0)
+    await calls.place([own, theirs], sandbox.sip_address)
     assert len(await closed(api, other.id, 1)) == 1
     assert await api.all("/v1/minutes", account_id=firm.id) == []
     attempts = await until(lambda: api.all("/v1/admission-attempts", account_id=firm.id), bool)
@@ -116,7 +115,7 @@ async def test_a_number_speaks_its_language_in_the_dialogue_and_in_the_room(
 ) -> None:
     number, member = "18005550188", firm.members[0]
     await api.post("/v1/access-numbers", {"number": number, "language": "fr"})
-    async with calling(sandbox, Caller(number, caller="4930555004", stay=120.0)) as [call]:
+    async with calling(sandbox, SipCaller(number, caller="4930555004", stay=120.0)) as [call]:
         await call.answered()
         [line] = [
             one for one in journal(sandbox) if one["eventtype"] == "CALLED" and call.log.call_id in one["appdata"]
@@ -137,11 +136,11 @@ async def test_a_number_speaks_its_language_in_the_dialogue_and_in_the_room(
 async def test_a_listener_hears_and_is_never_heard(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     member = firm.members[0]
     made = await api.post(f"/v1/rooms/{member.room_id}/passcodes", {"role": "listener"})
-    host = Caller(
-        ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), caller="4930555005", stay=120.0, tone=450, records=True
+    host = SipCaller(
+        ACCESS_NUMBER, (Digits(member.digits["host"], 0.0),), caller="4930555005", stay=120.0, tone=450, records=True
     )
-    listener = Caller(
-        ACCESS_NUMBER, (Key(made["digits"], 0.0),), caller="4930555006", stay=120.0, tone=700, records=True
+    listener = SipCaller(
+        ACCESS_NUMBER, (Digits(made["digits"], 0.0),), caller="4930555006", stay=120.0, tone=700, records=True
     )
     async with calling(sandbox, host, listener) as calls:
         people = await until(lambda: inside(api, member.room_id), lambda found: len(found) == 2)

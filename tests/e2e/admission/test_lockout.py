@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
 from tests.e2e.watching import closed, until
 
-WRONG = (Key("9999999#", 0.3), Key("9999998#", 0.3), Key("9999997#", 0.3))
+WRONG = (Digits("9999999#", 0.3), Digits("9999998#", 0.3), Digits("9999997#", 0.3))
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def daemon_back(sandbox: Sandbox) -> Iterator[None]:
 
 async def guess(sandbox: Sandbox, number: str) -> None:
     """Twelve wrong codes, by four calls at once."""
-    who = Caller(ACCESS_NUMBER, WRONG, caller=number, stay=1.5)
-    await caller.place([who] * 4, sandbox.sip_address)
+    who = SipCaller(ACCESS_NUMBER, WRONG, caller=number, stay=1.5)
+    await calls.place([who] * 4, sandbox.sip_address)
 
 
 async def gets_in(sandbox: Sandbox, api: Rest, firm: Company, number: str) -> bool:
     """Whether the right code gets this caller in."""
     before = len(await api.all("/v1/minutes", account_id=firm.id))
-    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["guest"], 0.3),), caller=number, stay=8.0)
-    [log] = await caller.place([who], sandbox.sip_address)
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["guest"], 0.3),), caller=number, stay=8.0)
+    [log] = await calls.place([who], sandbox.sip_address)
     if log.ended_by == "far end":
         assert len(await api.all("/v1/minutes", account_id=firm.id)) == before
         return False
@@ -88,8 +88,8 @@ async def test_a_revoked_code_sounds_like_a_wrong_one(sandbox: Sandbox, api: Res
     number = "4930777004"
     made = await api.post(f"/v1/rooms/{firm.members[0].room_id}/passcodes", {"role": "guest"})
     await api.delete(f"/v1/passcodes/{made['id']}")
-    keyed = (Key(made["digits"] + "#", 0.3),)
-    await caller.place([Caller(ACCESS_NUMBER, keyed, caller=number, stay=1.5)], sandbox.sip_address)
+    keyed = (Digits(made["digits"] + "#", 0.3),)
+    await calls.place([SipCaller(ACCESS_NUMBER, keyed, caller=number, stay=1.5)], sandbox.sip_address)
     assert await api.all("/v1/minutes", account_id=firm.id) == []
     assert await reasons(api, number, 1) == {"wrong": 1}
 
@@ -98,8 +98,8 @@ async def test_two_steps_a_code_and_then_its_pin(sandbox: Sandbox, api: Rest, fi
     number = "4930777005"
     made = await api.post(f"/v1/rooms/{firm.members[1].room_id}/passcodes", {"role": "host", "pin": "generate"})
     pin, wrong = made["pin"], made["pin"][:-1] + str((int(made["pin"][-1]) + 1) % 10)
-    tries = (Key(made["digits"], 0.3), Key(wrong + "#", 1.0), Key(made["digits"], 1.0), Key(pin, 1.0))
-    await caller.place([Caller(ACCESS_NUMBER, tries, caller=number, stay=1.5)], sandbox.sip_address)
+    tries = (Digits(made["digits"], 0.3), Digits(wrong + "#", 1.0), Digits(made["digits"], 1.0), Digits(pin, 1.0))
+    await calls.place([SipCaller(ACCESS_NUMBER, tries, caller=number, stay=1.5)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert record["role"] == "host"
     assert await reasons(api, number, 1) == {"wrong_pin": 1}

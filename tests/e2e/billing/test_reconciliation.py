@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -25,8 +25,8 @@ def journal_back(sandbox: Sandbox) -> Iterator[None]:
 async def test_a_stay_whose_end_was_never_written_is_ended_where_the_caller_was_last_seen(
     sandbox: Sandbox, api: Rest, firm: Company, journal_back: None
 ) -> None:
-    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with calls.start(who, sandbox.sip_address) as call:
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         # Long enough to be seen in the room at least once.
         await asyncio.sleep(6.0)

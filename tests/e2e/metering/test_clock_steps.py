@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bridge.sandbox import company, rest
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.host import system
 from bridge.sandbox.host.system import Package
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -61,8 +61,8 @@ async def test_a_step_of_the_clock_makes_no_stay_longer(
         # New callers are refused while the clock is wrong.
         await until(lambda: asyncio.to_thread(sandbox.ready), bool, 20.0)
         firm = await company.found(api, f"Clock {seconds}")
-        who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
-        async with caller.start(who, sandbox.sip_address) as call:
+        who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
+        async with calls.start(who, sandbox.sip_address) as call:
             await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
             joined = time.monotonic()
             await asyncio.sleep(3.0)

@@ -5,8 +5,8 @@ import time
 from datetime import datetime
 
 from bridge.domain.metering.records import microseconds
-from bridge.sandbox.callers import caller as callers
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -21,10 +21,10 @@ LISTENING = 1
 
 async def test_a_stay_ends_where_the_audio_ended_on_hold_as_well(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     talking, holding = (
-        Caller(ACCESS_NUMBER, (Key(member.digits["host"]),), caller=str(number), stay=120.0)
+        SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"]),), caller=str(number), stay=120.0)
         for number, member in enumerate(firm.members[:2], 4930123450)
     )
-    async with callers.start(talking, sandbox.sip_address) as one, callers.start(holding, sandbox.sip_address) as other:
+    async with calls.start(talking, sandbox.sip_address) as one, calls.start(holding, sandbox.sip_address) as other:
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), lambda found: len(found) == 2)
         await asyncio.sleep(2 * LISTENING)  # a stay that is shorter than what is taken off would end at the join
         await other.hold()

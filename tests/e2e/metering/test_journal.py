@@ -10,8 +10,8 @@ from typing import Any
 
 import asyncpg
 
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -37,9 +37,9 @@ def verified(sandbox: Sandbox, since: str) -> tuple[int, Any]:
 async def test_what_was_changed_in_postgres_is_found_and_mended_beside_the_daemon(
     sandbox: Sandbox, api: Rest, firm: Company
 ) -> None:
-    who = [Caller(ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), stay=1.0) for member in firm.members[:2]]
+    who = [SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.0),), stay=1.0) for member in firm.members[:2]]
     since = datetime.now(UTC).isoformat()
-    await caller.place(who, sandbox.sip_address)
+    await calls.place(who, sandbox.sip_address)
     before = await closed(api, firm.id, 2)
     status, found = verified(sandbox, since)
     assert (status, found["stays"], found["calls"], found["differences"]) == (0, 2, 2, [])

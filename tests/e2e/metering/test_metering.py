@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bridge.sandbox import company, rest
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.host import system
 from bridge.sandbox.rest import Rest
@@ -77,8 +77,8 @@ def heard_of(sandbox: Sandbox, fault: str) -> list[str]:
 
 
 async def refused_politely(sandbox: Sandbox, digits: str) -> None:
-    who = Caller(ACCESS_NUMBER, (Key(digits, 0.5),), stay=20.0, hangs_up="far end")
-    [log] = await caller.place([who], sandbox.sip_address)
+    who = SipCaller(ACCESS_NUMBER, (Digits(digits, 0.5),), stay=20.0, hangs_up="far end")
+    [log] = await calls.place([who], sandbox.sip_address)
     assert (log.status, log.ended_by) == (200, "far end")
     # The apology, and no prompt: three tries take longer.
     assert log.seconds < 8
@@ -87,7 +87,7 @@ async def refused_politely(sandbox: Sandbox, digits: str) -> None:
 async def admitted(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     """Whether a second member gets into a room of their own, and out again with a record."""
     member = firm.members[1]
-    await caller.place([Caller(ACCESS_NUMBER, (Key(member.digits["host"], 0.3),), stay=1.0)], sandbox.sip_address)
+    await calls.place([SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.3),), stay=1.0)], sandbox.sip_address)
     await until(lambda: api.all("/v1/minutes", account_id=firm.id, room_id=member.room_id, state="closed"), bool)
 
 
@@ -96,7 +96,7 @@ async def test_a_full_disk_keeps_new_callers_out_and_touches_no_talking_one(
 ) -> None:
     digits = small_firm.members[0].digits["host"]
     ballast = small.asterisk.journal.with_name("ballast")
-    async with caller.start(Caller(ACCESS_NUMBER, (Key(digits, 0.3),), stay=60.0), small.sip_address) as call:
+    async with calls.start(SipCaller(ACCESS_NUMBER, (Digits(digits, 0.3),), stay=60.0), small.sip_address) as call:
         await until(lambda: small_api.all("/v1/minutes", account_id=small_firm.id, state="open"), bool)
         with ballast.open("wb") as file:
             file.write(b"\0" * (40 << 20))

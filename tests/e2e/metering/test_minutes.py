@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 
 from bridge.sandbox import demo
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -22,8 +22,8 @@ async def test_a_stay_is_open_within_a_second_of_the_join_and_closed_within_one_
     def minutes(state: str) -> Any:
         return lambda: api.all("/v1/minutes", account_id=firm.id, state=state)
 
-    who = Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=60.0)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
+    async with calls.start(who, sandbox.sip_address) as call:
         await call.keyed()
         [record] = await until(minutes("open"), bool)
         seen = datetime.now(UTC)
@@ -39,8 +39,8 @@ async def test_a_stay_is_open_within_a_second_of_the_join_and_closed_within_one_
 
 async def test_a_kicked_participant_leaves_with_that_reason(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     member = firm.members[0]
-    who = Caller(ACCESS_NUMBER, (Key(member.digits["guest"], 0.0),), stay=60.0, hangs_up="far end")
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(member.digits["guest"], 0.0),), stay=60.0, hangs_up="far end")
+    async with calls.start(who, sandbox.sip_address) as call:
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         sandbox.asterisk.cli(f"confbridge kick {member.room_id} all")
         await call.finished(10.0)
@@ -49,11 +49,11 @@ async def test_a_kicked_participant_leaves_with_that_reason(sandbox: Sandbox, ap
 
 
 async def test_every_call_is_kept_with_its_outcome_and_sip_call_id(sandbox: Sandbox, firm: Company) -> None:
-    logs = await caller.place(
+    logs = await calls.place(
         [
-            Caller(ACCESS_NUMBER, (Key(firm.members[0].digits["host"], 0.0),), stay=1.0),
-            Caller(ACCESS_NUMBER, stay=1.0),
-            Caller("18005559999", stay=30.0, hangs_up="far end"),
+            SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=1.0),
+            SipCaller(ACCESS_NUMBER, stay=1.0),
+            SipCaller("18005559999", stay=30.0, hangs_up="far end"),
         ],
         sandbox.sip_address,
     )
@@ -83,10 +83,10 @@ async def test_the_demo_holds(sandbox: Sandbox) -> None:
 
 async def test_statements_are_the_sum_of_their_lines(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     who = [
-        Caller(ACCESS_NUMBER, (Key(member.digits[role], 0.0),), stay=stay)
+        SipCaller(ACCESS_NUMBER, (Digits(member.digits[role], 0.0),), stay=stay)
         for member, role, stay in zip(firm.members, ("host", "guest", "host"), (1.0, 2.5, 7.0), strict=True)
     ]
-    await caller.place(who, sandbox.sip_address)
+    await calls.place(who, sandbox.sip_address)
     records = await closed(api, firm.id, 3)
     period = datetime.now(UTC).strftime("%Y-%m")
     [statement] = (await api.get("/v1/statements", account_id=firm.id, period=period))["items"]

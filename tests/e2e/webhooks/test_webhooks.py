@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bridge.domain.webhooks import signature
-from bridge.sandbox.callers import caller
-from bridge.sandbox.callers.caller import Caller, Key
+from bridge.sandbox.callers import calls
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
@@ -62,10 +62,10 @@ async def meet(sandbox: Sandbox, api: Rest, firm: Company) -> None:
     """Two callers in one room, who leave one after the other."""
     member = firm.members[0]
     who = [
-        Caller(ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), stay=3.0),
-        Caller(ACCESS_NUMBER, (Key(member.digits["guest"], 0.0),), stay=5.0),
+        SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.0),), stay=3.0),
+        SipCaller(ACCESS_NUMBER, (Digits(member.digits["guest"], 0.0),), stay=5.0),
     ]
-    await caller.place(who, sandbox.sip_address)
+    await calls.place(who, sandbox.sip_address)
 
 
 async def test_a_conference_of_two_is_told_as_it_happens(
@@ -93,8 +93,8 @@ async def test_what_happens_while_the_daemon_is_dead_is_told_afterwards(
     sandbox: Sandbox, api: Rest, firm: Company, receiver: Receiver
 ) -> None:
     member = firm.members[1]
-    who = Caller(ACCESS_NUMBER, (Key(member.digits["host"], 0.0),), stay=60.0)
-    async with caller.start(who, sandbox.sip_address) as call:
+    who = SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.0),), stay=60.0)
+    async with calls.start(who, sandbox.sip_address) as call:
         await until(receiver.told, lambda heard: len(heard) == 2)
         sandbox.kill("daemon")
         try:

@@ -1,6 +1,6 @@
-"""Real SIP callers: SIPp does the SIP, Python the audio and the digits. For the demo, tests and benches.
+"""Real SIP calls for the demo, tests and benches: SIPp does the SIP; Python sends the audio and the digits.
 
-A caller lives top to bottom in `Call._live`: dial, wait for the answer, key, stay, hang up.
+`SipCall.live` is one call from top to bottom: dial, wait for the answer, send digits, stay, hang up.
 """
 
 import asyncio
@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.domain.errors import Invalid
-from bridge.sandbox.callers import media, stream
-from bridge.sandbox.callers import sipp as callers_sipp
+from bridge.sandbox.callers import media, sipp, stream
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.callers.media import Dtmf
 from bridge.sandbox.callers.sipp import Sipp
 from bridge.sandbox.errors import SandboxError
 
-__all__ = ["Call", "CallFailed", "CallLog", "Caller", "Dtmf", "Key", "place", "start"]
+__all__ = ["CallFailed", "CallLog", "Digits", "Dtmf", "SipCall", "SipCaller", "place", "start"]
 
 TARGET = "127.0.0.1:5060"
 
 
 class CallFailed(SandboxError):
-    """A call did not do what its script says; `log` tells how far it came."""
+    """A call did not follow its script; `log` shows how far it came."""
 
     def __init__(self, message: str, log: CallLog) -> None:
         super().__init__(message)
@@ -31,26 +30,28 @@ class CallFailed(SandboxError):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """Digits keyed `wait` seconds after the step before: the answer, or the last digit."""
+class Digits:
+    """Digits that are sent `wait` seconds after the step before, which is the answer or the last digit."""
 
     digits: str
     wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls whom, and what they do.
+class SipCaller:
+    """A caller: the number to dial, and a script to follow.
 
-    `number`, `caller` and `name` go raw into the request URI, the From URI and the quoted display name: `%0A` and
-    commas are welcome, real line ends are not. `stay` is in seconds after the last digit; with "far end" it is the
-    longest that the caller waits for the other side to hang up before doing it, and with "cancel" the time from the
-    first provisional answer to CANCEL. A stay of 0 without a script is a BYE right at the answer. `tone` is in hertz, 0
-    is silence; a `quiet` caller sends no RTP but its digits. `local` is the address called from.
+    `number`, `caller` and `name` go unescaped into the request URI, the From URI and the quoted display name. `%0A` and
+    commas are allowed, line ends are not. `tone` is in hertz, 0 is silence. A `quiet` caller sends no RTP except its
+    digits. `local` is the address to call from.
+
+    `stay` is in seconds after the last digit. With `hangs_up="far end"` it is the longest wait for the other side to
+    hang up, after which the caller does. With "cancel" it is the time from the first provisional response to CANCEL. A
+    stay of 0 without a script is a BYE right at the answer.
     """
 
     number: str
-    script: tuple[Key, ...] = ()
+    script: tuple[Digits, ...] = ()
     caller: str = "4930123456"
     name: str = ""
     dtmf: Dtmf = "rfc4733"
@@ -70,13 +71,13 @@ class Caller:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The fields of SIPp's scenario."""
+        """The values of the fields in SIPp's scenario."""
         name = f'"{self.name}" ' if self.name else ""
         return {"my_number": self.number, "my_from": self.caller, "my_name": name}
 
     @property
     def formats(self) -> str:
-        """The media description of the offer: telephone-event only by those whose digits are RFC 4733."""
+        """The media description (SDP) of the offer. It has telephone-event only if the digits are sent by RFC 4733."""
         if self.dtmf == "rfc4733":
             return (
                 "m=audio PORT RTP/AVP 0 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
@@ -85,40 +86,41 @@ class Caller:
         return "m=audio PORT RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20"
 
 
-class Call:
-    """A call in progress. Waits take at most `patience` seconds and raise CallFailed when the call went otherwise.
+class SipCall:
+    """A call in progress.
 
-    `heard` grows by the µ-law audio that the caller hears, if the caller `records`.
+    Each method that waits does so for at most `patience` seconds, and raises CallFailed if the call ends first or does
+    not get that far. `heard` is the µ-law audio received so far, if the caller `records`.
     """
 
-    def __init__(self, caller: Caller, sipp: Sipp) -> None:
+    def __init__(self, caller: SipCaller, sipp: Sipp) -> None:
         self.caller = caller
         self.log = CallLog()
         self.heard = bytearray()
         self._sipp = sipp
         self._stream = stream.Stream(sipp.media, caller.tone, caller.quiet)
-        self._changed = asyncio.Event()
+        self._progress = asyncio.Event()
         self._over = self._keyed = self._holds = self._leaving = False
         self._asked: Literal["BYE", "CANCEL", None] = None
         self._informed = 0
 
     async def answered(self, patience: float = 10.0) -> CallLog:
-        """Wait for the 200 of INVITE."""
+        """Wait for the response 200 to INVITE."""
         await self._until(lambda: self.log.answered_at is not None, "was not answered", patience)
         return self.log
 
     async def keyed(self, patience: float = 60.0) -> CallLog:
-        """Wait until the script's last digit has been sent."""
+        """Wait until the last digit of the script has been sent."""
         await self._until(lambda: self._keyed, "did not key all its digits", patience)
         return self.log
 
     async def finished(self, patience: float | None = None) -> CallLog:
-        """Wait for the end of the call, however it comes."""
+        """Wait for the end of the call, whichever side ends it."""
         await self._until(lambda: self._over, "did not end", patience)
         return self.log
 
     async def key(self, digits: str) -> None:
-        """Key these digits now; returns when the last has been sent."""
+        """Send these digits now. Returns when the last has been sent."""
         media.check_digits("digits", digits)
         await self.answered()
         for digit in digits:
@@ -129,29 +131,29 @@ class Call:
                 await self._stream.say(say(digit))
 
     async def hold(self) -> None:
-        """Put the other side on hold; returns when it has agreed. Audio goes on, as the music of a PBX does."""
+        """Put the other side on hold. Returns when it has accepted. Audio goes on, like a PBX's music on hold."""
         await self.answered()
         self._sipp.tell(self.log.call_id, "HOLD")
-        await self._until(lambda: self._holds, "got no answer to hold", 10.0)
+        await self._until(lambda: self._holds, "got no response to hold", 10.0)
 
     async def hang_up(self, patience: float = 10.0) -> CallLog:
-        """End the call now by BYE, or CANCEL before the answer, whatever the script says; returns when it is over."""
+        """End the call now, by BYE, or by CANCEL before the answer. Returns when the call is over."""
         self._leaving = True
         self._ask_to_end()
         return await self.finished(patience)
 
     @property
     def complaint(self) -> str:
-        """What SIPp said on standard error."""
+        """The end of SIPp's standard error."""
         return self._sipp.complaint()
 
     def vanish(self) -> None:
-        """Be gone without BYE, like a telephone whose battery is empty."""
+        """Disappear without a BYE, like a telephone whose battery is empty."""
         self._sipp.kill()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Fill `heard` meanwhile, if the caller records."""
+        """Append received audio to `heard` within the block, if the caller records."""
         loop = asyncio.get_running_loop()
         if self.caller.records:
             loop.add_reader(self._sipp.media, stream.hear, self._sipp.media, self.heard)
@@ -161,7 +163,7 @@ class Call:
             loop.remove_reader(self._sipp.media)
 
     async def live(self, patience: float) -> None:
-        """The whole call; `patience` is in seconds until the final answer to INVITE."""
+        """Carry out the whole call. The final response to INVITE must come within `patience` seconds."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 acting = tasks.create_task(self._act(patience))
@@ -171,11 +173,11 @@ class Call:
                     # The first INVITE is CSeq 1, that of hold is not.
                     self._holds |= message.sent and message.method == "ACK" and message.header("CSeq") != "1 ACK"
                     self._ask_to_end()
-                    self._changed.set()
+                    self._progress.set()
                 acting.cancel()
         finally:
             self._over = True
-            self._changed.set()
+            self._progress.set()
 
     async def _act(self, patience: float) -> None:
         try:
@@ -191,7 +193,7 @@ class Call:
                 tasks.create_task(self._stream.run(self.log.media))
                 await self._follow_script()
         except* CallFailed:
-            # It ended before its script did; the log says how.
+            # The call ended before its script did; the log shows how.
             pass
 
     async def _follow_script(self) -> None:
@@ -199,7 +201,7 @@ class Call:
             await asyncio.sleep(step.wait)
             await self.key(step.digits)
         self._keyed = True
-        self._changed.set()
+        self._progress.set()
         await self._leave()
 
     async def _leave(self) -> None:
@@ -218,18 +220,18 @@ class Call:
         self._ask_to_end()
 
     def _ask_to_end(self) -> None:
-        # CANCEL only after a provisional answer (RFC 3261, 9.1); an answer that crosses it needs a BYE of its own.
+        # CANCEL is allowed only after a provisional response (RFC 3261, 9.1). An answer that crosses it needs a BYE.
         if not self._leaving or self._over or self.log.proceeding_at is None:
             return
-        wanted: Literal["BYE", "CANCEL"] = "BYE" if self.log.answered_at else "CANCEL"
-        if wanted != self._asked:
-            self._asked = wanted
+        method: Literal["BYE", "CANCEL"] = "BYE" if self.log.answered_at else "CANCEL"
+        if method != self._asked:
+            self._asked = method
             self._sipp.tell(self.log.call_id, "HANGUP")
 
     async def _inform(self, digit: str) -> None:
-        wanted = self._informed + 1
+        expected = self._informed + 1
         self._sipp.tell(self.log.call_id, "KEY", digit)
-        await self._until(lambda: self._informed >= wanted, "got no answer to INFO", 10.0)
+        await self._until(lambda: self._informed >= expected, "got no response to INFO", 10.0)
         # Asterisk plays each digit to itself for its Duration: digits sent faster queue up, and BYE discards them.
         await asyncio.sleep(media.DIGIT_SECONDS)
 
@@ -239,8 +241,8 @@ class Call:
                 while not met():
                     if self._over:
                         raise CallFailed(f"The call to {self._name} {what}: {self._story}", self.log)
-                    self._changed.clear()
-                    await self._changed.wait()
+                    self._progress.clear()
+                    await self._progress.wait()
         except TimeoutError as error:
             raise CallFailed(f"The call to {self._name} {what} in {patience} s: {self._story}", self.log) from error
 
@@ -251,20 +253,20 @@ class Call:
     @property
     def _story(self) -> str:
         if not self.log.call_id:
-            return f"SIPp placed no call. {self.complaint or 'It said nothing.'}"
+            return f"SIPp placed no call. {self.complaint or 'It wrote no error.'}"
         if self.log.proceeding_at is None and self.log.status is None:
-            return "nobody answers at this address, or the request was thrown away; see Asterisk's own log."
+            return "nothing answers at this address, or the request was dropped; see Asterisk's own log."
         return f"status {self.log.status}, ended by {self.log.ended_by}, Call-ID {self.log.call_id}."
 
 
 @asynccontextmanager
-async def start(caller: Caller, target: str = TARGET, patience: float = 10.0) -> AsyncIterator[Call]:
-    """Place a call and go on while it lives; leaving the block, however, hangs up a call that is still there.
+async def start(caller: SipCaller, target: str = TARGET, patience: float = 10.0) -> AsyncIterator[SipCall]:
+    """Place a call, and hang it up at the end of the block if it is still there.
 
-    `target` is host:port. `patience` is in seconds until the final answer; then the call is given up.
+    `target` is host:port. The call is given up if no final response to INVITE comes within `patience` seconds.
     """
-    async with callers_sipp.run(target, caller.local, caller.fields, caller.formats, "-m", "1") as sipp:
-        call = Call(caller, sipp)
+    async with sipp.run(target, caller.local, caller.fields, caller.formats, "-m", "1") as process:
+        call = SipCall(caller, process)
         with call.listening():
             living = asyncio.create_task(call.live(patience))
             try:
@@ -278,10 +280,10 @@ async def start(caller: Caller, target: str = TARGET, patience: float = 10.0) ->
                 living.result()
 
 
-async def place(callers: Sequence[Caller], target: str = TARGET, patience: float = 10.0) -> list[CallLog]:
-    """Place all these calls at once and wait for their ends; logs in the order of the callers.
+async def place(callers: Sequence[SipCaller], target: str = TARGET, patience: float = 10.0) -> list[CallLog]:
+    """Place all these calls at once, wait until all are over, and return their logs in the order of the callers.
 
-    A refused call is a log, not an error. Raises SandboxError when a call could not be placed at all.
+    A refused call has a log and is no error. Raises SandboxError if a call could not be placed at all.
     """
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -291,9 +293,9 @@ async def place(callers: Sequence[Caller], target: str = TARGET, patience: float
     return [task.result() for task in placed]
 
 
-async def _place(caller: Caller, target: str, patience: float) -> CallLog:
+async def _place(caller: SipCaller, target: str, patience: float) -> CallLog:
     async with start(caller, target, patience) as call:
         await call.finished()
         if not call.log.call_id:
-            raise SandboxError(f"SIPp placed no call. {call.complaint or 'It said nothing.'}")
+            raise SandboxError(f"SIPp placed no call. {call.complaint or 'It wrote no error.'}")
         return call.log
