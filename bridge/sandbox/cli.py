@@ -12,9 +12,10 @@ import typer
 from bridge.sandbox import company, demo
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import system
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 
 app = typer.Typer(no_args_is_help=True, help="The whole product on this machine, privately, for trying it out.")
 Folder = Annotated[Path, typer.Option(help="Where the sandbox lives.")]

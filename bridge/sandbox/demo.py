@@ -14,11 +14,12 @@ from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.company import Company, Member
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import system
 from bridge.sandbox.host.system import Say
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 
 TOLERANCE_S: Final = 1.0
 CLOSING_S: Final = 10.0

@@ -1,55 +1,33 @@
-"""The whole product, running privately in one folder: Postgres, Asterisk and the daemon."""
+"""A sandbox: the whole product running privately in one folder, with its own Postgres, Asterisk and daemon."""
 
-import fcntl
-import json
 import os
-import secrets
-import shlex
 import shutil
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from bridge.sandbox import asterisk_tree, node, postgres
+from bridge.sandbox import asterisk_tree, daemon, environment, identity, node, postgres, private_folder
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError, tail
-from bridge.sandbox.host import ports, processes
-from bridge.sandbox.host.ports import Claim
+from bridge.sandbox.host import processes
 from bridge.sandbox.host.processes import Process
 from bridge.sandbox.host.system import Say
-from bridge.sandbox.node import PROJECT, Node
+from bridge.sandbox.identity import SandboxIdentity
+from bridge.sandbox.node import Node
 from bridge.sandbox.postgres import Postgres
 
 Part = Literal["postgres", "asterisk", "daemon"]
 ALL: tuple[Part, ...] = ("postgres", "asterisk", "daemon")
-ACCESS_NUMBER = "18005550100"
-# SIP, ARI, AMI and REST come first, RTP from here on: two ports a call.
-RTP_OFFSET, RTP_PORTS = 10, 1000
-# A proxy named in the environment has no business on loopback.
-DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What a sandbox keeps over `down` and `up`: its first port (a wish) and its secrets."""
-
-    first_port: int
-    operator_key: str
-    passcode_key: str
-    ari_password: str
-    ami_password: str
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Whether one part runs, and as what."""
+class PartStatus:
+    """One part of a sandbox: its pid if it runs, and a few words about it."""
 
     part: Part
     pid: int | None
@@ -57,7 +35,7 @@ class State:
 
 
 class Sandbox:
-    """A sandbox in `folder`. `say` is told what happens; nothing is started or written before `up`."""
+    """The sandbox in `folder`. Nothing is started or written before `up`."""
 
     def __init__(
         self,
@@ -67,9 +45,11 @@ class Sandbox:
         settings: Mapping[str, str] | None = None,
         daemon_settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`settings` are further `BRIDGE_*` variables, or others than usual, of the daemon and of Asterisk.
+        """Describe a sandbox.
 
-        `daemon_settings` are the daemon's alone: it can be led to Asterisk by another way than where that listens.
+        `say` receives a line for each step. `name` is the node's name. `settings` are `BRIDGE_*` variables that replace
+        the usual ones, for the daemon and for Asterisk. `daemon_settings` replace them for the daemon alone: so it can
+        be made to reach Asterisk through a proxy.
         """
         self.folder = folder.resolve()
         self.say = say
@@ -77,64 +57,37 @@ class Sandbox:
         self.settings = dict(settings or {})
         self.daemon_settings = dict(daemon_settings or {})
 
-    # What it is
-
+    # --- Parts and addresses --------------------------------------------------------------------------------------
     @property
     def environment(self) -> dict[str, str]:
-        """The settings (`BRIDGE_*`) of daemon, migration and rendering."""
-        identity = self._identity()
-        given = {name: value for name, value in os.environ.items() if name.startswith("BRIDGE_")}
-        first, rtp = identity.first_port, identity.first_port + RTP_OFFSET
-        return {
-            **given,
-            "BRIDGE_NODE": self.name,
-            "BRIDGE_STATE_DIR": str(self.folder / "state"),
-            "BRIDGE_DATABASE_URL": self.database_url,
-            "BRIDGE_API_ADDRESS": f"127.0.0.1:{first + 3}",
-            "BRIDGE_OPERATOR_KEY": identity.operator_key,
-            "BRIDGE_PASSCODE_KEY": identity.passcode_key,
-            "BRIDGE_ARI_URL": f"http://127.0.0.1:{first + 1}",
-            "BRIDGE_ARI_USER": "bridge",
-            "BRIDGE_ARI_PASSWORD": identity.ari_password,
-            "BRIDGE_AMI_ADDRESS": f"127.0.0.1:{first + 2}",
-            "BRIDGE_AMI_USER": "bridge",
-            "BRIDGE_AMI_PASSWORD": identity.ami_password,
-            "BRIDGE_JOURNAL": str(self.asterisk.journal),
-            # A sandbox lives on whatever disk there is; its calls are few and short.
-            "BRIDGE_JOURNAL_RESERVE_MB": "16",
-            "BRIDGE_SIP_BIND": self.sip_address,
-            "BRIDGE_SIP_TRUNKS": "127.0.0.1",
-            "BRIDGE_RTP_PORTS": f"{rtp}-{rtp + RTP_PORTS - 1}",
-            "BRIDGE_ASTERISK_MODULES": str(self.asterisk.tree.modules),
-            "BRIDGE_ASTERISK_DATA": str(self.asterisk.data),
-            "BRIDGE_ASTERISK_HOME": str(self.asterisk.home),
-            **self.settings,
-        }
+        """The settings (`BRIDGE_*`) of the daemon, of the migration and of Asterisk's configuration."""
+        usual = environment.settings(self._identity, self.folder, self.name, self.database_url, self.asterisk)
+        return {**usual, **self.settings}
 
     @cached_property
     def asterisk(self) -> Node:
-        """Its Asterisk."""
+        """The sandbox's Asterisk."""
         return node.at(self.folder / "node", asterisk_tree.get(self.say))
 
     @cached_property
     def postgres(self) -> Postgres:
-        """Its embedded Postgres."""
+        """The embedded Postgres."""
         return postgres.at(self.folder)
 
     @property
     def database_url(self) -> str:
-        """BRIDGE_DATABASE_URL if that is set, else the embedded Postgres."""
+        """BRIDGE_DATABASE_URL if that is set, else the URL of the embedded Postgres."""
         return self._external or self.postgres.url
 
     @property
     def api_url(self) -> str:
-        """Where the daemon serves REST."""
-        return f"http://127.0.0.1:{self._identity().first_port + 3}"
+        """The base URL of the daemon's REST API."""
+        return self._identity.api_url
 
     @property
     def sip_address(self) -> str:
-        """Where callers reach Asterisk, as host:port."""
-        return f"127.0.0.1:{self._identity().first_port}"
+        """The address that callers reach Asterisk at, as host:port."""
+        return self._identity.sip_address
 
     @property
     def daemon(self) -> Process | None:
@@ -143,54 +96,45 @@ class Sandbox:
 
     @property
     def daemon_log(self) -> Path:
-        """What the daemon said, of every start."""
+        """The file with the output of the daemon, from every start."""
         return self.folder / "log" / "daemon.log"
 
     def process(self, part: Part) -> Process | None:
-        """The process of a part, if it runs; of an external Postgres, none."""
+        """Return the process of a part if it runs. An external Postgres has none."""
         if part == "postgres":
-            return self.postgres.process if self._embedded and (self.folder / "postgres").is_dir() else None
+            return self.postgres.process if self._embedded and self._has_postgres else None
         return next(iter(self._processes(part)), None)
 
     def contract(self) -> dict[str, str]:
-        """What stands in `.sandbox/env`."""
-        settings = self.environment
+        """Return the contents of the file `env`."""
         running = {part: self.process(part) for part in ALL}
-        pids = {part: str(process.pid) if process else "" for part, process in running.items()}
-        return {
-            "BRIDGE_API_URL": self.api_url,
-            "BRIDGE_OPERATOR_KEY": settings["BRIDGE_OPERATOR_KEY"],
-            "BRIDGE_DATABASE_URL": settings["BRIDGE_DATABASE_URL"],
-            "BRIDGE_SIP_ADDRESS": self.sip_address,
-            "BRIDGE_ACCESS_NUMBER": ACCESS_NUMBER,
-            "BRIDGE_ARI_URL": settings["BRIDGE_ARI_URL"],
-            "BRIDGE_AMI_ADDRESS": settings["BRIDGE_AMI_ADDRESS"],
-            "BRIDGE_JOURNAL": settings["BRIDGE_JOURNAL"],
-            "BRIDGE_ASTERISK_CLI": str(self.folder / "asterisk-cli"),
-            "BRIDGE_DAEMON_PID": pids["daemon"],
-            "BRIDGE_ASTERISK_PID": pids["asterisk"],
-            "BRIDGE_POSTGRES_PID": pids["postgres"],
-            "BRIDGE_DAEMON_COMMAND": str(self.folder / "daemon"),
-        }
+        pids: dict[str, int | None] = {part: process.pid if process else None for part, process in running.items()}
+        return environment.contract(self._identity, self.environment, self.folder, pids)
 
-    def status(self) -> list[State]:
-        """Each part, whether it runs. Starts nothing."""
-        if not (self.folder / "identity.json").exists():
-            return [State(part, None, "not set up") for part in ALL]
+    def status(self) -> list[PartStatus]:
+        """Return the status of each part. Starts nothing."""
+        if not identity.exists(self.folder):
+            return [PartStatus(part, None, "not set up") for part in ALL]
         about = {
-            "postgres": "embedded" if self._embedded else "your own, of BRIDGE_DATABASE_URL",
+            "postgres": "embedded" if self._embedded else "your own, from BRIDGE_DATABASE_URL",
             "asterisk": f"SIP on {self.sip_address}",
             "daemon": f"REST on {self.api_url}, {'ready' if self.ready() else 'not ready'}",
         }
         running = {part: self.process(part) for part in ALL if part != "postgres" or self._embedded}
-        return [State(part, process.pid if process else None, about[part]) for part, process in running.items()]
+        return [PartStatus(part, process.pid if process else None, about[part]) for part, process in running.items()]
 
-    # What it does
+    def ready(self) -> bool:
+        """Return True if the daemon says that all its parts are ready."""
+        return daemon.ready(self.api_url)
 
+    # --- Starting and stopping ------------------------------------------------------------------------------------
     def up(self, parts: Collection[Part] = ALL) -> None:
-        """Start what is not running, and write `env`. Raises SandboxError; what was started till then, `down` stops."""
-        self._make_folder()
-        with self._locked(), self._claimed() as keep:
+        """Start the parts that do not run, and write the file `env`.
+
+        Raises SandboxError. Parts that were started before the error go on running until `down`.
+        """
+        private_folder.make(self.folder)
+        with private_folder.locked(self.folder, self.say), self._claimed() as keep:
             with ThreadPoolExecutor() as beside:
                 embedded = self.postgres if self._embedded else None
                 starting = beside.submit(self._start_postgres, embedded) if "postgres" in parts and embedded else None
@@ -199,30 +143,31 @@ class Sandbox:
                 if starting:
                     starting.result()
             if "daemon" in parts:
-                with self._step("schema"):
+                with self._step("schema of the database up to date"):
                     self.bridge("migrate")
                 self._start_daemon(keep)
                 with self._step(f"access number {ACCESS_NUMBER}"):
                     self.ensure_access_number(ACCESS_NUMBER)
-                self._write(self.folder / "env", "".join(f"{key}={value}\n" for key, value in self.contract().items()))
+                contract = "".join(f"{key}={value}\n" for key, value in self.contract().items())
+                private_folder.write(self.folder / "env", contract)
 
     def down(self) -> None:
-        """Stop everything, whatever state it is in. Data, secrets and logs stay for the next `up`."""
+        """Stop all parts, in whatever state they are. Data, secrets and logs stay for the next `up`."""
         if not self.folder.exists():
             return
-        with self._locked():
-            # The daemon first: it still commits what the others told it.
+        with private_folder.locked(self.folder, self.say):
+            # The daemon is stopped first, while it can still commit what Asterisk has written.
             self.stop("daemon")
             self.stop("asterisk")
             self.stop("postgres")
             (self.folder / "env").unlink(missing_ok=True)
 
     def restart(self, part: Part) -> None:
-        """Start a part that was up before just as it was, like a supervisor: nothing is rendered or migrated anew.
+        """Start a part again just as it was, like a supervisor: without new configuration and without migration.
 
-        Returns at once for the daemon, which waits for nobody, and once calls or connections are taken for the others.
+        Returns at once for the daemon. For Postgres and Asterisk, returns when they take connections or calls.
         """
-        with self._locked(), self._claimed() as keep:
+        with private_folder.locked(self.folder, self.say), self._claimed() as keep:
             match part:
                 case "postgres":
                     self.postgres.start()
@@ -233,10 +178,10 @@ class Sandbox:
                         processes.spawn([str(self.folder / "daemon")], os.environ, self.daemon_log, keep)
 
     def stop(self, part: Part) -> None:
-        """Stop one part in good order, by force if that takes too long; `up` starts it again."""
+        """Stop one part in good order, or by force if that takes too long. `up` starts it again."""
         if part == "postgres":
-            # Not asked whether it is in use: one of an earlier `up` must not be left behind either.
-            if (self.folder / "postgres").is_dir():
+            # An embedded Postgres of an earlier `up` is stopped even if BRIDGE_DATABASE_URL names another one now.
+            if self._has_postgres:
                 with self._step("Postgres stopped"):
                     self.postgres.stop()
             return
@@ -245,40 +190,36 @@ class Sandbox:
                 process.stop()
 
     def kill(self, part: Part) -> None:
-        """kill -9 of one part, and wait until it has gone; of Postgres, the postmaster, whose children then follow."""
+        """Kill one part by SIGKILL, and wait until it has gone. The children of Postgres's postmaster follow it."""
         for process in [self.process("postgres")] if part == "postgres" else self._processes(part):
             if process:
                 process.kill()
 
     def remove(self) -> None:
-        """Stop everything and delete the folder with all its data."""
+        """Stop all parts, and delete the folder with all its data."""
         self.down()
-        if (self.folder / "postgres").is_dir():
+        if self._has_postgres:
             self.postgres.remove()
         if (self.folder / "node").is_dir() and (tree := asterisk_tree.installed() or asterisk_tree.cached()):
             node.at(self.folder / "node", tree).remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def ensure_access_number(self, number: str) -> None:
-        """Make an access number through REST, unless it is there already."""
-        request = urllib.request.Request(  # noqa: S310 -- always http, on loopback
-            f"{self.api_url}/v1/access-numbers",
-            json.dumps({"number": number}).encode(),
-            {"Authorization": f"Bearer {self._identity().operator_key}", "Content-Type": "application/json"},
-        )
-        try:
-            with DIRECTLY.open(request, timeout=10):
-                return
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code == 409:
-                    return
-                said = error.read().decode(errors="replace")[:500]
-            raise SandboxError(f"The daemon did not take the access number {number}: {error.code} {said}") from error
-        except OSError as error:
-            raise SandboxError(f"The daemon does not answer at {self.api_url}: {error}") from error
+        """Create an access number through REST, unless it exists already. Raises SandboxError."""
+        daemon.ensure_access_number(self.api_url, self._identity.operator_key, number)
 
-    # How
+    def bridge(self, *words: str) -> str:
+        """Run a command of the product with this sandbox's settings, and return its output. Raises SandboxError."""
+        return node.bridge(words, {**os.environ, **self.environment})
+
+    # --- Details --------------------------------------------------------------------------------------------------
+    @property
+    def _identity(self) -> SandboxIdentity:
+        return identity.read(self.folder)
+
+    @property
+    def _has_postgres(self) -> bool:
+        return (self.folder / "postgres").is_dir()
 
     @property
     def _embedded(self) -> bool:
@@ -287,16 +228,16 @@ class Sandbox:
     @property
     def _external(self) -> str | None:
         given = os.environ.get("BRIDGE_DATABASE_URL") or None
-        # Whoever has read our own `env` into the environment has not thereby brought a Postgres along.
-        ours = (self.folder / "postgres").is_dir() and given == self.postgres.url
-        return None if ours else given
+        # A shell that has read the sandbox's own `env` names the embedded Postgres there.
+        own = self._has_postgres and given == self.postgres.url
+        return None if own else given
 
     def _processes(self, part: Literal["asterisk", "daemon"]) -> list[Process]:
         return processes.carrying(self.folder / "node" if part == "asterisk" else self.folder, part)
 
     def _start_postgres(self, database: Postgres) -> None:
         if database.accepts():
-            self._running("Postgres", database.process)
+            self._say_running("Postgres", database.process)
             return
         with self._step("Postgres"):
             database.start()
@@ -305,98 +246,36 @@ class Sandbox:
         asterisk = self.asterisk
         asterisk.write_cli(self.folder / "asterisk-cli")
         if asterisk.process and asterisk.booted():
-            self._running("Asterisk", asterisk.process)
+            self._say_running("Asterisk", asterisk.process)
             return
         with self._step(f"Asterisk {asterisk.tree.version} on {self.sip_address}"):
-            asterisk.render(self._full_environment())
+            asterisk.render({**os.environ, **self.environment})
             asterisk.start(keep, listening=self._listening())
 
     def _listening(self) -> list[tuple[str, int]]:
-        first = self._identity().first_port
-        return [("udp", first), *(("tcp", first + offset) for offset in (0, 1, 2))]
+        own = self._identity
+        return [("udp", own.sip_port), *(("tcp", port) for port in (own.sip_port, own.ari_port, own.ami_port))]
 
     def _start_daemon(self, keep: list[int]) -> None:
         for name in ("log", "state"):
             (self.folder / name).mkdir(exist_ok=True, mode=0o700)
-        command = self.folder / "daemon"
-        marks = {"BRIDGE_SANDBOX": str(self.folder), "BRIDGE_SANDBOX_PART": "daemon"}
-        settings = {**self.environment, **self.daemon_settings, "PYTHONPATH": str(PROJECT), **marks}
-        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in settings.items())
-        become = shlex.join([sys.executable, "-m", "bridge", "serve"])
-        self._write(command, f"#!/bin/sh\n{exports}cd {shlex.quote(str(PROJECT))}\nexec {become}\n", mode=0o700)
+        command = daemon.write_command(self.folder, {**self.environment, **self.daemon_settings})
         running = self.daemon
         if running and self.ready():
-            self._running("daemon", running)
+            self._say_running("daemon", running)
             return
         with self._step(f"daemon on {self.api_url}"):
             process = running or processes.spawn([str(command)], os.environ, self.daemon_log, keep)
             ready = processes.wait_until(lambda: not process.alive() or self.ready(), 60.0)
             if not process.alive() or not ready:
-                state = "is not ready after 60 s" if process.alive() else "ended"
-                raise SandboxError(f"The daemon {state}; {self.daemon_log} ends:\n{tail(self.daemon_log)}")
-
-    def ready(self) -> bool:
-        """Whether the daemon answers that every part of it is well."""
-        try:
-            with DIRECTLY.open(f"{self.api_url}/readyz", timeout=2):
-                return True
-        except OSError:
-            return False
-
-    def bridge(self, *words: str) -> str:
-        """What a command of the product prints, run with this sandbox's settings."""
-        return node.bridge(words, self._full_environment())
-
-    def _full_environment(self) -> Mapping[str, str]:
-        return {**os.environ, **self.environment}
-
-    def _identity(self) -> Identity:
-        path = self.folder / "identity.json"
-        try:
-            return Identity(**json.loads(path.read_text()))
-        except FileNotFoundError:
-            raise SandboxError(f"There is no sandbox in {self.folder}; start one with `bridge sandbox up`.") from None
-        except (TypeError, ValueError) as error:
-            raise SandboxError(f"{path} is damaged; delete it, and the sandbox starts afresh.") from error
+                problem = "is not ready after 60 s" if process.alive() else "ended"
+                raise SandboxError(f"The daemon {problem}; {self.daemon_log} ends:\n{tail(self.daemon_log)}")
 
     @contextmanager
     def _claimed(self) -> Iterator[list[int]]:
-        """The sandbox's ports, kept by whoever inherits the descriptors; they are kept already if anything runs."""
-        path = self.folder / "identity.json"
-        known = self._identity() if path.exists() else None
-        if known and (self.process("daemon") or self.process("asterisk")):
-            held = ports.hold(known.first_port, RTP_OFFSET + RTP_PORTS)
-            try:
-                yield [held.descriptor] if held else []
-            finally:
-                if held:
-                    held.release()
-            return
-        with ports.claim(RTP_OFFSET + RTP_PORTS, known.first_port if known else None) as claim:
-            self._write(path, json.dumps(asdict(_identity(claim, known))))
-            yield [claim.descriptor]
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self.say(f"waiting for another command on {self.folder}")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
-    def _make_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise SandboxError(f"{self.folder} could not be made: {error.strerror}.") from error
-        owner = self.folder.stat().st_uid
-        if owner != os.geteuid():
-            raise SandboxError(
-                f"The sandbox in {self.folder} belongs to user {owner}, and you are {os.geteuid()}. "
-                "Go on as that user, or choose another --folder."
-            )
+        running = identity.exists(self.folder) and bool(self.process("daemon") or self.process("asterisk"))
+        with identity.claimed(self.folder, running=running) as keep:
+            yield keep
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
@@ -408,27 +287,13 @@ class Sandbox:
             raise
         self.say(f"{time.monotonic() - begin:6.1f} s  {what}")
 
-    def _running(self, what: str, process: Process | None) -> None:
+    def _say_running(self, what: str, process: Process | None) -> None:
         self.say(f"   runs   {what}, pid {process.pid if process else '?'}")
-
-    def _write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.unlink(missing_ok=True)
-        temporary.touch(mode, exist_ok=False)
-        temporary.write_text(text)
-        temporary.replace(path)
-
-
-def _identity(claim: Claim, known: Identity | None) -> Identity:
-    kept = known or Identity(
-        0, secrets.token_urlsafe(32), secrets.token_hex(32), *(secrets.token_hex(16) for _ in "12")
-    )
-    return Identity(claim.first, kept.operator_key, kept.passcode_key, kept.ari_password, kept.ami_password)
 
 
 @contextmanager
 def running(folder: Path, parts: Collection[Part] = ALL, say: Say = lambda _: None) -> Iterator[Sandbox]:
-    """A sandbox for the length of a block (a pytest fixture); nothing of it is left afterwards."""
+    """Run a sandbox for the length of a block, such as a pytest fixture, and remove it afterwards."""
     sandbox = Sandbox(folder, say)
     try:
         sandbox.up(parts)

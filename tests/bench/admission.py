@@ -27,8 +27,9 @@ import psutil
 from bridge.sandbox import rest
 from bridge.sandbox.callers import load
 from bridge.sandbox.callers.load import LoadReport
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import system
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.bench import alternatives
 from tests.bench.measuring import Usage, quantile, until_ready
 

@@ -28,8 +28,9 @@ from bridge.domain.admission.prompt import Prompt
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls, media
 from bridge.sandbox.callers.calls import SipCaller
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import processes, system
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from bridge.storage.postgres import locks
 from bridge.storage.postgres.database import Database
 from tests.bench.measuring import Usage, quantile, until_ready

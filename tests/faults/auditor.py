@@ -208,7 +208,7 @@ class _Audit:
         self.figures["invented"] = self._count("no stay is invented")
         self.figures["duplicated"] = self._count("no stay is billed twice")
 
-    def _lengths(self) -> None:
+    def _lengths(self) -> None:  # noqa: C901 -- the rules in the order in which they apply to an end
         errors: list[int] = []
         under: list[int] = []
         over: list[int] = []

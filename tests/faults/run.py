@@ -24,10 +24,11 @@ from typing import Any, Final
 import asyncpg
 
 from bridge.sandbox import rest
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports, system
 from bridge.sandbox.host.system import Say
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.faults import auditor, crowd, evidence, plan, report
 from tests.faults.auditor import Bill, Evidence, Verdict
 from tests.faults.crowd import CallerReport, Crowd

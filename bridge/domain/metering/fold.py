@@ -163,7 +163,7 @@ class Fold:
         """Whether this channel is one of this boot: none outlives its boot."""
         return self._calls.get(uniqueid) is not None or self._stays.get(uniqueid) is not None
 
-    def _taken(self, fact: Fact) -> list[Change]:
+    def _taken(self, fact: Fact) -> list[Change]:  # noqa: C901 -- one case for each kind of fact
         match fact:
             case facts.Called():
                 return self._calls.called(fact)

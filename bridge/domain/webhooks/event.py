@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from bridge.domain.text import line
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
+from bridge.domain.text import line
 
 MOST: Final = 20
 """The most webhooks of one account, and of the operator."""

@@ -40,7 +40,7 @@ class VerificationScope:
     span: Span
 
 
-async def verify_journal(
+async def verify_journal(  # noqa: C901 -- one pass over journal and ledger, read in step
     journal: History,
     books: LedgerAudit,
     terms: VerificationScope,

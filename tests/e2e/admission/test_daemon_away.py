@@ -21,10 +21,11 @@ from bridge.asterisk.ari.liveness import ECHO_TIMEOUT_S, EVENT_NAME, LivenessChe
 from bridge.sandbox.callers import calls, media
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed, journal, until
 
 

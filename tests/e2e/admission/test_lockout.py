@@ -9,8 +9,9 @@ import pytest
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed, until
 
 WRONG = (Digits("9999999#", 0.3), Digits("9999998#", 0.3), Digits("9999997#", 0.3))

@@ -12,9 +12,10 @@ import pytest
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import system
 from bridge.sandbox.host.system import Package
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed, until
 
 Step = Callable[[int], None]

@@ -13,8 +13,9 @@ import asyncpg
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed
 
 FALSIFY = "UPDATE minute_records SET duration_us = 1, left_at = joined_at + interval '9 h' WHERE id = $1"

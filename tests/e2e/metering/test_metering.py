@@ -15,9 +15,11 @@ from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.daemon import DIRECTLY
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import system
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, DIRECTLY, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed, until
 
 

@@ -11,8 +11,9 @@ from bridge.sandbox import demo
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.rest import Rest
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.e2e.watching import closed, until
 
 
