@@ -1,8 +1,7 @@
 """All settings, from environment variables `BRIDGE_*`.
 
-`Settings` is what any command may need, `DaemonSettings` what `bridge serve` needs on top, `NodeSettings` what the
-configuration of Asterisk is rendered from. Each field's description is the operators' documentation:
-`bridge settings` prints the table.
+Each class holds the settings of one kind of process. Each field's description is the operators' documentation:
+`bridge settings` prints the table, and `make docs` writes it into docs/.
 """
 
 import os
@@ -20,7 +19,7 @@ Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
 HexKey = Secret[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64,}$")]]
 JOURNAL_PATH_MAX = 79
-"""The path is a section name of cel_custom.conf; Asterisk cuts a longer one, and the journal would go nowhere."""
+"""The path is a section name of cel_custom.conf. Asterisk cuts a longer one, and would then write no journal."""
 
 
 def _fits(path: Path) -> Path:
@@ -45,136 +44,139 @@ class _Environment(BaseSettings):
 
 
 class DatabaseSettings(_Environment):
-    """Where the ledger is."""
+    """The settings of commands that use Postgres."""
 
     database_url: Secret[str] = Field(
-        description="Postgres, as postgresql://USER:PASSWORD@HOST:PORT/NAME (libpq form; ?host=FOLDER for a socket).",
+        description="URL of Postgres, as libpq writes it: postgresql://USER:PASSWORD@HOST:PORT/NAME. For a unix "
+        "socket add ?host=FOLDER.",
     )
 
 
 class Settings(DatabaseSettings):
-    """What every command that touches the ledger needs."""
+    """The settings of commands that also use the keys of passcodes."""
 
     passcode_key: HexKey = Field(
-        description="64 or more hex digits. Passcodes are looked up and sealed under keys derived from it; it is "
-        "nowhere in the database. Whoever loses it has to issue every passcode anew.",
+        description="Secret of 64 or more hex digits. Passcodes are looked up and sealed under keys derived from it. "
+        "It is not in the database: if it is lost, every passcode must be issued anew.",
     )
     passcode_keys_old: Secret[Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64,}(,[0-9a-fA-F]{64,})*)?$")]] = Field(
         Secret(""),
-        description="Earlier values of BRIDGE_PASSCODE_KEY, with commas between them, that passcodes may still be kept "
-        "under: until `bridge key renew-passcodes` has renewed them all.",
+        description="Earlier values of BRIDGE_PASSCODE_KEY, separated by commas. They are needed until "
+        "`bridge key renew-passcodes` has renewed all passcodes.",
     )
 
     @property
     def passcode_secrets(self) -> list[str]:
-        """The present secret of passcodes, then the earlier ones."""
+        """The present secret first, then the earlier ones."""
         older = self.passcode_keys_old.get_secret_value()
         return [self.passcode_key.get_secret_value(), *filter(None, older.split(","))]
 
 
 class DaemonSettings(Settings):
-    """What `bridge serve` needs."""
+    """The settings of the daemon, `bridge serve`."""
 
     node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field(
-        "node1", description="This node's name: Asterisk's systemname, part of every uniqueid and of every record."
+        "node1",
+        description="Name of this node. It is Asterisk's systemname, and part of every uniqueid and every record.",
     )
     state_dir: Path = Field(
         Path("/var/lib/bridge"),
-        description="Folder of the local directory of passcodes, of what lockout knows, and of the daemon's lock.",
+        description="Folder of the local directory of passcodes, of the lockout's file and of the daemon's lock.",
     )
     journal: JournalPath = Field(
         Path("/var/lib/bridge/journal/cel.jsonl"),
-        description="The file that Asterisk appends channel events to; the daemon rotates it.",
+        description="File that Asterisk appends channel events to. The daemon rotates it.",
     )
     journal_archive: Annotated[Folder | None, pydantic.BeforeValidator(lambda text: text or None)] = Field(
         None,
-        description="Folder that archived journals are gzipped into, on another disk perhaps; it must be there, for "
-        "this node alone. Empty: beside the journal.",
+        description="Folder for archived journals (gzip), for example on another disk. It must exist, and no other "
+        "node may use it. Empty: the journal's own folder.",
     )
     journal_keep_days: int = Field(
         400,
         ge=0,
-        description="Days that archived journals are kept once all of them is committed; 0 keeps them for ever.",
+        description="Days that an archived journal is kept after all its lines are committed. 0: for ever.",
     )
     journal_rotate_mb: int = Field(64, ge=1, le=4096, description="Size in MiB at which the journal is rotated.")
     journal_reserve_mb: int = Field(
         256,
         ge=1,
         le=1 << 20,
-        description="Room in MiB on the journal's disk that is kept for the stays that are open: callers are refused "
-        "when less is left.",
+        description="Free space in MiB on the journal's disk that is reserved for calls in progress. With less, new "
+        "callers are refused.",
     )
     clock_tolerance: float = Field(
-        3.0, gt=0, le=3600, description="Seconds that this machine's clock may differ from that of Postgres."
+        3.0, gt=0, le=3600, description="Seconds that this machine's clock may differ from the clock of Postgres."
     )
     refuse_unmetered: bool = Field(
-        True, description="Whether callers are refused while their minutes could not be metered."
+        True, description="If true, callers are refused while their minutes cannot be metered."
     )
     api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
     operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
-        description="The bearer key of the operator, 16 characters or more."
+        description="The operator's API key: 16 or more characters."
     )
-    ari_url: str = Field(
-        "http://127.0.0.1:8088", pattern=r"^https?://[^/\s]+$", description="Where Asterisk serves ARI."
-    )
+    ari_url: str = Field("http://127.0.0.1:8088", pattern=r"^https?://[^/\s]+$", description="URL of Asterisk's ARI.")
     ari_user: Name = Field("bridge", description="ARI user.")
     ari_password: Password = Field(description="ARI password: 8 or more letters, digits, - and _.")
-    ami_address: Address = Field("127.0.0.1:5038", description="host:port where Asterisk serves AMI.")
+    ami_address: Address = Field("127.0.0.1:5038", description="host:port of Asterisk's AMI.")
     ami_user: Name = Field("bridge", description="AMI user.")
     ami_password: Password = Field(description="AMI password: 8 or more letters, digits, - and _.")
     rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which Asterisk ends a call.")
-    first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds a caller may take for the first digit.")
-    inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds between two digits.")
-    entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for one passcode in all.")
-    tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes before the call is refused.")
+    first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds to wait for a caller's first digit.")
+    inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds to wait for each further digit.")
+    entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for entering one passcode, in all.")
+    tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes after which the call is refused.")
     webhook_private: bool = Field(
         False,
-        description="Whether webhooks may go to addresses of one's own network, and without TLS: anybody with the key "
-        "of an account could then send requests there.",
+        description="If true, webhooks may go to private addresses and without TLS. Anybody who has an account's key "
+        "can then make this machine send requests into its own network.",
     )
     delay_s: float = Field(
         1.0,
         ge=0,
         le=60,
-        description="Seconds that an entry waits after a first few wrong ones; twice as long with each more, 16 times "
-        "that at most. Right and wrong ones wait alike.",
+        description="Seconds that an entry is delayed after a few wrong ones. Each further wrong entry doubles the "
+        "delay, up to 16 times this. Right and wrong entries are delayed alike.",
     )
     block_after: int = Field(
-        10, ge=3, le=1000, description="Wrong entries, within about half an hour, that block a caller's number."
+        10, ge=3, le=1000, description="Wrong entries within about half an hour that block a caller's number."
     )
     block_s: float = Field(
-        300.0, gt=0, le=86400, description="Seconds of a first block; each further one is twice as long, a day at most."
+        300.0,
+        gt=0,
+        le=86400,
+        description="Seconds of the first block. Each further block is twice as long, up to a day.",
     )
     guessing_per_minute: float = Field(
         30.0,
         gt=0,
         le=1_000_000,
-        description="Wrong entries a minute, in the whole installation (on one access number: half of them), from "
-        "which on guessing is taken to be under way: an alarm is told, and callers who are not known wait.",
+        description="Wrong entries a minute in the whole installation that count as guessing (on one access number: "
+        "half as many). Then an alarm is raised, and callers who are not known are delayed.",
     )
     attempts_keep_days: int = Field(90, ge=1, le=3650, description="Days that refused entries are kept in Postgres.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
 
 class ClientSettings(_Environment):
-    """What a command needs that asks the daemon."""
+    """The settings of commands that ask the daemon by REST."""
 
     api_url: str = Field(
-        "", pattern=r"^(https?://[^/\s]+)?$", description="Where commands reach REST; empty: at BRIDGE_API_ADDRESS."
+        "", pattern=r"^(https?://[^/\s]+)?$", description="URL that commands reach REST at. Empty: BRIDGE_API_ADDRESS."
     )
     api_address: Address = Field("127.0.0.1:8080", description="As for the daemon.")
     operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
-        description="The bearer key that commands use: the operator's own, or any other operator key."
+        description="The API key that commands use: the operator's own, or any other key of scope operator."
     )
 
     @property
     def url(self) -> str:
-        """Where REST is."""
+        """The base URL of REST."""
         return self.api_url or f"http://{self.api_address}"
 
 
 class JournalSettings(DatabaseSettings):
-    """What an audit of the journal needs."""
+    """The settings of `bridge journal`."""
 
     node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field("node1", description="As for the daemon.")
     journal: JournalPath = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
@@ -186,7 +188,7 @@ class JournalSettings(DatabaseSettings):
 
 
 class NodeSettings(_Environment):
-    """What asterisk-conf/ and dialplan/ are rendered from."""
+    """The settings that Asterisk's configuration is rendered from."""
 
     node: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,20}$")] = Field("node1", description="As for the daemon.")
     journal: JournalPath = Field(Path("/var/lib/bridge/journal/cel.jsonl"), description="As for the daemon.")
@@ -196,18 +198,24 @@ class NodeSettings(_Environment):
     ami_address: Address = Field("127.0.0.1:5038", description="As for the daemon.")
     ami_user: Name = Field("bridge", description="As for the daemon.")
     ami_password: Password = Field(description="As for the daemon.")
-    sip_bind: Address = Field("0.0.0.0:5060", description="host:port that SIP trunks reach, UDP and TCP.")
+    sip_bind: Address = Field("0.0.0.0:5060", description="host:port that Asterisk receives SIP on, over UDP and TCP.")
     sip_trunks: str = Field(
-        pattern=r"^[0-9A-Fa-f.:/, ]+$", description="Addresses or networks of the trunks, with commas between them."
+        pattern=r"^[0-9A-Fa-f.:/, ]+$", description="Addresses or networks of the SIP trunks, separated by commas."
     )
     sip_public_address: str = Field(
-        "", pattern=r"^[0-9A-Za-z.:-]*$", description="The address trunks see, when this node is behind NAT."
+        "", pattern=r"^[0-9A-Za-z.:-]*$", description="This node's public address, if it is behind NAT."
     )
     rtp_ports: str = Field("10000-20000", pattern=r"^[0-9]+-[0-9]+$", description="First and last UDP port of audio.")
     rtp_timeout: int = Field(60, ge=60, description="As for the daemon.")
-    rtp_timeout_hold: int = Field(300, ge=60, description="The same for a caller who put the bridge on hold.")
-    longest_stay: int = Field(86400, ge=60, description="Seconds after which a participant is put out of a room.")
-    patience: int = Field(120, ge=1, description="Seconds a caller hears music while no daemon is connected.")
+    rtp_timeout_hold: int = Field(
+        300, ge=60, description="Seconds without audio for a caller who put the bridge on hold."
+    )
+    longest_stay: int = Field(86400, ge=60, description="Seconds after which a participant is removed from a room.")
+    patience: int = Field(
+        120,
+        ge=1,
+        description="Seconds that a caller hears music while no daemon is connected. Then an apology ends the call.",
+    )
     asterisk_home: Path = Field(
         Path("/var/lib/bridge/asterisk"), description="Folder for Asterisk's own state, spool, sockets and logs."
     )
@@ -221,7 +229,7 @@ Kind = TypeVar("Kind", bound=_Environment)
 
 
 def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
-    """What the templates of asterisk-conf/ and dialplan/ are given, for a configuration folder."""
+    """Return the variables of the templates in asterisk-conf/ and dialplan/, for a configuration folder."""
     ari_host, ari_port = node.ari_url.removeprefix("http://").rsplit(":", 1)
     ami_host, ami_port = node.ami_address.rsplit(":", 1)
     sip_host, sip_port = node.sip_bind.rsplit(":", 1)
@@ -247,31 +255,31 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt(Generic[Kind]):
-    """Settings that could be read, or else what is wrong with them: a line for each variable, never with its value."""
+class SettingsResult(Generic[Kind]):
+    """Settings, or else a complaint for each variable that is missing or malformed. No complaint shows a value."""
 
     read: Kind | None
     complaints: tuple[str, ...] = ()
 
 
-def attempt(kind: type[Kind]) -> Attempt[Kind]:
-    """Read settings of one kind from the environment, as far as that goes."""
+def attempt(kind: type[Kind]) -> SettingsResult[Kind]:
+    """Read settings of one kind from the environment. Raises nothing."""
     try:
-        return Attempt(kind())
+        return SettingsResult(kind())
     except pydantic.ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        return Attempt(None, tuple(_complaint(kind, problem) for problem in problems))
+        return SettingsResult(None, tuple(_complaint(kind, problem) for problem in problems))
 
 
 def load(kind: type[Kind]) -> Kind:
     """Read settings of one kind from the environment.
 
-    Raises BridgeError naming every variable that is missing or malformed and what it should be; never its value.
+    Raises BridgeError with a line for each variable that is missing or malformed. No line shows a value.
     """
-    attempted = attempt(kind)
-    if attempted.read is None:
-        raise BridgeError("\n".join(attempted.complaints))
-    return attempted.read
+    result = attempt(kind)
+    if result.read is None:
+        raise BridgeError("\n".join(result.complaints))
+    return result.read
 
 
 def _complaint(kind: type[Kind], problem: Any) -> str:
@@ -281,7 +289,7 @@ def _complaint(kind: type[Kind], problem: Any) -> str:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Every setting once, as (variable, default, description); a required one has the default "required"."""
+    """Return every setting as (variable, default, description). The default of a required one is "required"."""
     rows = {}
     for kind in (NodeSettings, ClientSettings, Settings, DaemonSettings):
         for name, field in kind.model_fields.items():

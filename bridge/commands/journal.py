@@ -74,7 +74,7 @@ def rebuild(
         raise typer.Exit(1 if left else 0)
     if not yes and not typer.confirm(f"Mend {len(mendable)} of these?"):
         raise typer.Exit(1)
-    progress = terminal.Progress()
+    progress = terminal.ProgressLine()
     mended = postgres.run(
         lambda repositories: rebuild_journal(
             _settings().node, repositories.audit, result, lambda count: progress(f"{count} mended")
@@ -194,7 +194,7 @@ async def _verified(repositories: Repositories, span: Span) -> Verification:
         )
     terms = VerificationScope(chosen.node, chosen.rtp_timeout * SECOND_US, chosen.longest_stay * SECOND_US, span)
     history = JournalHistory(JournalFile(chosen.journal, 0, chosen.journal_archive))
-    progress = terminal.Progress()
+    progress = terminal.ProgressLine()
     result = await verify_journal(
         history,
         repositories.audit,

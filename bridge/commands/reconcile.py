@@ -110,7 +110,7 @@ def reconcile(
         cdr_format.read(format_file) if format_file else CdrFormat(),
         {name: value for name, value in given.items() if value is not None},
     )
-    progress = terminal.Progress()
+    progress = terminal.ProgressLine()
     cdrs = cdr_file.read(file, known, lambda lines: progress(f"{lines} lines read"))
     since_us, until_us = _period(cdrs, since, until, known)
     terms = ReconciliationTerms(

@@ -65,7 +65,7 @@ def table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
         typer.echo("  ".join(line).rstrip())
 
 
-class Progress:
+class ProgressLine:
     """One line of progress on standard error, written over each time. Prints nothing if that is no terminal."""
 
     def __init__(self) -> None:

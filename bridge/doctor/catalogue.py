@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are told."""
+"""All checks, in the order in which their results are printed."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -23,15 +23,15 @@ _CHECKS: Final[tuple[tuple[str, Callable[[Configured], Check | None]], ...]] = (
 
 
 def results(etc: Path | None = None) -> list[Result]:
-    """What is found on this machine now, within some seconds. `etc` is Asterisk's configuration folder, if known."""
+    """Run all checks on this machine. `etc` is Asterisk's configuration folder, if known."""
     known = configured.read(etc)
-    return examine([make(known) or _untold(name) for name, make in _CHECKS])
+    return examine([make(known) or _skipped(name) for name, make in _CHECKS])
 
 
-def _untold(name: str) -> Check:
-    """In the place of a check whose settings cannot be read."""
+def _skipped(name: str) -> Check:
+    """Return a stand-in for a check whose settings cannot be read."""
 
     async def work() -> AsyncIterator[Result]:
-        yield warned(name, "not looked at", "mend the settings first")
+        yield warned(name, "not checked", "mend the settings first")
 
     return Check(name, work, "")

@@ -1,4 +1,4 @@
-"""What the settings say, as far as they can be read: the first check, and what all others go by."""
+"""The settings as far as they can be read. They are checked first, and all other checks use them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from bridge import settings
 from bridge.doctor.examination import Check, Result, failed, well
 from bridge.settings import DaemonSettings, DatabaseSettings, NodeSettings
 
-MEND = "set it in the environment of this command as in the daemon's; `bridge settings` lists all"
+MEND = "set it for this command to the same value as for the daemon; `bridge settings` lists all settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """Settings by kind, None for a kind with a fault. `etc` is Asterisk's configuration folder, if it was named."""
+    """Settings by kind; None for a kind that could not be read. `etc` is Asterisk's configuration folder, if given."""
 
     database: DatabaseSettings | None
     daemon: DaemonSettings | None
@@ -23,12 +23,12 @@ class Configured:
 
     @property
     def switch(self) -> DaemonSettings | NodeSettings | None:
-        """Whichever tells the way to Asterisk and its journal."""
+        """The settings that name Asterisk and its journal."""
         return self.daemon or self.node
 
 
 def read(etc: Path | None = None) -> Configured:
-    """The settings of this environment. Raises nothing: what is wrong with them stands in `complaints`."""
+    """Read the settings from the environment. Raises nothing: errors are listed in `complaints`."""
     database, daemon = settings.attempt(DatabaseSettings), settings.attempt(DaemonSettings)
     node = settings.attempt(NodeSettings)
     complaints = dict.fromkeys([*database.complaints, *daemon.complaints, *node.complaints])
@@ -36,7 +36,7 @@ def read(etc: Path | None = None) -> Configured:
 
 
 def check(configured: Configured) -> Check:
-    """Whether the settings are all there and well-formed."""
+    """Return the check that all settings are there and well-formed."""
 
     async def work() -> AsyncIterator[Result]:
         for complaint in configured.complaints:

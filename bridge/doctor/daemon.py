@@ -1,4 +1,4 @@
-"""The daemon, as it tells of itself."""
+"""The daemon, as its own readiness report describes it."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -11,11 +11,11 @@ from bridge.doctor.examination import Check, Result, failed, well
 from bridge.domain.errors import Unavailable
 
 QUERY_S: Final = 3.0
-MEND: Final = "start `bridge serve`, and see its log"
+MEND: Final = "start `bridge serve`: until it runs, new callers hear music; if it ends again, its log says why"
 
 
 def check(configured: Configured) -> Check | None:
-    """Whether it serves, and is ready. None while it is not known where."""
+    """Return the check that the daemon serves and is ready, or None without settings."""
     if configured.daemon is None:
         return None
     host, port = configured.daemon.api_address.rsplit(":", 1)
@@ -25,7 +25,7 @@ def check(configured: Configured) -> Check | None:
         parts = await _readiness(url)
         unwell = {name: detail for name, (ok, detail) in parts.items() if not ok}
         for name, detail in unwell.items():
-            yield failed("daemon", f"{name}: {detail}", "see the other lines, and the daemon's log")
+            yield failed("daemon", f"{name}: {detail}", "see the other results here, and the daemon's log")
         if not unwell:
             yield well("daemon", f"ready at {url}")
 
@@ -33,7 +33,7 @@ def check(configured: Configured) -> Check | None:
 
 
 async def _readiness(url: str) -> dict[str, tuple[bool, str]]:
-    """Each part: whether it is well, and what is said of it. Raises Unavailable."""
+    """Return for each part of the daemon if it is ready, and a detail. Raises Unavailable."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=QUERY_S)) as session,
@@ -44,4 +44,4 @@ async def _readiness(url: str) -> dict[str, tuple[bool, str]]:
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise Unavailable(f"does not answer at {url}: {str(error) or type(error).__name__}") from error
     except (orjson.JSONDecodeError, TypeError, KeyError, AttributeError):
-        raise Unavailable(f"what listens at {url} is no daemon of ours") from None
+        raise Unavailable(f"the program that listens at {url} is not the daemon") from None

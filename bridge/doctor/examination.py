@@ -1,4 +1,4 @@
-"""Checks side by side, each isolated: one that hangs or breaks says so itself, and holds up no other."""
+"""Runs all checks at once, each isolated: a check that hangs or breaks is reported, and delays no other."""
 
 import asyncio
 import threading
@@ -14,8 +14,8 @@ from bridge.domain.metering.meter_health import Finding
 CHECK_S: Final = 5.0
 
 
-class State(StrEnum):
-    """How one thing was found."""
+class CheckState(StrEnum):
+    """The state of one thing that was checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -24,17 +24,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One thing that was looked at: how it is, and how it is mended if it is not well."""
+    """The result for one thing: its state, what was seen, and how to mend it if it is not well."""
 
     check: str
-    state: State
+    state: CheckState
     what: str
     mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A few things that are looked at one after the other. What it raises is a failure, mended by `mend`."""
+    """A check of a few related things, one after the other. If it raises, that is a failure that `mend` mends."""
 
     name: str
     work: Callable[[], AsyncIterator[Result]]
@@ -42,27 +42,27 @@ class Check:
 
 
 def well(check: str, what: str) -> Result:
-    """A thing that is as it should be."""
-    return Result(check, State.OK, what)
+    """Return the result for a thing that is as it should be."""
+    return Result(check, CheckState.OK, what)
 
 
 def failed(check: str, what: str, mend: str) -> Result:
-    """A thing that must be mended."""
-    return Result(check, State.FAILED, what, mend)
+    """Return the result for a thing that must be mended."""
+    return Result(check, CheckState.FAILED, what, mend)
 
 
 def warned(check: str, what: str, mend: str) -> Result:
-    """A thing that should be looked at."""
-    return Result(check, State.WARNING, what, mend)
+    """Return the result for a thing that a person should look at."""
+    return Result(check, CheckState.WARNING, what, mend)
 
 
 def found(check: str, finding: Finding) -> Result:
-    """What the domain found."""
-    return Result(check, State(finding.severity.value), finding.what, finding.mend)
+    """Return a finding of the domain as a result."""
+    return Result(check, CheckState(finding.severity.value), finding.what, finding.mend)
 
 
 def examine(checks: Sequence[Check]) -> list[Result]:
-    """Carry out all checks at once; their results in the order of the checks, after CHECK_S at the latest."""
+    """Run all checks at once, for at most CHECK_S seconds, and return their results in the order of the checks."""
     return asyncio.run(_examine(checks))
 
 
@@ -78,18 +78,18 @@ async def _carry_out(check: Check) -> list[Result]:
     try:
         async with asyncio.timeout(CHECK_S):
             async for result in check.work():
-                results.append(result)  # those before a failure count
+                results.append(result)  # results before a failure count
     except TimeoutError:
         results.append(failed(check.name, f"no answer within {CHECK_S:g} s", check.mend))
     except BridgeError as error:
         results.append(failed(check.name, str(error), check.mend))
-    except Exception as error:  # the other checks go on; its text may hold a secret
-        results.append(failed(check.name, f"could not be looked at ({type(error).__name__})", check.mend))
+    except Exception as error:  # the other checks go on; the text of the error may hold a secret
+        results.append(failed(check.name, f"could not be checked ({type(error).__name__})", check.mend))
     return results
 
 
 class _Aside(ThreadPoolExecutor):
-    """Threads that nobody waits for: a disk or a name server that hangs must not keep the command from its end."""
+    """Threads that nothing waits for: a disk or a name server that hangs must not delay the end of the command."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()
@@ -98,7 +98,7 @@ class _Aside(ThreadPoolExecutor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(fn(*args, **kwargs))
-                except BaseException as error:  # it is raised where the result is waited for
+                except BaseException as error:  # raised again where the result is awaited
                     future.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Postgres: reachable, of our schema, of the same time; what of the journal it holds, and what was strange in that."""
+"""Checks of Postgres: that it answers, its schema, its clock, how far the journal is committed, and incidents."""
 
 import asyncio
 import time
@@ -23,12 +23,14 @@ BEHIND_S: Final = 30.0
 DAY: Final = timedelta(days=1)
 TOLERANCE_S: Final = 3.0
 UNREADABLE: Final = "garbage_line"
-MEND: Final = "see the log of Postgres; until it answers, callers get in and their minutes wait in the journal"
-CATCHES_UP: Final = "nothing is lost: the daemon catches up by itself once it runs, and Postgres answers"
+MEND: Final = (
+    "see the log of Postgres; until it answers, callers with known passcodes get in and minutes wait in the journal"
+)
+CATCHES_UP: Final = "nothing is lost: the daemon catches up once it runs and Postgres answers"
 
 
 def check(configured: Configured) -> Check | None:
-    """None while it is not known where Postgres is."""
+    """Return the check of Postgres, or None without settings."""
     if configured.database is None:
         return None
     database, daemon, switch = configured.database, configured.daemon, configured.switch
@@ -36,20 +38,20 @@ def check(configured: Configured) -> Check | None:
     journal = JournalFile(switch.journal, 0, daemon.journal_archive if daemon else None) if switch else None
 
     async def work() -> AsyncIterator[Result]:
-        async for result in _looked_at(database, switch.node if switch else "", journal, tolerance_s):
+        async for result in _results(database, switch.node if switch else "", journal, tolerance_s):
             yield result
 
     return Check("postgres", work, MEND)
 
 
-async def _looked_at(
+async def _results(
     chosen: DatabaseSettings, node: str, journal: JournalFile | None, tolerance_s: float
 ) -> AsyncIterator[Result]:
     url = chosen.database_url.get_secret_value()
     async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
         clock = PostgresClock(database)
         at: status.Committed | None = None
-        strange: dict[str, int] = {}
+        incidents: dict[str, int] = {}
         try:
             async with asyncio.timeout(COMMAND_S):
                 await clock.read()
@@ -59,7 +61,7 @@ async def _looked_at(
             yield _timed(clock, tolerance_s)
             async with database.snapshot() as connection:
                 at = await status.committed(connection, node)
-                strange = await status.strange(connection, node, datetime.now(UTC) - DAY)
+                incidents = await status.strange(connection, node, datetime.now(UTC) - DAY)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
         except Unavailable as error:
@@ -69,7 +71,7 @@ async def _looked_at(
         else:
             if journal is not None:
                 yield await asyncio.to_thread(_backlog, journal, at)
-                yield _incidents(strange)
+                yield _incidents(incidents)
             return
     if journal is not None:
         yield await asyncio.to_thread(_unknown, journal)
@@ -86,25 +88,25 @@ def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
     waiting = journal.backlog(at.position if at else None)
     if at is None:
         if not waiting:
-            return well("backlog", "nothing was ever journaled")
-        return warned("backlog", f"{waiting} bytes wait, and nothing was committed yet", CATCHES_UP)
+            return well("backlog", "the journal is empty")
+        return warned("backlog", f"{waiting} bytes of the journal wait, and none is committed yet", CATCHES_UP)
     seconds = max(0.0, time.time() - at.last_us / SECOND_US) if waiting else 0.0
-    told = f"{seconds:.0f} s and {waiting} bytes of the journal are not committed"
+    text = f"{seconds:.0f} s and {waiting} bytes of the journal are not committed"
     if seconds > BEHIND_S:
-        return warned("backlog", told, CATCHES_UP)
-    return well("backlog", told)
+        return warned("backlog", text, CATCHES_UP)
+    return well("backlog", text)
 
 
 def _unknown(journal: JournalFile) -> Result:
-    """The backlog, while nobody can be asked how far the journal is committed."""
+    """Return the largest possible backlog, for when Postgres does not say how far the journal is committed."""
     return warned("backlog", f"at most {journal.backlog(None)} bytes of the journal are not committed", CATCHES_UP)
 
 
-def _incidents(strange: dict[str, int]) -> Result:
-    if not strange:
+def _incidents(incidents: dict[str, int]) -> Result:
+    if not incidents:
         return well("incidents", "none within 24 h")
-    kinds = ", ".join(f"{number} {kind}" for kind, number in strange.items())
-    mend = "see the table `incidents`, and the minutes of that time"
-    if UNREADABLE in strange:
-        mend += f"; {UNREADABLE} is a line of the journal that could not be read"
+    kinds = ", ".join(f"{number} {kind}" for kind, number in incidents.items())
+    mend = "see `bridge journal incidents`, and check the minutes of that time"
+    if UNREADABLE in incidents:
+        mend += f"; {UNREADABLE} is a journal line that could not be read: check the disk"
     return warned("incidents", f"within 24 h: {kinds}", mend)

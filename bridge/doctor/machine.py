@@ -1,4 +1,4 @@
-"""The machine: the journal's file and heart, room on disks, the clock, ports, and who may read what is secret."""
+"""Checks of the machine: the journal, free space, the clock, ports, and the permissions of secret files."""
 
 import asyncio
 import stat
@@ -18,16 +18,16 @@ from bridge.settings import DaemonSettings, NodeSettings
 
 Chosen = DaemonSettings | NodeSettings
 BEAT_S: Final = 3.0
-"""Two beats, with room for a busy machine."""
+"""Asterisk writes a heartbeat each half second. A busy machine may delay a few."""
 RESERVE: Final = 256 * MEBIBYTE
 STATE_RESERVE: Final = 64 * MEBIBYTE
 CROWDED: Final = 0.8
 OTHERS: Final = 0o077
-MEND_DISK: Final = "see the disk of BRIDGE_JOURNAL and of BRIDGE_STATE_DIR"
+MEND_DISK: Final = "check the disks of BRIDGE_JOURNAL and of BRIDGE_STATE_DIR"
 
 
 def journal(configured: Configured) -> Check | None:
-    """Whether the journal is there, can be written, is written, and has room. None while it is not known where."""
+    """Return the check that the journal can be written, is written and has room, or None without settings."""
     if configured.switch is None:
         return None
     path = configured.switch.journal
@@ -52,16 +52,20 @@ def journal(configured: Configured) -> Check | None:
             seen = await asyncio.to_thread(journal_watch.look)
         if seen.heartbeat_us == before.heartbeat_us:
             heartbeat_age_s = journal_watch.heartbeat_age_s()
-            since = "none stands in it" if heartbeat_age_s is None else f"the last is {heartbeat_age_s:.0f} s old"
-            yield failed("journal", f"no sign of life came within {BEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT)
+            since = (
+                "there is none in the file" if heartbeat_age_s is None else f"the last is {heartbeat_age_s:.0f} s old"
+            )
+            yield failed(
+                "journal", f"Asterisk wrote no heartbeat within {BEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT
+            )
         else:
-            yield well("journal", f"{path} grows, and Asterisk's heart beats in it")
+            yield well("journal", f"{path} grows, with Asterisk's heartbeat in it")
 
     return Check("journal", work, MEND_DISK)
 
 
 def state(configured: Configured) -> Check | None:
-    """Whether the daemon's folder has room and is closed to others. None while it is not known where."""
+    """Return the check that the daemon's folder has room and is closed to others, or None without settings."""
     if configured.daemon is None:
         return None
     folder = configured.daemon.state_dir
@@ -74,20 +78,25 @@ def state(configured: Configured) -> Check | None:
 
 
 def clock(_: Configured) -> Check:
-    """Whether something keeps this machine's clock right."""
+    """Return the check that a time server keeps this machine's clock right."""
 
     async def work() -> AsyncIterator[Result]:
         synchronised = kernel_clock.synchronised()
         for finding in meter_health.synchronisation(synchronised):
             yield found("time server", finding)
             return
-        yield well("time server", "the kernel's clock follows one" if synchronised else "the kernel does not say")
+        yield well(
+            "time server",
+            "the kernel's clock is synchronised"
+            if synchronised
+            else "the kernel does not say if its clock is synchronised",
+        )
 
     return Check("time server", work, "")
 
 
 def ports(configured: Configured) -> Check | None:
-    """Whether SIP is bound, and whether RTP has the ports it needs. None while they are not known."""
+    """Return the check that Asterisk listens for SIP and that RTP has enough ports, or None without settings."""
     node = configured.node
     if node is None:
         return None
@@ -109,7 +118,11 @@ def _state(folder: Path) -> Iterator[Result]:
         yield failed("state", f"there is no folder {folder}", "start the daemon, or correct BRIDGE_STATE_DIR")
         return
     if room.free_bytes < STATE_RESERVE:
-        yield warned("state", f"the disk of {folder} has {_room(room)}", "make room: new passcodes are kept there")
+        yield warned(
+            "state",
+            f"the disk of {folder} has {_room(room)}",
+            "make room: new passcodes are stored there",
+        )
     else:
         yield well("state", f"{folder}, {_room(room)}")
     shown = [path for path in (folder, *folder.glob("*.lmdb")) if _open_to_others(path)]
@@ -122,7 +135,7 @@ def _state(folder: Path) -> Iterator[Result]:
 
 def _open_to_others(path: Path) -> bool:
     mode = path.stat().st_mode
-    # What lies in a folder that nobody else may enter is closed, whatever its own mode.
+    # A file in a folder that no other user may enter is closed, whatever its own mode.
     return bool(mode & OTHERS) and (stat.S_ISDIR(mode) or bool(path.parent.stat().st_mode & OTHERS))
 
 
@@ -133,7 +146,7 @@ def _sip(node: NodeSettings) -> Iterator[Result]:
         yield failed(
             "sip",
             f"nothing listens on port {port} by {' and '.join(unbound)}",
-            "see that Asterisk runs, and its log: another process may have the port",
+            "start Asterisk: without it no call comes in; its log says if another process has the port",
         )
     else:
         yield well("sip", f"bound on {node.sip_bind}, UDP and TCP")
@@ -147,12 +160,12 @@ def _rtp(node: NodeSettings) -> Result:
     if first <= int(node.sip_bind.rsplit(":", 1)[1]) <= last:
         return failed("rtp", f"SIP's own port lies in {node.rtp_ports}", mend)
     taken = sum(first <= port <= last for port in _bound("udp"))
-    told = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are taken"
-    return warned("rtp", told, mend) if taken > CROWDED * (last - first + 1) else well("rtp", told)
+    text = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are taken"
+    return warned("rtp", text, mend) if taken > CROWDED * (last - first + 1) else well("rtp", text)
 
 
 def _bound(kind: str) -> set[int]:
-    """Ports that wait for whoever comes, by "udp" or "tcp", of any process in this network namespace."""
+    """Return the ports that any process of this network namespace listens on, by "udp" or "tcp"."""
     waiting = "07" if kind == "udp" else "0A"
     ports = set()
     for table in (Path(f"/proc/net/{kind}"), Path(f"/proc/net/{kind}6")):

@@ -1,4 +1,4 @@
-"""Asterisk's configuration as it lies there, against what would be rendered now."""
+"""Check of Asterisk's configuration: it must be what the present settings render."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,24 +14,24 @@ from bridge.settings import NodeSettings
 USUAL: Final = Path("/etc/asterisk")
 MEND: Final = "run `bridge asterisk render FOLDER` as Asterisk's user, and restart Asterisk while nobody talks"
 SECRET: Final = ("ari.conf", "manager.conf")
-"""Their contents are compared like any other's, and shown by nobody."""
+"""Files with passwords. They are compared like all others, and never shown."""
 OTHERS: Final = 0o007
 
 
 def check(configured: Configured) -> Check | None:
-    """None while there are no settings to render from."""
+    """Return the check, or None without the settings to render from."""
     node = configured.node
     if node is None:
         return None
 
     async def work() -> AsyncIterator[Result]:
-        for result in await asyncio.to_thread(_looked_at, node, configured.etc):
+        for result in await asyncio.to_thread(_results, node, configured.etc):
             yield result
 
     return Check("rendered", work, MEND)
 
 
-def _looked_at(node: NodeSettings, named: Path | None) -> list[Result]:
+def _results(node: NodeSettings, named: Path | None) -> list[Result]:
     folder = named or _folder(node)
     if folder is None:
         return [warned("rendered", "Asterisk's configuration was not found", "name its folder with --asterisk-conf")]
@@ -45,15 +45,21 @@ def _looked_at(node: NodeSettings, named: Path | None) -> list[Result]:
         mend = "run this as Asterisk's user, or name the folder with --asterisk-conf"
         return [warned("rendered", f"{error.filename} cannot be read ({error.strerror})", mend)]
     if differing:
-        return [failed("rendered", f"in {folder}, what the settings say differs from {', '.join(differing)}", MEND)]
+        return [
+            failed(
+                "rendered",
+                f"in {folder}, these files differ from what the settings render: {', '.join(differing)}",
+                MEND,
+            )
+        ]
     if open_to_all:
         names = " ".join(open_to_all)
         return [failed("rendered", f"everybody may read {names}", f"chmod o-rwx {names}")]
-    return [well("rendered", f"{folder} is what the settings say")]
+    return [well("rendered", f"{folder} is what the settings render")]
 
 
 def _folder(node: NodeSettings) -> Path | None:
-    """Where a configuration of this node's lies: its asterisk.conf names the node."""
+    """Find the folder of this node's configuration: its asterisk.conf names the node."""
     for folder in (node.asterisk_home / "etc", USUAL):
         try:
             if f"systemname = {node.node}\n" in (folder / "asterisk.conf").read_text():
@@ -64,7 +70,7 @@ def _folder(node: NodeSettings) -> Path | None:
 
 
 def _read(path: Path) -> str | None:
-    """None for a file that is not there, or is no text."""
+    """Return the text of a file, or None if it is missing or is no text."""
     try:
         return path.read_text()
     except (FileNotFoundError, UnicodeDecodeError):

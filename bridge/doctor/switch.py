@@ -1,4 +1,4 @@
-"""Asterisk, as ARI and AMI tell it: reachable, of the right version, with all its modules, and with a daemon."""
+"""Checks of Asterisk over ARI and AMI: that it answers, its version, its modules, and that a daemon is connected."""
 
 import re
 from collections.abc import AsyncIterator
@@ -15,12 +15,12 @@ from bridge.settings import DaemonSettings, NodeSettings
 Chosen = DaemonSettings | NodeSettings
 LEAST: Final = (22, 10, 1)
 _VERSION: Final = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
-MEND_ARI: Final = "see that Asterisk runs, and http.conf and ari.conf (`bridge asterisk render`)"
-MEND_AMI: Final = "see that Asterisk runs, and manager.conf (`bridge asterisk render`)"
+MEND_ARI: Final = "check that Asterisk runs, then http.conf and ari.conf (`bridge asterisk render` writes them)"
+MEND_AMI: Final = "check that Asterisk runs, then manager.conf (`bridge asterisk render` writes it)"
 
 
 def over_ari(configured: Configured) -> Check | None:
-    """None while it is not known where ARI is."""
+    """Return the check over ARI, or None without settings."""
     if configured.switch is None:
         return None
     chosen = configured.switch
@@ -36,15 +36,19 @@ def over_ari(configured: Configured) -> Check | None:
         yield _name(name, chosen.node)
         yield _modules(await query.asked(login, "asterisk/modules"))
         if await query.asked(login, f"applications/{APPLICATION}") is None:
-            yield failed("application", "no daemon takes calls: callers hear music", "start `bridge serve`")
+            yield failed(
+                "application",
+                "no daemon is connected: new callers hear music and are not admitted",
+                "start `bridge serve`",
+            )
         else:
-            yield well("application", "a daemon takes calls")
+            yield well("application", "a daemon is connected and takes calls")
 
     return Check("ari", work, MEND_ARI)
 
 
 def over_ami(configured: Configured) -> Check | None:
-    """None while it is not known where AMI is."""
+    """Return the check over AMI, or None without settings."""
     if configured.switch is None:
         return None
     chosen = configured.switch

@@ -26,7 +26,7 @@ CLOSING_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CastMember:
     """One caller of the demo: who, in which room, and what they do."""
 
     member: Member
@@ -34,14 +34,14 @@ class Part:
     caller: SipCaller
 
 
-def cast(found: Company) -> list[Part]:
+def cast(found: Company) -> list[CastMember]:
     """Six callers of three sub-accounts, two a room; the second mistypes first."""
     employee, department, project = found.members
 
-    def part(member: Member, role: str, phone: str, stay: float, tone: int, wrong: bool = False) -> Part:
+    def part(member: Member, role: str, phone: str, stay: float, tone: int, wrong: bool = False) -> CastMember:
         code = Digits(member.digits[role], 1.0)
         script = (Digits("0000000#", 1.0), Digits(member.digits[role], 3.0)) if wrong else (code,)
-        return Part(member, role, SipCaller(ACCESS_NUMBER, script, caller=phone, stay=stay, tone=tone))
+        return CastMember(member, role, SipCaller(ACCESS_NUMBER, script, caller=phone, stay=stay, tone=tone))
 
     return [
         part(employee, "host", "12125550101", 26.0, 400),
@@ -113,7 +113,7 @@ def _show(records: Sequence[Mapping[str, Any]], say: Say) -> None:
 
 
 def _stays(
-    parts: Sequence[Part], logs: Sequence[CallLog], records: Sequence[Mapping[str, Any]]
+    parts: Sequence[CastMember], logs: Sequence[CallLog], records: Sequence[Mapping[str, Any]]
 ) -> list[tuple[bool, str]]:
     checks = [(len(records) == len(parts), f"{len(parts)} admitted callers, {len(records)} minute records")]
     by_caller = {record["caller"]: record for record in records}
@@ -132,7 +132,7 @@ def _stays(
     ]
 
 
-def _apart(parts: Sequence[Part], records: Sequence[Mapping[str, Any]]) -> list[tuple[bool, str]]:
+def _apart(parts: Sequence[CastMember], records: Sequence[Mapping[str, Any]]) -> list[tuple[bool, str]]:
     rooms = {part.caller.caller: (part.member.id, part.member.room_id, part.role) for part in parts}
     right = all(
         rooms.get(record["caller"]) == (record["sub_account_id"], record["room_id"], record["role"])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bridge.doctor import examination
-from bridge.doctor.examination import Check, Result, State, examine, well
+from bridge.doctor.examination import Check, CheckState, Result, examine, well
 from bridge.sandbox.host import ports
 from tests.asterisk.journal.journal_lines import append, line
 
@@ -66,7 +66,7 @@ def found(settings: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
     ran = doctor(settings, "--json")
     told = json.loads(ran.stdout)
     assert (ran.returncode, told["ok"]) == (1, False)
-    return {state.value: [one for one in told["results"] if one["state"] == state.value] for state in State}
+    return {state.value: [one for one in told["results"] if one["state"] == state.value] for state in CheckState}
 
 
 def names(results: list[dict[str, Any]]) -> set[str]:
@@ -117,7 +117,7 @@ def test_with_no_settings_at_all_it_names_them() -> None:
     assert ran.returncode == 1
     for name in (*SECRETS, "BRIDGE_DATABASE_URL", "BRIDGE_SIP_TRUNKS"):
         assert f"FAILED   {name} is not set. It is: " in ran.stdout
-    assert "postgres     warning  not looked at\n" in ran.stdout
+    assert "postgres     warning  not checked\n" in ran.stdout
 
 
 def test_while_postgres_is_away_or_silent_the_backlog_is_told_for_all_that(near: Path) -> None:
@@ -221,8 +221,8 @@ def test_a_check_that_hangs_or_breaks_spoils_no_other(monkeypatch: pytest.Monkey
     assert time.monotonic() - began < 5
     assert results == [
         well("hanging", "so far"),
-        Result("hanging", State.FAILED, "no answer within 0.2 s", "wait"),
+        Result("hanging", CheckState.FAILED, "no answer within 0.2 s", "wait"),
         well("broken", "so far"),
-        Result("broken", State.FAILED, "could not be looked at (ValueError)", "tell us"),
+        Result("broken", CheckState.FAILED, "could not be looked at (ValueError)", "tell us"),
         well("healthy", "as ever"),
     ]

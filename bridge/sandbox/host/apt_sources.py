@@ -11,7 +11,7 @@ ONE_LINE = re.compile(r"\s*deb\s+(\[(?P<options>[^]]*)\]\s*)?(?P<uri>\S+)\s+(?P<
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AptSource:
     """One place packages come from: an address, one suite there (`bookworm`, `bookworm-updates`), the key ring."""
 
     uri: str
@@ -39,9 +39,9 @@ def mirror(apt: Path = Path("/etc/apt"), release: Path = Path("/etc/os-release")
     return next((source.uri for source in sources(apt) if source.is_archive), None)
 
 
-def sources(apt: Path) -> list[Source]:
+def sources(apt: Path) -> list[AptSource]:
     """All enabled binary sources that carry `main`, of `sources.list` and `sources.list.d`, in both formats."""
-    found: list[Source] = []
+    found: list[AptSource] = []
     for path in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))):
         found += one_line(_read(path))
     for path in sorted((apt / "sources.list.d").glob("*.sources")):
@@ -49,25 +49,25 @@ def sources(apt: Path) -> list[Source]:
     return found
 
 
-def one_line(text: str) -> list[Source]:
+def one_line(text: str) -> list[AptSource]:
     """Sources of a `.list` file: `deb [options] URI SUITE COMPONENT…`."""
     found = []
     for line in text.splitlines():
         entry = ONE_LINE.match(line.partition("#")[0])
         if entry and "main" in entry["components"].split():
             signed_by = re.search(r"signed-by=(\S+)", entry["options"] or "")
-            found.append(Source(entry["uri"], entry["suite"], signed_by[1] if signed_by else ""))
+            found.append(AptSource(entry["uri"], entry["suite"], signed_by[1] if signed_by else ""))
     return found
 
 
-def deb822(text: str) -> list[Source]:
+def deb822(text: str) -> list[AptSource]:
     """Sources of a `.sources` file: stanzas of `Types: URIs: Suites: Components:`."""
     found = []
     for stanza in _stanzas(text):
         usable = "deb" in stanza.get("types", "").split() and "main" in stanza.get("components", "").split()
         if usable and stanza.get("enabled", "yes").lower() not in ("no", "false", "off", "0"):
             uris, suites = stanza.get("uris", "").split(), stanza.get("suites", "").split()
-            found += [Source(uri, suite, stanza.get("signed-by", "")) for uri in uris for suite in suites]
+            found += [AptSource(uri, suite, stanza.get("signed-by", "")) for uri in uris for suite in suites]
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bridge.sandbox.host import apt_sources
-from bridge.sandbox.host.apt_sources import Source
+from bridge.sandbox.host.apt_sources import AptSource
 
 DEB822 = """\
 # Debian
@@ -51,10 +51,10 @@ def test_deb822_has_every_suite_of_every_enabled_stanza() -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("deb http://m.example/debian bookworm main", [Source("http://m.example/debian", "bookworm")]),
+        ("deb http://m.example/debian bookworm main", [AptSource("http://m.example/debian", "bookworm")]),
         (
             "deb [arch=amd64 signed-by=/k.gpg] http://m.example/d sid main # x",
-            [Source("http://m.example/d", "sid", "/k.gpg")],
+            [AptSource("http://m.example/d", "sid", "/k.gpg")],
         ),
         ("# deb http://m.example/debian bookworm main", []),
         ("deb-src http://m.example/debian bookworm main", []),
@@ -62,7 +62,7 @@ def test_deb822_has_every_suite_of_every_enabled_stanza() -> None:
         ("it's not a source", []),
     ],
 )
-def test_one_line(line: str, found: list[Source]) -> None:
+def test_one_line(line: str, found: list[AptSource]) -> None:
     assert apt_sources.one_line(line + "\n") == found
 
 
