@@ -17,7 +17,7 @@ from bridge.asterisk.ari.client import AriLogin, ari_connection
 from bridge.asterisk.ari.events import ApplicationReplaced
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
-from bridge.sandbox.callers.calls import SipCaller, Digits
+from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
 from bridge.sandbox.host import system
 from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
