@@ -19,8 +19,9 @@ from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import system
-from bridge.sandbox.stack import ACCESS_NUMBER, Sandbox
+from bridge.sandbox.stack import Sandbox
 from tests.asterisk import recordings, relays
 from tests.asterisk.relays import AmiRelay, AriRelay
 

@@ -12,8 +12,7 @@ from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Page, Request, Text, Time
 from bridge.domain.access.principal import Owner, Scope
-from bridge.domain.webhooks import event
-from bridge.domain.webhooks import target
+from bridge.domain.webhooks import event, target
 from bridge.domain.webhooks.event import Delivery, DeliveryState, EventKind, Webhook, WebhookState
 from bridge.usecases.webhooks import keep_webhooks
 
