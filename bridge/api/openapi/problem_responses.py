@@ -79,20 +79,20 @@ def reference(status: int) -> Json:
 
 def statuses(operation: Operation) -> set[int]:
     """Return all error statuses that an operation can respond with."""
-    found = {401, 422, 500, 503, *operation.refusals}
+    possible = {401, 422, 500, 503, *operation.refusals}
     if operation.changes or operation.scope is not Scope.SUB_ACCOUNT:
-        found.add(403)
+        possible.add(403)
     if "{" in operation.path or _names_owned(operation):
-        found.add(404)
+        possible.add(404)
     if operation.method == "POST":
         # The Idempotency-Key may be malformed, and its first request may still be running.
-        found |= {400, 409}
+        possible |= {400, 409}
     if operation.body is not None:
-        found |= {400, 408, 413, 415}
+        possible |= {400, 408, 413, 415}
     if operation.versioned and operation.changes:
         # If-Match may be malformed, or name an earlier version.
-        found |= {400, 412}
-    return found
+        possible |= {400, 412}
+    return possible
 
 
 def _response(status: int) -> Json:

@@ -87,7 +87,7 @@ ENUMS: Final[Mapping[type[Enum], tuple[str, str]]] = {
     ),
     WebhookState: ("WebhookState", "A `paused` webhook receives nothing; its deliveries wait, and expire as usual."),
     DeliveryState: ("WebhookDeliveryState", "State of a delivery. A `failed` one is not tried again by itself."),
-    EventKind: ("EventKind", "Event that a webhook is told of. `ping` is sent only by the test operation."),
+    EventKind: ("EventKind", "Event that is sent to a webhook. `ping` is sent only by the test operation."),
 }
 
 

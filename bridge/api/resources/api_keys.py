@@ -91,8 +91,8 @@ async def create(request: ApiRequest) -> BaseModel:
 async def read_page(request: ApiRequest) -> BaseModel:
     query: ApiKeysQuery = request.query
     owner = request.principal.confined(Owner(query.account_id, query.sub_account_id))
-    found = await request.services.api_keys.keys(owner, query.limit + 1, paging.after_id(query.cursor))
-    page, cursor = paging.cut(found, query.limit, lambda key: str(key.id))
+    keys = await request.services.api_keys.keys(owner, query.limit + 1, paging.after_id(query.cursor))
+    page, cursor = paging.cut(keys, query.limit, lambda key: str(key.id))
     return Page[ApiKeySchema](items=[ApiKeySchema.of(key) for key in page], next_cursor=cursor)
 
 

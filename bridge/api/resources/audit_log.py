@@ -34,11 +34,11 @@ class AuditEntrySchema(Answer):
     detail: dict[str, Any] = Field(description="Details of the action, such as the new values.")
 
     @classmethod
-    def of(cls, deed: AuditEntry, asking: Principal) -> "AuditEntrySchema":
-        told = cls.model_validate(deed, from_attributes=True)
-        if deed.scope == Scope.OPERATOR and asking.scope is not Scope.OPERATOR:
-            return told.model_copy(update={"actor": "operator", "remote": ""})
-        return told
+    def of(cls, entry: AuditEntry, asking: Principal) -> "AuditEntrySchema":
+        shown = cls.model_validate(entry, from_attributes=True)
+        if entry.scope == Scope.OPERATOR and asking.scope is not Scope.OPERATOR:
+            return shown.model_copy(update={"actor": "operator", "remote": ""})
+        return shown
 
 
 class AuditLogQuery(Paged):
@@ -65,10 +65,10 @@ async def read_page(request: ApiRequest) -> BaseModel:
         query.since,
         query.until,
     )
-    found = await request.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
-    page, cursor = paging.cut(found, query.limit, lambda deed: str(deed.id))
+    entries = await request.services.audit_log.entries(wanted, query.limit + 1, paging.after_id(query.cursor))
+    page, cursor = paging.cut(entries, query.limit, lambda entry: str(entry.id))
     return Page[AuditEntrySchema](
-        items=[AuditEntrySchema.of(deed, request.principal) for deed in page], next_cursor=cursor
+        items=[AuditEntrySchema.of(entry, request.principal) for entry in page], next_cursor=cursor
     )
 
 

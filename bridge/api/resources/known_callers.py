@@ -63,8 +63,8 @@ class KnownCallerSchema(Answer):
 
     @classmethod
     def of(cls, caller: KnownCaller) -> "KnownCallerSchema":
-        told = cls.model_validate(caller, from_attributes=True)
-        return told.model_copy(update={"warnings": [FORGEABLE]}) if caller.skips_code else told
+        shown = cls.model_validate(caller, from_attributes=True)
+        return shown.model_copy(update={"warnings": [FORGEABLE]}) if caller.skips_code else shown
 
 
 async def create(request: ApiRequest) -> BaseModel:

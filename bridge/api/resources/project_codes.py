@@ -71,14 +71,14 @@ async def create(request: ApiRequest) -> BaseModel:
 
 async def read_page(request: ApiRequest) -> BaseModel:
     query: ProjectCodesQuery = request.query
-    wanted = Owner(query.account_id, query.sub_account_id)
+    owner = Owner(query.account_id, query.sub_account_id)
     if request.principal.account_id is not None:
         # A sub-account may use the codes of its whole account too, so its key is not confined to its own codes.
-        wanted = Owner(request.principal.account_id, query.sub_account_id)
+        owner = Owner(request.principal.account_id, query.sub_account_id)
     find = partial(
         request.services.tenants.project_codes,
-        account_id=wanted.account_id,
-        sub_account_id=wanted.sub_account_id,
+        account_id=owner.account_id,
+        sub_account_id=owner.sub_account_id,
         usable_by=request.principal.sub_account_id,
     )
     return await listing.page(request, ProjectCodeSchema, ProjectCodeSchema.of, find)

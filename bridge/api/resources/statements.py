@@ -117,8 +117,8 @@ async def read_page(request: ApiRequest) -> BaseModel:
     bill = await issue_statement(
         request.services.tenants, request.services.billed_stays, request.account_id, query.period
     )
-    page, cursor = paging.slice_of([bill], query, lambda found: found.period.name)
-    items = [StatementSchema.of(found, query.detail) for found in page]
+    page, cursor = paging.slice_of([bill], query, lambda one: one.period.name)
+    items = [StatementSchema.of(one, query.detail) for one in page]
     return Page[StatementSchema](items=items, next_cursor=cursor)
 
 

@@ -103,8 +103,8 @@ class SubAccountSchema(Answer):
 
     @classmethod
     def of(cls, sub_account: SubAccount) -> "SubAccountSchema":
-        told = cls.model_validate(sub_account, from_attributes=True)
-        return told.model_copy(update={"warnings": [FORGEABLE]}) if sub_account.trust_callers else told
+        shown = cls.model_validate(sub_account, from_attributes=True)
+        return shown.model_copy(update={"warnings": [FORGEABLE]}) if sub_account.trust_callers else shown
 
 
 class SubAccountsQuery(Paged):

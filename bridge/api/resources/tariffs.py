@@ -93,8 +93,8 @@ async def create(request: ApiRequest) -> BaseModel:
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
-    found = await request.services.tariffs.tariff_versions(request.account_id)
-    page, cursor = paging.slice_of(found, request.query, lambda version: rfc3339(version.effective_from))
+    versions = await request.services.tariffs.tariff_versions(request.account_id)
+    page, cursor = paging.slice_of(versions, request.query, lambda version: rfc3339(version.effective_from))
     return Page[TariffSchema](items=[TariffSchema.of(version) for version in page], next_cursor=cursor)
 
 

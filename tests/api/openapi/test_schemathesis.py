@@ -1,6 +1,6 @@
 """schemathesis on the whole document, against the API as the daemon serves it.
 
-`ARGS="tests/api/test_schemathesis.py" SCHEMATHESIS_EXAMPLES=200 make test` looks further.
+`ARGS="tests/api/openapi/test_schemathesis.py" SCHEMATHESIS_EXAMPLES=200 make test` looks further.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ PHASES = {"operator": "examples,coverage,fuzzing,stateful", "account": "examples
 
 
 def configured(key: str, holdings: list[Holdings]) -> str:
-    """The key, and things that there are: most paths name one of these, some queries do."""
+    """The configuration: the key, and ids that exist, which most paths and some queries use."""
     known = {name: sorted({each.ids[name] for each in holdings}) for name in OWNED}
     return "\n".join(
         [

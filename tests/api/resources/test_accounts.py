@@ -1,4 +1,4 @@
-"""/v1/accounts: changed by whom it may be, closed, deleted only when empty."""
+"""/v1/accounts: changed by permitted keys only, closed, and deleted only when empty."""
 
 from typing import Any
 

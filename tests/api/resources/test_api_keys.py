@@ -1,4 +1,4 @@
-"""Keys: made, used, replaced and revoked, by those who may."""
+"""API keys: created, used, rotated and revoked, each by permitted keys only."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""/v1/passcodes: terms, PINs, choices, bulk, rotation, revealing."""
+"""/v1/passcodes: limits, PINs, chosen digits, bulk requests, rotation, and showing the digits."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""/v1/rooms, /v1/access-numbers, /v1/project-codes and /v1/known-callers: what else hangs on a sub-account."""
+"""/v1/rooms, /v1/access-numbers, /v1/project-codes and /v1/known-callers."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ SECOND = 1_000_000
 
 
 async def keys_of(api: Api, account: Any, sub_account: Any) -> tuple[Api, Api]:
-    """Of the account, and of the sub-account."""
+    """Clients with a key of the account and a key of the sub-account."""
     wide = await api.post("/v1/api-keys", {"scope": "account", "account_id": account["id"], "name": "k"})
     narrow = {"scope": "sub_account", "sub_account_id": sub_account["id"], "name": "k"}
     return api.with_key(wide["key"]), api.with_key((await api.post("/v1/api-keys", narrow))["key"])

@@ -27,7 +27,7 @@ async def api(world: World, directory: Directory, rooms: LiveRooms, callers: Cal
 
 
 async def actions(world: World) -> list[str]:
-    """What the audit log tells of sub-accounts and passcodes, in order."""
+    """The actions on sub-accounts and passcodes in the audit log, in order."""
     asked = "SELECT action FROM audit_log WHERE subject IN ('sub_account', 'passcode') ORDER BY created_at, id"
     async with world.database.transaction() as connection:
         return list((await connection.execute(text(asked))).scalars())

@@ -1,4 +1,4 @@
-"""Webhooks by REST: whose they are, what may be asked for, and secrets that are shown once."""
+"""Webhooks by REST: owners, events, and secrets that are shown only once."""
 
 from typing import Any
 
@@ -169,7 +169,7 @@ async def test_what_is_provisioned_is_told_as_rest_tells_it(world: World, api: A
 
 
 def without_secrets(answer: Any) -> Any:
-    """What REST answers, less what is told to nobody else."""
+    """A response without digits, PINs and warnings, which webhooks do not carry."""
     match answer:
         case dict():
             kept = answer.keys() - {"digits", "pin", "warnings"}
