@@ -1,4 +1,4 @@
-"""Who is about to join a room: their own line says when they did, and where that is lost, this is what is known."""
+"""A channel that is about to join a room, for the case that the line of its join is lost."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from bridge.domain.metering.journal_line import Entering
 class Arrival:
     """A channel that is in a room from `by_us` on (µs since 1970), if it joined at all.
 
-    `fact` is the line that led to it: it joined no earlier, and as whom that names. None where it is lost.
+    `fact` is the APP_START line: the channel joined no earlier than that line, as the owner that it names. `fact` is
+    None where that line is lost. The field names are stored in the ledger (column `pulse`).
     """
 
     uniqueid: str

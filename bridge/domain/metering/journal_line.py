@@ -1,14 +1,15 @@
-"""One line of Asterisk's journal (CEL as JSON) → facts, or the reason why it holds none.
+"""Turns one line of Asterisk's journal (CEL as JSON) into facts, or into garbage with a reason.
 
-The writer escapes double quotes only and cuts lines at 1,023 bytes, and a full disk or a power cut tears them: a line
-may be cut, glued to the next or invalid. That is an answer here, not an exception. Whatever can be made out of such a
-line still is: no caller can write an unescaped double quote, so the words that begin a line are the writer's own
-wherever they stand. Fields as in asterisk-conf/cel_custom.conf; times are µs since 1970, UTC.
+Asterisk escapes nothing but double quotes, and cuts lines at 1,023 bytes. A full disk or a power cut tears lines. So a
+line may be cut, glued to the next or invalid, which is a result here and no exception. What can be read of such a line
+is used: no caller can write an unescaped double quote, so that the words that begin a line are Asterisk's own wherever
+they stand. Fields are those of asterisk-conf/cel_custom.conf. Times are µs since 1970, UTC.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from typing import Any, Final
 
 import orjson
@@ -18,7 +19,7 @@ from bridge.domain.period import SECOND_US
 MAX_BYTES: Final = 1023
 _TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
 _TEXTS: Final = ("channame", "num", "appname", "appdata", "accountcode", "tenantid", "userfield", "eventtype")
-_HEART = re.compile(r"Local/[a-z]+@heart-.*")
+_HEARTBEAT_CHANNEL = re.compile(r"Local/[a-z]+@heart-.*")
 _STAMP = re.compile(r"[0-9A-Za-z:._-]*")
 _ROOM = re.compile(r"[0-9A-Za-z._-]{1,79}")
 _CLOCK = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
@@ -31,7 +32,7 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something the switch says happened to a channel at an instant of its own clock."""
+    """An event of a channel, at an instant of the switch's own clock."""
 
     at: int
     uniqueid: str
@@ -39,28 +40,30 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Boot(Fact):
-    """Asterisk has started. `boot` tells this start from all others."""
+    """Asterisk has started. `boot` names this start and no other."""
 
     boot: str
 
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What the daemon said of the clock: wall time less time since the machine's start, at `uptime_us` after it. Only a
-    step of the clock changes `offset_us`; a freeze does not."""
+    """The daemon's reading of the clock, `uptime_us` after the machine's start.
+
+    `offset_us` is wall time less uptime. Only a step of the clock changes it; a freeze does not.
+    """
 
     offset_us: int
     uptime_us: int
 
     @property
     def at(self) -> int:
-        """When it was said."""
+        """When the reading was taken, in µs since 1970."""
         return self.offset_us + self.uptime_us
 
 
 @dataclass(frozen=True, slots=True)
 class Alive(Fact):
-    """Asterisk lives and is awake: twice a second. `count` goes up over a whole boot."""
+    """The heartbeat: Asterisk is alive and awake. It comes twice a second; `count` goes up over a whole boot."""
 
     count: int
     boot: str
@@ -90,7 +93,7 @@ class Answered(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Participation(Fact):
-    """What lines of a participant say of whose stay in which room it is."""
+    """The owner and the room of a stay, as lines of its participant name them."""
 
     room: str
     account_id: str
@@ -123,16 +126,19 @@ class Exited(Participation):
 
 @dataclass(frozen=True, slots=True)
 class Left(Fact):
-    """Why, as `RESULT:CAUSE:QUIET`: ConfBridge's own word (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none)
-    and the Q.850 cause of the hang-up, as far as they are known, and the seconds without audio after which Asterisk
-    would have ended the call."""
+    """Why a participant left, as `RESULT:CAUSE:QUIET`.
+
+    RESULT is ConfBridge's own (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none). CAUSE is the Q.850 cause of
+    the hang-up, as far as it is known. QUIET is the number of seconds without audio after which Asterisk would have
+    ended the call.
+    """
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class DialogueEnded(Fact):
-    """The daemon's word for what became of the dialogue, empty when it said nothing."""
+    """How the dialogue ended, as the daemon set it. The outcome is empty if the daemon set none."""
 
     outcome: str
     sip_call_id: str
@@ -140,7 +146,7 @@ class DialogueEnded(Fact):
 
 @dataclass(frozen=True, slots=True)
 class HungUp(Fact):
-    """The channel was hung up: Q.850 cause, and who did it (a channel's name, or nothing for the switch itself)."""
+    """The channel was hung up. `cause` is of Q.850, `source` the channel that did it, empty for the switch itself."""
 
     cause: int
     source: str
@@ -148,13 +154,15 @@ class HungUp(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Gone(Fact):
-    """The channel exists no more."""
+    """The channel no longer exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absent(Fact):
-    """The daemon's word: the caller `subject` is in no room any more, or gone for good, and was last seen at `seen_us`,
-    0 for never."""
+    """The daemon found that the caller `subject` is in no room any more, or hung up.
+
+    The caller was last seen at `seen_us`, 0 for never.
+    """
 
     subject: str
     seen_us: int
@@ -162,7 +170,7 @@ class Absent(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Present(Fact):
-    """The daemon's word: the participants `subjects` were in rooms at `seen_us`."""
+    """The daemon saw the participants `subjects` in rooms at `seen_us`."""
 
     seen_us: int
     subjects: tuple[str, ...]
@@ -170,38 +178,66 @@ class Present(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Other(Fact):
-    """A line that says nothing a minute depends on, beyond that the switch was alive."""
+    """A line that no minute depends on. It still shows that the switch was alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatStarting(Fact):
-    """The heart's own channel comes or goes. A new boot writes such lines before BOOT: they prove no life of the one
-    before."""
+    """The heartbeat's own channel comes or goes.
+
+    A new boot writes such lines before BOOT, so that they are no proof of life of the boot before.
+    """
+
+
+class TornEvent(Enum):
+    """What the head of a torn line means to the fold."""
+
+    CALL_ARRIVED = auto()
+    """CHAN_START: the only line that a caller's own name can break."""
+    JOINED = auto()
+    LEFT = auto()
+    CHANNEL_ENDED = auto()
+    OTHER = auto()
+    """Nothing that the head alone is good for."""
+
+
+_TORN_EVENTS: Final = {
+    "CHAN_START": TornEvent.CALL_ARRIVED,
+    "BRIDGE_ENTER": TornEvent.JOINED,
+    "BRIDGE_EXIT": TornEvent.LEFT,
+    "HANGUP": TornEvent.CHANNEL_ENDED,
+    "CHAN_END": TornEvent.CHANNEL_ENDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class TornLine(Fact):
-    """A line of which only the head is left: what happened, to which channel and when."""
+    """A line of which only the head is left: what happened, to which channel and when. `event` is Asterisk's word."""
 
     event: str
+
+    @property
+    def meaning(self) -> TornEvent:
+        """What the event means to the fold."""
+        return _TORN_EVENTS.get(self.event, TornEvent.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """Bytes that are no fact, `size` of them. `why` never quotes them: they may hold anything."""
+    """Bytes that are no fact, `size` of them. `why` never quotes them, since they may hold anything."""
 
     why: str
     size: int = 0
 
 
 def read(line: bytes) -> Sequence[Fact | Garbage]:
-    """What one line, without its newline, holds: one fact, if it is whole."""
+    """The facts in one line, without its newline: one if the line is whole."""
     found = parse(line)
     return _salvaged(line, found) if isinstance(found, Garbage) else (found,)
 
 
 def parse(line: bytes) -> Fact | Garbage:
-    """One whole line, without its newline."""
+    """The fact in a line that is expected to be whole, without its newline."""
     if len(line) > MAX_BYTES:
         return Garbage("longer than Asterisk writes")
     try:
@@ -215,14 +251,14 @@ def parse(line: bytes) -> Fact | Garbage:
 
 
 def _salvaged(line: bytes, garbage: Garbage) -> Sequence[Fact | Garbage]:
-    """The facts and heads of lines within a line that is no whole one."""
+    """The facts, and heads of torn lines, within a line that is not whole."""
     before, *rest = line.split(_BEGIN)
-    found: list[Fact | Garbage] = [replace(garbage, size=len(before))] if before.strip() or not rest else []
+    facts: list[Fact | Garbage] = [replace(garbage, size=len(before))] if before.strip() or not rest else []
     for tail in rest:
         piece = (_BEGIN + tail).rstrip(b"\0 \t\r")
         fact = parse(piece)
-        found.append(_head(piece) or replace(fact, size=len(piece)) if isinstance(fact, Garbage) else fact)
-    return found
+        facts.append(_head(piece) or replace(fact, size=len(piece)) if isinstance(fact, Garbage) else fact)
+    return facts
 
 
 def _head(piece: bytes) -> TornLine | None:
@@ -241,8 +277,8 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:  # n
         return Garbage("no uniqueid")
     if not all(isinstance(fields[name], str) for name in _TEXTS):
         return Garbage("a field that is no text")
-    if _HEART.fullmatch(fields["channame"]):
-        return _heart(at, uniqueid, fields["eventtype"], extra)
+    if _HEARTBEAT_CHANNEL.fullmatch(fields["channame"]):
+        return _from_heartbeat(at, uniqueid, fields["eventtype"], extra)
     match fields["eventtype"]:
         case "BRIDGE_ENTER" if _is_participant(fields):
             return Entered(at, uniqueid, *_participation(fields), _stamp(extra["bridge_id"]))
@@ -268,14 +304,14 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:  # n
             return Other(at, uniqueid)
 
 
-def _heart(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | Garbage:
-    """What the heart's own channels say."""
+def _from_heartbeat(at: int, uniqueid: str, event: str, extra: dict[str, Any]) -> Fact | Garbage:
+    """The fact in a line of the heartbeat's own channels: of Asterisk's heartbeat, or of the daemon."""
     match event:
         case "BOOT":
             return Boot(at, uniqueid, _stamp(extra["extra"]))
         case "ALIVE":
-            beat, boot, began, clock = extra["extra"].split(":")
-            return Alive(at, uniqueid, int(beat), _stamp(f"{boot}:{began}"), _clock(clock), _began(began))
+            count, boot, began, clock = extra["extra"].split(":")
+            return Alive(at, uniqueid, int(count), _stamp(f"{boot}:{began}"), _clock(clock), _began(began))
         case "ABSENT":
             subject, seen = extra["extra"].split(":")
             return Absent(at, uniqueid, _stamp(subject), int(seen))
@@ -292,18 +328,21 @@ def _began(text: str) -> int:
 
 
 def _clock(text: str) -> ClockReading | None:
-    said = _CLOCK.fullmatch(text)
-    return ClockReading(int(said[1]), int(said[2])) if said else None
+    reading = _CLOCK.fullmatch(text)
+    return ClockReading(int(reading[1]), int(reading[2])) if reading else None
 
 
 def _is_participant(fields: dict[str, Any]) -> bool:
-    """Announcers and other helpers enter rooms like people do, but from nowhere outside, and nobody stamped them."""
+    """Return True if the line is of a participant.
+
+    Announcers and other helpers enter rooms too, but do not come from outside, and are not stamped with an owner.
+    """
     outside = fields["channame"].startswith("PJSIP/")
     return fields["appname"] == "ConfBridge" and bool(outside or fields["accountcode"] or fields["tenantid"])
 
 
 def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str, str, str]:
-    """Whose stay in which room: as stamped. What nobody could have stamped is left out, and nobody owns the stay."""
+    """The fields of a `Participation`, as stamped. What cannot be a stamp becomes empty: nobody owns that stay."""
     room = fields["appdata"].split(",", 1)[0]
     stamps = (_stamped(fields[name]) for name in ("tenantid", "accountcode", "userfield"))
     account_id, sub_account_id, userfield = stamps
@@ -321,7 +360,7 @@ def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str
 
 
 def _text(value: object) -> str:
-    """Raises TypeError for what is no text."""
+    """The value, if it is text. Raises TypeError."""
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
@@ -332,7 +371,7 @@ def _stamped(text: str) -> str:
 
 
 def _stamp(text: str) -> str:
-    """What we put into the journal ourselves, and bridge ids. Raises ValueError for anything outside that alphabet."""
+    """The text, if it has only characters of our own stamps and of bridge ids. Raises ValueError."""
     if not _STAMP.fullmatch(text):
         raise ValueError("characters that are never stamped")
     return text

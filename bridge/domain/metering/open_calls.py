@@ -1,4 +1,21 @@
-"""The calls of a node that are not hung up: from the line that a trunk delivered one to its end and outcome."""
+"""The calls of a node that are not hung up, with their outcome so far.
+
+    state   line                                            next    what follows
+    ------  ----------------------------------------------  ------  ----------------------------------------------------
+    none    CALLED                                          open    measured, outcome unserved
+    none    ANSWER, APP_START or BRIDGE_ENTER of a trunk's  open    estimated: it began before, and CALLED is lost
+              channel (PJSIP)
+    open    ANSWER, the first                               open    answered; by the daemon: abandoned, so far
+    open    a stay of the channel begins                    open    joined, for good
+    open    ENDED with an outcome                           open    that outcome, unless joined
+    open    HANGUP, CHAN_END, LINKEDID_END                  closed  ends then, evidence as it was; without HANGUP the
+                                                                    cause is 0
+    open    ABSENT                                          closed  ends when last seen, or then; estimated, cause 0
+    open    a boot that is new, the call is older           closed  ends at the last proof of life; estimated, cause 0
+    open    a boot that is new, the call came since then    open    is of the new boot
+
+Any other line changes nothing, so that a replayed line does not either.
+"""
 
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
@@ -13,7 +30,7 @@ _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
 
 class OpenCalls:
-    """Takes in what lines say of calls, and tells what that changes. What is read again changes nothing."""
+    """The open calls of one node. Each method takes in a line and returns what it changes."""
 
     def __init__(self, node: str, timeline: SwitchTimeline, calls: Iterable[OpenCall]) -> None:
         self._node = node
@@ -25,14 +42,14 @@ class OpenCalls:
 
     @property
     def channels(self) -> Set[str]:
-        """The channels of all of them."""
+        """The channels of all open calls."""
         return self._open.keys()
 
     def get(self, uniqueid: str) -> OpenCall | None:
         """The call of this channel, if there is one."""
         return self._open.get(uniqueid)
 
-    # --- They go on ---------------------------------------------------------------------------------------------------
+    # --- Calls go on --------------------------------------------------------------------------------------------------
     def called(self, fact: facts.Called) -> list[Change]:
         """A trunk delivered a call."""
         if fact.uniqueid in self._open:
@@ -41,8 +58,8 @@ class OpenCalls:
         number = phone.dialled(fact.access_number)
         return self._put(replace(call, access_number=number, sip_call_id=fact.sip_call_id))
 
-    def known(self, fact: facts.Answered | facts.Entering | facts.Entered) -> list[Change]:
-        """A channel did what only a call does: if its CALLED line is lost, this is what is known of its beginning."""
+    def ensure_known(self, fact: facts.Answered | facts.Entering | facts.Entered) -> list[Change]:
+        """Open a call for a channel that does what only a call does, although its CALLED line is lost."""
         if fact.uniqueid in self._open or not fact.channel.startswith("PJSIP/"):
             return []
         call = self._new(fact.uniqueid, fact.channel, fact.caller, fact.at)
@@ -50,7 +67,7 @@ class OpenCalls:
 
     def answered(self, fact: facts.Answered) -> list[Change]:
         """A call was answered."""
-        changes = self.known(fact)
+        changes = self.ensure_known(fact)
         call = self._open.get(fact.uniqueid)
         if call is None or call.answered_us is not None:
             return changes
@@ -65,14 +82,14 @@ class OpenCalls:
         return self._put(replace(call, outcome=Outcome.JOINED))
 
     def dialogue_ended(self, fact: facts.DialogueEnded) -> list[Change]:
-        """The daemon's word for what became of the dialogue."""
+        """The daemon wrote how the dialogue ended. An outcome that is none is ignored."""
         call = self._open.get(fact.uniqueid)
         if call is None:
             return []
-        told = call if call.sip_call_id else replace(call, sip_call_id=fact.sip_call_id)
+        changed = call if call.sip_call_id else replace(call, sip_call_id=fact.sip_call_id)
         if call.outcome is not Outcome.JOINED and fact.outcome in _OUTCOMES:
-            told = replace(told, outcome=Outcome(fact.outcome))
-        return self._put(told) if told != call else []
+            changed = replace(changed, outcome=Outcome(fact.outcome))
+        return self._put(changed) if changed != call else []
 
     def _new(self, uniqueid: str, channel: str, caller: str, at: int) -> OpenCall:
         return OpenCall(self._node, self._timeline.boot, uniqueid, channel, caller, "", "", at)
@@ -81,21 +98,21 @@ class OpenCalls:
         self._open[call.uniqueid] = call
         return [call]
 
-    # --- They end -----------------------------------------------------------------------------------------------------
+    # --- Calls end ----------------------------------------------------------------------------------------------------
     def hung_up(self, uniqueid: str, at: int, cause: int | None) -> list[Change]:
         """The channel was hung up."""
         call = self._open.pop(uniqueid, None)
         return [] if call is None else [Call(call, max(at, call.started_us), cause or 0, call.evidence)]
 
     def absent(self, fact: facts.Absent) -> list[Change]:
-        """The channel is gone, and no line says since when."""
+        """The channel is gone. No line says since when, but the daemon may have seen it."""
         call = self._open.pop(fact.subject, None)
         if call is None:
             return []
         end = max(call.started_us, min(fact.seen_us or fact.at, fact.at))
         return [Call(call, end, 0, Evidence.ESTIMATED)]
 
-    def died(self, death: BootEnded) -> list[Change]:
+    def switch_died(self, death: BootEnded) -> list[Change]:
         """The switch died. Calls that came since it began again go on."""
         changes: list[Change] = []
         for call in list(self._open.values()):

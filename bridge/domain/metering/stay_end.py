@@ -1,32 +1,68 @@
-"""How a stay ends: when, as far as the lines that are left tell, and why. Values in, values out.
+"""How a stay ends: when, as far as the lines that are left show it, and why. Values in, values out.
 
-- The switch's own word counts, unless it is late: an exit right after a freeze ends the stay where the freeze began.
-- Where no line shows the exit, the end of the channel is at most TEARDOWN after it. If the channel joins again first,
-  the exit was not before the beat before the first garbage since the join, or else right at the join.
-- A hang-up for want of audio ends the stay where the audio ended: the time-out earlier. So does a hang-up of which no
-  line says whether it was one. A switch that wakes from a freeze takes what the kernel kept of the audio for new: who
-  fell silent then fell silent where the freeze began.
-- Where a freeze was so long that a BYE was given up in it, who was there is known to have been so since when they hang
-  up, or when the switch has waited for their audio. Ended otherwise before that, they were there until it began.
-- Who was there when the switch died was so until its last proof of life, or, where a whole ending may be hidden since
-  they were last known to be there, until before that.
+When. "left" is on the stay's own clock: `deducted_us` and `doubt_us` are taken off it, and it is never before the join
+(`cut`). All rules but the plain exit make the stay estimated, and `doubt_us` is added to the error bound.
 
-All but the first are estimated.
+    rule                       case                               left_us                       added to the error bound
+    -------------------------  ---------------------------------  ----------------------------  ------------------------
+    `ended_by_exit` at t       soon after a freeze the stay saw   the freeze's beginning        t − left
+                               clock set back since last ALIVE,   the last ALIVE                6 s
+                                 stay older than that ALIVE
+                               the same, stay newer than it       t                             last ALIVE − t + 6 s
+                               t before the join, or time to      t                             0
+                                 deduct or in doubt
+                               none of these: a plain exit        t, measured                   0
+    `ended_by_uncertain_exit`  a hidden span since last seen      the span's beginning          t − left
+                               none                               as by `ended_by_exit`
+    `ended_with_channel` at t  clock set back since last ALIVE    t − 0.5 s                     last ALIVE − t + 0.5 s
+                               otherwise                          0.5 s before `ended_by_exit`  what that takes off
+    `ended_by_rejoining` at t  a hidden span after the join       the span's beginning (or the  at least t − join
+                                                                    freeze it is soon after)
+                               none                               the join                      at least t − join
+    `ended_by_absence` at t    the daemon saw nobody              last seen, or the join        t − left
+    `ended_with_switch`        a hidden span since last seen      the span's beginning          last proof − left + 1 s
+                               none                               the last proof of life        1 s
+    these two                  left soon after a freeze           the freeze's beginning        what that takes off
+
+A caller who was seen soon after a freeze counts as seen where it began: they may have left during it.
+
+Why. The first row that matches decides (`closed_with_reason`); "silence" says which rule cuts the end further.
+
+    what is known                                     reason                 silence
+    ------------------------------------------------  ---------------------  -------------------------------------------
+    LEFT: DTMF                                        left_room              none: the caller pressed a key
+    LEFT: KICKED, ENDMARKED, TIMEOUT                  kicked, ended_by_host, a long freeze
+                                                        longest_stay
+    HANGUP by the caller's own channel                hung_up                none: the caller was there
+    HANGUP by another channel, or the dialplan        dropped                a long freeze
+    cause 44 (no media)                               media_lost             rtp_timeout + 1 s, or a freeze before that
+    no cause at all                                   dropped                rtp_timeout + 1 s, or a freeze before that
+    cause 21 (call rejected: by the daemon)           disconnected           a long freeze
+    cause 16 (normal clearing: by the switch)         switch_stopped         a long freeze
+    any other cause                                   dropped                a long freeze
+
+A long freeze (over 28 s) may have hidden a BYE for good: unless the switch has waited for audio since and heard some,
+the stay ends where that freeze began. So does a stay whose audio ended as the switch woke from any freeze: the kernel
+kept what came in meanwhile, and the switch took it for new. A stay that ends with its switch is `switch_lost`.
 """
 
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Final
 
+from bridge.domain.metering.journal_line import HungUp
 from bridge.domain.metering.records import CAUSE_DISCONNECTED, Evidence, MinuteRecord, OpenStay, Reason
 from bridge.domain.metering.switch_timeline import REVIVAL_US, SwitchTimeline
 from bridge.domain.period import SECOND_US
 
-BEAT_US: Final = SECOND_US
-"""How long the switch may have lived after its last proof of timeline."""
+AFTER_PROOF_US: Final = SECOND_US
+"""How long the switch may have lived after its last proof of life: an ALIVE is due each half second."""
 TEARDOWN_US: Final = 500_000
+"""How long a channel takes at most from its exit out of the room to its end."""
 LISTENING_US: Final = SECOND_US
-"""Asterisk looks for audio in whole seconds: it may notice the end of it so much later than `rtp_timeout` says."""
-LONGEST: Final = 8
+"""Asterisk looks for audio once a second: it may notice the end of it so much later than `rtp_timeout` says."""
+LONGEST_DIGITS: Final = 8
+"""A number of seconds in LEFT with as many digits or more is nonsense."""
 CAUSE_NO_MEDIA: Final = 44
 CAUSE_NORMAL: Final = 16
 
@@ -38,35 +74,49 @@ _RESULTS: Final = {
 }
 
 
+class HungUpBy(Enum):
+    """Who hung up a channel, by the `hangupsource` of its HANGUP line."""
+
+    CALLER = auto()
+    """The channel itself: its name is the source."""
+    OTHERS = auto()
+    """Another channel, or the dialplan."""
+    SWITCH_OR_UNKNOWN = auto()
+    """No source: the switch itself, or the HANGUP line is lost. The cause tells more."""
+
+
 # --- When ---------------------------------------------------------------------------------------------------------
 def ended_by_exit(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
-    """The stay, ended at `at` by the switch's own word, which is late when it has just woken.
+    """The stay, ended at `at` by the switch's own BRIDGE_EXIT, which is late when the switch has just woken.
 
-    A `newcomer` joined after the last beat.
+    A `newcomer` joined after the last ALIVE.
     """
     joined = stay.identity.joined_us
-    if found_gone := _on_waking(stay, at, timeline):
-        return found_gone
+    if cut_at_freeze := _ended_on_waking(stay, at, timeline):
+        return cut_at_freeze
     if timeline.is_step_back(at):
-        # No beat has said so yet. Who was there at the last one was there until then at least.
-        end, bound = (at, timeline.alive_us - at + REVIVAL_US) if newcomer else (timeline.alive_us, REVIVAL_US)
-        return cut(stay, end, bound)
+        # No ALIVE has shown the step yet. Who was there at the last one was there until then at least.
+        if newcomer:
+            return cut(stay, at, timeline.alive_us - at + REVIVAL_US)
+        return cut(stay, timeline.alive_us, REVIVAL_US)
     if at < joined or stay.doubt_us or stay.deducted_us:
         return cut(stay, at, 0)
     return replace(stay, left_us=at)
 
 
 def ended_by_uncertain_exit(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
-    """The stay, ended at `at` by a line that does not say of which bridge, or in which the stay was: where an exit and
-    another join may be hidden, it is not known to have lasted."""
+    """The stay, ended at `at` by a line that does not say out of which bridge, or whose own bridge is not known.
+
+    Where an exit and another join may be hidden, this exit may be of another stay: what is charged ends before that.
+    """
     end = unseen_since(stay, at, timeline)
     return ended_by_exit(stay, at, timeline, newcomer) if end >= at else cut(stay, end, at - end)
 
 
 def ended_with_channel(stay: OpenStay, at: int, timeline: SwitchTimeline, newcomer: bool) -> OpenStay:
-    """The stay of a channel that has ended by `at`, although no line says when it left."""
+    """The stay of a channel that has ended by `at`, although no line says when it left the room."""
     if timeline.is_step_back(at) and at >= stay.identity.joined_us:
-        # The clock went back, or this is read again, and what went before it was lost the first time.
+        # The clock was set back, or this line is replayed and what stood before it was lost the first time.
         return cut(stay, at - TEARDOWN_US, timeline.alive_us - at + TEARDOWN_US)
     ended = ended_by_exit(stay, at, timeline, newcomer)
     assert ended.left_us is not None
@@ -77,12 +127,12 @@ def ended_with_channel(stay: OpenStay, at: int, timeline: SwitchTimeline, newcom
 def ended_by_rejoining(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay:
     """The stay of a channel that joined again at `at`, although no line says when it left."""
     end = _exit_after(stay, at, timeline)
-    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
+    left = _ended_on_waking(stay, end, timeline) or cut(stay, end, 0)
     return replace(left, error_bound_us=max(left.error_bound_us, at - stay.identity.joined_us))
 
 
-def _on_waking(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay | None:
-    """The stay, ended where the switch froze, if `at` is so shortly after that as to be late."""
+def _ended_on_waking(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay | None:
+    """The stay, ended where the switch froze, if `at` is so soon after waking that the end may be of the freeze."""
     froze_us = timeline.freeze_behind(at, _there_since(stay))
     if froze_us is None:
         return None
@@ -94,28 +144,29 @@ def _on_waking(stay: OpenStay, at: int, timeline: SwitchTimeline) -> OpenStay | 
 def ended_by_absence(stay: OpenStay, at: int, seen_us: int, timeline: SwitchTimeline) -> OpenStay:
     """The stay of a channel that is in no room at `at`, and was last seen in one at `seen_us`."""
     end = min(max(seen_us, stay.seen_us, stay.identity.joined_us), at)
-    # A switch that has just woken still has those in its rooms who left while it was frozen.
-    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
+    # A switch that has just woken still has callers in its rooms who left while it was frozen.
+    left = _ended_on_waking(stay, end, timeline) or cut(stay, end, 0)
     return estimated(left, max(0, at - end))
 
 
 def ended_with_switch(stay: OpenStay, proved_us: int, timeline: SwitchTimeline, rtp_timeout_us: int) -> OpenStay:
     """The stay of a channel that was there when the switch died, which lived until `proved_us` at least."""
     end = min(proved_us, unseen_since(stay, proved_us, timeline))
-    left = _on_waking(stay, end, timeline) or cut(stay, end, 0)
-    return _heard(estimated(left, proved_us - end + BEAT_US), timeline, rtp_timeout_us)
+    left = _ended_on_waking(stay, end, timeline) or cut(stay, end, 0)
+    return _without_silence(estimated(left, proved_us - end + AFTER_PROOF_US), timeline, rtp_timeout_us)
 
 
-def _heard(stay: OpenStay, timeline: SwitchTimeline, quiet_us: int) -> OpenStay:
-    """The stay that is over, not by the caller's own word: without what they may not have heard of it."""
+def _without_silence(stay: OpenStay, timeline: SwitchTimeline, quiet_us: int) -> OpenStay:
+    """The stay that ended otherwise than by the caller: not beyond a long freeze since which they may be gone."""
     assert stay.left_us is not None
     at = stay.left_us + _uncounted(stay)
-    end = _until(stay, stay.left_us, timeline.freeze_before_silence(at, _there_since(stay), quiet_us + LISTENING_US))
+    freeze = timeline.freeze_before_silence(at, _there_since(stay), quiet_us + LISTENING_US)
+    end = _not_beyond(stay, stay.left_us, freeze)
     return stay if end == stay.left_us else estimated(replace(stay, left_us=end), stay.left_us - end)
 
 
 def _there_since(stay: OpenStay) -> int:
-    """Return an instant of the clock as it goes now that the participant joined no earlier than.
+    """An instant, on the clock as it goes now, before which the participant did not join.
 
     A step back has moved the join to an earlier time. While a gap is in doubt, nothing is known of the join.
     """
@@ -123,27 +174,30 @@ def _there_since(stay: OpenStay) -> int:
 
 
 def _uncounted(stay: OpenStay) -> int:
-    """What the clock has taken off the stay, or may have."""
+    """Time that is taken off the stay. Adding it to an end on the stay's clock gives the switch's time."""
     return stay.deducted_us + stay.doubt_us
 
 
-def _until(stay: OpenStay, end: int, froze_us: int | None) -> int:
-    """The end, but no later than a freeze, if there was one that began at `froze_us`."""
+def _not_beyond(stay: OpenStay, end: int, froze_us: int | None) -> int:
+    """The end, but no later than a freeze that began at `froze_us`, if there was one."""
     return max(stay.identity.joined_us, end if froze_us is None else min(end, froze_us - _uncounted(stay)))
 
 
 def unseen_since(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
-    """An instant that an end of which no line is left was not before, `at` if nothing can hide one."""
+    """The earliest instant of a hidden end: the first hidden span since the stay was seen; `at` if there is none."""
+    # A caller who was seen soon after a freeze may have left during it.
     froze_us = timeline.freeze_behind(stay.seen_us, _there_since(stay))
-    there = max(stay.identity.joined_us, stay.seen_us if froze_us is None else froze_us)
+    seen = max(stay.identity.joined_us, stay.seen_us if froze_us is None else froze_us)
+    # Only a span that is long enough for an exit and all lines after it hides an end.
     spans = [span for span in timeline.hidden_spans(at) if span.endings]
     if stay.deducted_us < 0 and spans:
-        return stay.identity.joined_us + stay.deducted_us  # spans and stay may be of different clocks
-    return min((max(there, span.since_us) for span in spans if span.until_us >= there), default=at)
+        # The clock was set back during the stay: spans and join may be on different clocks.
+        return stay.identity.joined_us + stay.deducted_us
+    return min((max(seen, span.since_us) for span in spans if span.until_us >= seen), default=at)
 
 
 def _exit_after(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
-    """An instant that an exit which no line shows was not before: garbage after the join hides it, if anything."""
+    """The earliest instant of an exit that no line shows: the first hidden span after the join, else the join."""
     joined = stay.identity.joined_us
     if stay.deducted_us < 0:
         return joined + stay.deducted_us
@@ -152,7 +206,7 @@ def _exit_after(stay: OpenStay, at: int, timeline: SwitchTimeline) -> int:
 
 def cut(stay: OpenStay, end: int, bound: int) -> OpenStay:
     """The stay, over at `end` less what its clock does not count, estimated."""
-    end = max(stay.identity.joined_us, end - stay.deducted_us - stay.doubt_us)
+    end = max(stay.identity.joined_us, end - _uncounted(stay))
     return estimated(replace(stay, left_us=end), bound + stay.doubt_us)
 
 
@@ -163,23 +217,27 @@ def estimated(stay: OpenStay, more_us: int) -> OpenStay:
 
 # --- Why ----------------------------------------------------------------------------------------------------------
 def closed_with_reason(
-    stay: OpenStay, cause: int | None, source: str, rtp_timeout_us: int, timeline: SwitchTimeline
+    stay: OpenStay, hangup: HungUp | None, rtp_timeout_us: int, timeline: SwitchTimeline
 ) -> MinuteRecord:
-    """The stay, closed for the reason that LEFT and the hang-up (`cause` and `source`, as far as known) tell.
+    """The stay that is over, closed for the reason that LEFT and HANGUP give, as far as these lines are there.
 
     `rtp_timeout_us` is how long the switch waited for audio, if LEFT does not say.
     """
-    result, told, quiet = [*stay.result.split(":"), "", ""][:3]
+    result, told_cause, quiet = [*stay.result.split(":"), "", ""][:3]
     assert stay.left_us is not None
-    quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST else rtp_timeout_us
-    heard = _heard(stay, timeline, quiet_us)
+    quiet_us = int(quiet) * SECOND_US if quiet.isdecimal() and len(quiet) < LONGEST_DIGITS else rtp_timeout_us
+    heard = _without_silence(stay, timeline, quiet_us)
     if result in _RESULTS:
         return closed(stay if result == "DTMF" else heard, _RESULTS[result])
-    if cause is None and told.isdecimal():
-        cause = int(told)
-    if source:
-        return closed(stay, Reason.HUNG_UP) if source == stay.channel else closed(heard, Reason.DROPPED)
+    match _hung_up_by(stay, hangup):
+        case HungUpBy.CALLER:
+            return closed(stay, Reason.HUNG_UP)
+        case HungUpBy.OTHERS:
+            return closed(heard, Reason.DROPPED)
+        case HungUpBy.SWITCH_OR_UNKNOWN:
+            cause = _cause(hangup, told_cause)
     if cause in (CAUSE_NO_MEDIA, None):
+        # Without any cause it may have been for want of audio too.
         end = _silent_since(stay, stay.left_us - quiet_us - LISTENING_US, timeline)
         lost = estimated(replace(stay, left_us=end), stay.left_us - end)
         return closed(lost, Reason.MEDIA_LOST if cause == CAUSE_NO_MEDIA else Reason.DROPPED)
@@ -188,9 +246,22 @@ def closed_with_reason(
     return closed(heard, Reason.SWITCH_STOPPED if cause == CAUSE_NORMAL else Reason.DROPPED)
 
 
+def _hung_up_by(stay: OpenStay, hangup: HungUp | None) -> HungUpBy:
+    if hangup is None or not hangup.source:
+        return HungUpBy.SWITCH_OR_UNKNOWN
+    return HungUpBy.CALLER if hangup.source == stay.channel else HungUpBy.OTHERS
+
+
+def _cause(hangup: HungUp | None, told: str) -> int | None:
+    """The Q.850 cause of HANGUP, or else of LEFT. None where neither line is left."""
+    if hangup is not None:
+        return hangup.cause
+    return int(told) if told.isdecimal() else None
+
+
 def _silent_since(stay: OpenStay, end: int, timeline: SwitchTimeline) -> int:
-    """When the audio of a stay ended that the switch took to have ended at `end`."""
-    return _until(stay, end, timeline.freeze_behind(end + _uncounted(stay), _there_since(stay)))
+    """When the audio of a stay really ended that the switch took to have ended at `end`."""
+    return _not_beyond(stay, end, timeline.freeze_behind(end + _uncounted(stay), _there_since(stay)))
 
 
 def closed(stay: OpenStay, reason: Reason) -> MinuteRecord:

@@ -23,7 +23,14 @@ from bridge.domain.metering.records import (
     instant,
     microseconds,
 )
-from bridge.domain.metering.switch_timeline import HiddenSpan, SwitchState
+from bridge.domain.metering.switch_timeline import (
+    HiddenSpan,
+    NoReplay,
+    PossibleReplay,
+    Replay,
+    ReplayOf,
+    SwitchState,
+)
 
 INT32 = 2**31 - 1
 
@@ -134,8 +141,18 @@ def call_of(row: RowMapping) -> OpenCall:
 
 
 def switch_state(seen: SwitchState) -> dict[str, Any]:
-    """What has been seen of the switch's life, as JSON."""
-    return asdict(replace(seen, entering=tuple(map(_cleaned, seen.entering))))
+    """The state of the switch, as JSON."""
+    return asdict(replace(seen, entering=tuple(map(_cleaned, seen.entering)))) | {"again": _stored(seen.again)}
+
+
+def _stored(replay: Replay) -> str:
+    match replay:
+        case NoReplay():
+            return ""
+        case PossibleReplay():
+            return "?"
+        case ReplayOf(boot):
+            return boot
 
 
 def _cleaned(arrival: Arrival) -> Arrival:
@@ -146,15 +163,32 @@ def _cleaned(arrival: Arrival) -> Arrival:
 
 
 def switch_state_of(row: dict[str, Any]) -> SwitchState:
-    """What a row says has been seen of the switch's life; what it does not say is as at the beginning."""
+    """The state of the switch that a row was made from. A field that the row does not have is as at the beginning."""
     known = {name: tuple(row.get(name, ())) for name in ("past", "newcomers")}
     entering = tuple(map(_arrival_of, row.get("entering", ())))
     hidden = tuple(HiddenSpan(**span) for span in row.get("hidden", ()))
     hiding = HiddenSpan(**row["hiding"]) if row.get("hiding") else None
     freezes = tuple((froze, woke) for froze, woke in row.get("freezes", ()))
     clock = ClockReading(**row["clock"]) if row.get("clock") else None
-    found = {"entering": entering, "hidden": hidden, "hiding": hiding, "clock": clock, "freezes": freezes}
+    found: dict[str, Any] = {
+        "entering": entering,
+        "hidden": hidden,
+        "hiding": hiding,
+        "clock": clock,
+        "freezes": freezes,
+    }
+    found["again"] = _replay_of(row.get("again", ""))
     return SwitchState(**{**row, **known, **found})
+
+
+def _replay_of(stored: str) -> Replay:
+    match stored:
+        case "":
+            return NoReplay()
+        case "?":
+            return PossibleReplay()
+        case boot:
+            return ReplayOf(boot)
 
 
 def _arrival_of(row: Any) -> Arrival:

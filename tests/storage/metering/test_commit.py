@@ -26,7 +26,7 @@ from bridge.domain.metering.records import (
     Reason,
     microseconds,
 )
-from bridge.domain.metering.switch_timeline import HiddenSpan, SwitchState
+from bridge.domain.metering.switch_timeline import HiddenSpan, NoReplay, PossibleReplay, Replay, ReplayOf, SwitchState
 from bridge.domain.provisioning.changes import AccountFields
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.billing.tariffs import PostgresTariffs
@@ -51,7 +51,7 @@ SWITCH_STATE = SwitchState(
     ClockReading(microseconds(NOVEMBER), 12),
     (HiddenSpan(1, 2, True), HiddenSpan(3, 4, False)),
     HiddenSpan(5, 5, False),
-    "",
+    ReplayOf("node1-0.0:1.5"),
     (Arrival("node1-1.7", 9), Arrival("node1-1.9", 8, APP_START)),
     ("node1-1.8",),
 )
@@ -110,6 +110,17 @@ async def test_a_switch_state_from_before_arrivals_were_kept_whole_is_read(
     old = "jsonb_set(pulse, '{entering}', '[[\"node1-1.7\", 9]]')"
     await rows_of_none(database, f"UPDATE journal_positions SET pulse = {old}")
     assert (await ledger.resume("node1")).switch_state.entering == (Arrival("node1-1.7", 9),)
+
+
+@pytest.mark.parametrize(
+    ("replay", "stored"), [(NoReplay(), ""), (PossibleReplay(), "?"), (ReplayOf("node1-0.0:1.5"), "node1-0.0:1.5")]
+)
+async def test_a_replay_is_stored_as_one_string(
+    ledger: PostgresLedger, database: Database, replay: Replay, stored: str
+) -> None:
+    await ledger.commit("node1", None, A, replace(SWITCH_STATE, again=replay), ())
+    assert await rows(database, "SELECT pulse->>'again' AS again FROM journal_positions") == [{"again": stored}]
+    assert (await ledger.resume("node1")).switch_state.again == replay
 
 
 async def test_a_caller_who_is_about_to_join_may_have_any_name(ledger: PostgresLedger) -> None:
