@@ -77,6 +77,8 @@ class Health:
             elif isinstance(change, Incident):
                 telemetry.INCIDENTS.labels(kind=change.kind).inc()
                 log.warning("journal_incident", kind=change.kind, subject=change.subject)
+        for incident in progress.ledger_incidents:
+            telemetry.INCIDENTS.labels(kind=incident.kind).inc()
 
     def committed(self) -> Position | None:
         """The place in the journal that was committed last, None if there is none, or it is not known yet."""

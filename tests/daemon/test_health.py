@@ -9,6 +9,7 @@ from bridge import telemetry
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon.health import Health, Parts
 from bridge.domain.metering.fold import Fold
+from bridge.domain.metering.records import Incident
 from bridge.usecases.metering.keep_minutes import Progress
 from tests.asterisk.journal.journal_lines import append, line
 
@@ -38,3 +39,16 @@ async def test_before_the_first_commit_all_of_it_waits(tmp_path: Path) -> None:
     told.on_progress(Progress(2, (), batch.position, Fold("n", 60)))
     assert told.committed() == batch.position
     assert await waiting_bytes(told) == 0
+
+
+def counted(kind: str) -> float:
+    return telemetry.REGISTRY.get_sample_value("bridge_journal_incidents_total", {"kind": kind}) or 0
+
+
+def test_incidents_of_the_journal_and_of_the_ledger_are_counted_with_the_progress(tmp_path: Path) -> None:
+    other: Any = SimpleNamespace()
+    health = Health(Parts(*[other] * 7))
+    before = counted("torn_line"), counted("unassigned_stay")
+    torn, unassigned = Incident(1, "torn_line", "HANGUP"), Incident(1, "unassigned_stay", "n-7.1")
+    health.on_progress(Progress(3, [torn], None, Fold("n", 60), [unassigned]))
+    assert (counted("torn_line"), counted("unassigned_stay")) == (before[0] + 1, before[1] + 1)

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge import telemetry
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering.fold import ENDED
 from bridge.domain.metering.records import (
@@ -52,6 +51,19 @@ A_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class _Attempt:
+    """The last commit whose rows were written, up to a place, and the incidents that the ledger itself found in it.
+
+    If the answer to COMMIT gets lost, nobody knows whether it was carried out. A repeat that finds the place moved
+    shows that it was, and these are its incidents.
+    """
+
+    node: str
+    after: Position
+    strange: Sequence[tuple[str, Row]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
     """The rows that changes come to: of what is open its last state, and none for what was closed meanwhile."""
 
@@ -68,6 +80,7 @@ class PostgresLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._partitions = Partitions(database)
+        self._attempt: _Attempt | None = None
 
     async def resume(self, node: str) -> Resumption:
         async with self._database.snapshot() as connection:
@@ -88,19 +101,29 @@ class PostgresLedger:
 
     async def commit(
         self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
-    ) -> None:
+    ) -> Sequence[Incident]:
         batch = _batch(node, switch_state.boot, changes)
         times = [call["started_at"] for call in batch.calls] + [record["joined_at"] for record in batch.records]
         await self._partitions.ensure(times)
         try:
             async with self._database.transaction() as connection:
                 if await _move(connection, node, before, after, switch_state):
-                    await _write(connection, batch)
+                    self._attempt = _Attempt(node, after, await _write(connection, batch))
         except IntegrityError as error:
             if sqlstate(error) != CHECK_VIOLATION:
                 raise
             self._partitions.forget()
             raise Unavailable("a month of the ledger has been removed; it is made again at the next try") from error
+        return self._committed(node, after)
+
+    def _committed(self, node: str, after: Position) -> Sequence[Incident]:
+        """The incidents of a commit that is known to have been carried out, once."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is None or (attempt.node, attempt.after) != (node, after):
+            return []
+        for kind, record in attempt.strange:
+            log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
+        return [_incident(kind, record) for kind, record in attempt.strange]
 
 
 def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
@@ -178,7 +201,8 @@ async def _move(
     )
 
 
-async def _write(connection: AsyncConnection, batch: _Batch) -> None:
+async def _write(connection: AsyncConnection, batch: _Batch) -> Sequence[tuple[str, Row]]:
+    """Write the rows of a batch, and return the records that a person has to look at, with the kind of incident."""
     known = await conference_events.before(connection, batch.open_stays, batch.records)
     await bulk.put(connection, open_calls, batch.open_calls)
     await bulk.put(connection, open_stays, batch.open_stays)
@@ -189,12 +213,10 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     new = await bulk.added(connection, minute_records, batch.records)
     # One that was there already has its charge, or was corrected meanwhile.
     strange = await charging.charge(connection, [record for record in batch.records if record["id"] in new])
-    for kind, record in strange:
-        telemetry.INCIDENTS.labels(kind=kind).inc()
-        log.warning("ledger_incident", kind=kind, record=str(record["id"]), mend="see `bridge journal unassigned`")
     await bulk.add(connection, incidents, batch.incidents + [incident_row(kind, record) for kind, record in strange])
     if known is not None:
         await conference_events.emit(connection, known, new)
+    return strange
 
 
 async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
@@ -207,6 +229,9 @@ async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
 
 
 def incident_row(kind: str, record: Row) -> dict[str, Any]:
-    """The incident of a minute record that a person has to look at."""
-    seen = Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])
-    return rows.incident(record["node"], record["boot"], seen)
+    """The row of `incidents` for a minute record that a person has to look at."""
+    return rows.incident(record["node"], record["boot"], _incident(kind, record))
+
+
+def _incident(kind: str, record: Row) -> Incident:
+    return Incident(microseconds(record["joined_at"]), kind, record["uniqueid"])

@@ -23,15 +23,17 @@ IDLE_COMMIT_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One batch: what was committed of it, lines and changes; nothing if it holds no news.
+    """One batch of lines: the lines and changes that were committed, none if it holds no news.
 
-    `position` is the place committed last, None before a node's first. `fold` goes on living.
+    `position` is the place committed last, None before a node's first. `ledger_incidents` are those that the ledger
+    found while it committed, beside those among `changes`. `fold` is the living fold, not a copy.
     """
 
     lines: int
     changes: Sequence[Change]
     position: Position | None
     fold: Fold
+    ledger_incidents: Sequence[Incident] = ()
 
 
 async def keep_minutes(
@@ -42,7 +44,10 @@ async def keep_minutes(
     on_progress: Callable[[Progress], None],
     on_unavailable: Callable[[Unavailable], None],
 ) -> None:
-    """Runs for ever. While the ledger is away the journal waits, on disk, and nothing is lost.
+    """Follow the journal and commit what it changes, for ever.
+
+    While the ledger is away, the journal waits on the disk, and nothing is lost. `on_progress` is called once for each
+    batch, after its commit has succeeded.
 
     Raises Conflict when another daemon commits the same node's journal.
     """
@@ -70,9 +75,10 @@ async def keep_minutes(
             on_progress(Progress(0, (), committed, fold))
             continue
         position = held_from or batch.position
-        await _commit(ledger, node, committed, position, fold, changes, on_unavailable)
+        found = await _commit(ledger, node, committed, position, fold, changes, on_unavailable)
         committed, committed_at = position, time.monotonic()
-        on_progress(Progress(lines, changes, committed, fold))
+        # Only now: a commit that is tried again counts once.
+        on_progress(Progress(lines, changes, committed, fold, found))
         lines = 0
 
 
@@ -104,7 +110,7 @@ async def _commit(
     fold: Fold,
     changes: Sequence[Change],
     on_unavailable: Callable[[Unavailable], None],
-) -> None:
+) -> Sequence[Incident]:
     delays = retry.delays(FIRST_RETRY_S, LONGEST_RETRY_S, random.random)
     while True:
         try:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from bridge.domain.metering.records import Change, OpenCall, OpenStay, Stay
+from bridge.domain.metering.records import Change, Incident, OpenCall, OpenStay, Stay
 from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.domain.metering.verification import Difference, LedgerEntry
 
@@ -59,12 +59,15 @@ class Ledger(Protocol):
 
     async def commit(
         self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
-    ) -> None:
-        """Rows, charges and the new position, in one transaction, or none of it.
+    ) -> Sequence[Incident]:
+        """Write rows, charges and the new position in one transaction, or nothing.
 
         A commit that was carried out already (the ledger stands at `after`) is a no-op, so that one whose answer got
-        lost can be repeated. Raises Conflict when the ledger stands neither at `before` nor at `after`: another
-        daemon reads the same journal. Raises Unavailable.
+        lost can be repeated. Returns the incidents that only the ledger finds, such as a stay that nobody owns: each
+        once, however often a commit is repeated until it succeeds.
+
+        Raises Conflict when the ledger stands neither at `before` nor at `after`: another daemon reads the same
+        journal. Raises Unavailable.
         """
 
 

@@ -1,7 +1,8 @@
 """Rows, charges and the place in the journal move together, once, whatever is repeated or lost."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering.arrival import Arrival
@@ -82,8 +84,10 @@ def closed(stay: OpenStay, seconds: int = 61) -> MinuteRecord:
     return MinuteRecord(replace(stay, left_us=left), left, Reason.HUNG_UP, Evidence.MEASURED, 0)
 
 
-async def commit(ledger: PostgresLedger, before: Position | None, after: Position, *changes: Change) -> None:
-    await ledger.commit("node1", before, after, SWITCH_STATE, changes)
+async def commit(
+    ledger: PostgresLedger, before: Position | None, after: Position, *changes: Change
+) -> Sequence[Incident]:
+    return await ledger.commit("node1", before, after, SWITCH_STATE, changes)
 
 
 async def add_tariff(
@@ -206,6 +210,47 @@ async def test_the_same_commit_again_changes_nothing(
         await commit(ledger, A, B, done)
     assert await counts(database) == (0, 0, 0, 1, 0)
     assert [row["kind"] for row in await rows(database, "SELECT kind FROM incidents")] == ["garbage_line"]
+
+
+class FlakyDatabase:
+    """A database whose transactions fail: the first `fails_before` are rolled back at their end, and of the next
+    `fails_after`, which are committed, the answer gets lost."""
+
+    def __init__(self, database: Database, fails_before: int, fails_after: int) -> None:
+        self._database = database
+        self._fails_before, self._fails_after = fails_before, fails_after
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.transaction() as connection:
+            yield connection
+            if self._fails_before > 0:
+                self._fails_before -= 1
+                raise Unavailable("the connection is lost before COMMIT")
+        if self._fails_after > 0:
+            self._fails_after -= 1
+            raise Unavailable("the answer to COMMIT is lost")
+
+
+@pytest.mark.parametrize(("fails_before", "fails_after"), [(0, 0), (2, 0), (0, 1), (2, 1)])
+async def test_what_the_ledger_finds_is_reported_once_however_often_a_commit_is_tried(
+    ledger: PostgresLedger,
+    sub_account: SubAccount,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    fails_before: int,
+    fails_after: int,
+) -> None:
+    await commit(ledger, None, A, closed(stay_of(sub_account, "node1-1.9")))  # its month is there from here on
+    monkeypatch.setattr(ledger, "_database", FlakyDatabase(database, fails_before, fails_after))
+    nobodys = closed(replace(stay_of(sub_account), account_id="nobody"))
+    for _ in range(fails_before + fails_after):
+        with pytest.raises(Unavailable):
+            await commit(ledger, A, B, nobodys)
+    [found] = await commit(ledger, A, B, nobodys)
+    assert (found.kind, found.subject) == ("unassigned_stay", nobodys.stay.identity.uniqueid)
+    assert await commit(ledger, A, B, nobodys) == []
+    assert [row["kind"] for row in await rows(database, "SELECT kind FROM incidents")] == ["unassigned_stay"]
 
 
 async def test_a_record_that_is_there_already_stays_as_it_is(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bridge.domain.errors import Conflict
-from bridge.domain.metering.records import Change
+from bridge.domain.metering.records import Change, Incident
 from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.usecases.metering.ports import Position, Resumption
 
@@ -22,11 +22,12 @@ class FakeLedger:
 
     async def commit(
         self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
-    ) -> None:
+    ) -> Sequence[Incident]:
         present = self.positions.get(node)
         if present == after:
-            return
+            return ()
         if present != before:
             raise Conflict(f"another daemon committed the journal of {node}")
         self.positions[node], self.states[node] = after, switch_state
         self.moves.append((before, after))
+        return ()

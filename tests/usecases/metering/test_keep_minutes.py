@@ -3,6 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+import pytest
+
+from bridge.domain.errors import Unavailable
+from bridge.domain.metering.records import Change, Incident
+from bridge.domain.metering.switch_timeline import SwitchState
+from bridge.usecases.metering import keep_minutes as keeping
 from bridge.usecases.metering.keep_minutes import Progress, keep_minutes
 from bridge.usecases.metering.ports import Batch, Position
 from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, booting
@@ -21,6 +27,30 @@ class Written:
     async def read(self, position: Position | None) -> AsyncIterator[Batch]:
         for batch in self.batches:
             yield batch
+
+
+@dataclass
+class FlakyLedger(FakeLedger):
+    """A ledger that finds the incident `finds` in each commit, and is away at times.
+
+    The first `fails_before` commits are not carried out; of the next `fails_after`, which are, the answer gets lost.
+    """
+
+    finds: Incident | None = None
+    fails_before: int = 0
+    fails_after: int = 0
+    tries: int = 0
+
+    async def commit(
+        self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
+    ) -> Sequence[Incident]:
+        self.tries += 1
+        if self.tries <= self.fails_before:
+            raise Unavailable("away")
+        await super().commit(node, before, after, switch_state, changes)
+        if self.tries <= self.fails_before + self.fails_after:
+            raise Unavailable("the answer is lost")
+        return [self.finds] if self.finds else []
 
 
 def batch(offset: int, lines: Sequence[bytes]) -> Batch:
@@ -60,3 +90,18 @@ async def test_what_may_be_old_is_not_committed_before_it_is_known_to_be_new() -
     place = Position("f", until - sum(len(line) + 1 for line in held))
     assert ledger.moves == [(None, place), (place, Position("f", until + len(beat) + 1))]
     assert [found.lines for found in progress] == [len(lines), 1]
+
+
+@pytest.mark.parametrize(("fails_before", "fails_after"), [(0, 0), (2, 0), (0, 1), (2, 2)])
+async def test_incidents_are_reported_once_however_often_their_commit_is_tried(
+    fails_before: int, fails_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LONGEST_RETRY_S", 0.0)
+    monkeypatch.setattr(keeping, "FIRST_RETRY_S", 0.0)
+    unassigned = Incident(START, "unassigned_stay", "n-7.1")
+    ledger = FlakyLedger(finds=unassigned, fails_before=fails_before, fails_after=fails_after)
+    [report] = await told(ledger, batch(200, [*BEATS, b"garbage", *CALL.lines()]))
+    assert ledger.tries == fails_before + fails_after + 1
+    assert len(ledger.moves) == 1
+    assert [change.kind for change in report.changes if isinstance(change, Incident)] == ["garbage_line"]
+    assert report.ledger_incidents == [unassigned]
