@@ -12,6 +12,7 @@ from bridge.commands import bill, ids, rest, terminal
 from bridge.commands.rest import RestClient
 from bridge.commands.terminal import Json, Owner
 from bridge.documents import text
+from bridge.domain import notation
 from bridge.domain.errors import Invalid
 from bridge.domain.period import Period, month, month_of
 
@@ -110,8 +111,8 @@ def _row(stay: Mapping[str, Any], zone: ZoneInfo) -> dict[str, object]:
     joined = datetime.fromisoformat(stay["joined_at"])
     return {
         **stay,
-        "joined": f"{joined.astimezone(zone):%Y-%m-%d %H:%M:%S}",
-        "duration": None if stay["duration_us"] is None else text.duration(stay["duration_us"]),
+        "joined": notation.local_time(joined, zone),
+        "duration": None if stay["duration_us"] is None else notation.duration(stay["duration_us"]),
         "billed_s": stay["billed_seconds"],
         "left_reason": stay["left_reason"] or ("in the room" if stay["left_at"] is None else None),
     }

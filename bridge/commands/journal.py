@@ -13,7 +13,7 @@ from bridge.asterisk.journal.history import JournalHistory
 from bridge.commands import postgres, terminal, verdicts
 from bridge.commands.postgres import Repositories
 from bridge.commands.terminal import Json, Owner
-from bridge.documents import text
+from bridge.domain import notation
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.metering.records import microseconds
 from bridge.domain.metering.verification import Span, Verification
@@ -160,7 +160,7 @@ def incidents(
             if len(page) < postgres.PAGE:
                 return found
 
-    rows = [{**asdict(one), "at": f"{one.at:%Y-%m-%dT%H:%M:%S.%f}Z"} for one in postgres.run(find)]
+    rows = [{**asdict(one), "at": notation.rfc3339(one.at)} for one in postgres.run(find)]
     if as_json:
         terminal.print_json(rows)
         return
@@ -208,13 +208,13 @@ async def _verified(repositories: Repositories, span: Span) -> Verification:
 def _row(one: Unowned) -> dict[str, Any]:
     return {
         **_record(one),
-        "joined": f"{one.joined_at:%Y-%m-%d %H:%M:%S}",
-        "duration": text.duration(one.duration_us),
+        "joined": notation.local_time(one.joined_at, UTC),
+        "duration": notation.duration(one.duration_us),
         "account": one.stamped.get("account_id"),
         "sub_account": one.stamped.get("sub_account_id"),
     }
 
 
 def _record(one: Unowned) -> dict[str, Any]:
-    joined = f"{one.joined_at:%Y-%m-%dT%H:%M:%S.%f}Z"
+    joined = notation.rfc3339(one.joined_at)
     return {**asdict(one), "id": str(one.id), "joined_at": joined, "stamped": dict(one.stamped)}

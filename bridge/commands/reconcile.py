@@ -11,7 +11,8 @@ from bridge.carriers.cdr_file import CdrFile
 from bridge.carriers.cdr_format import CdrFormat
 from bridge.commands import postgres, terminal
 from bridge.commands.terminal import Json
-from bridge.documents import differences, text
+from bridge.documents import differences
+from bridge.domain import notation
 from bridge.domain.billing import carrier_reconciliation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall
 from bridge.domain.billing.carrier_reconciliation import Reconciliation, ReconciliationTerms, Sum
@@ -182,7 +183,7 @@ def _summary(result: Reconciliation, cdrs: CdrFile) -> str:
 
 
 def _sum(side: Sum) -> str:
-    return f"{side.calls:>9} calls {text.duration(side.duration_us):>20}"
+    return f"{side.calls:>9} calls {notation.duration(side.duration_us):>20}"
 
 
 def _clock(result: Reconciliation) -> str:
@@ -196,7 +197,7 @@ def _clock(result: Reconciliation) -> str:
 
 
 def _shown(us: int, zone: tzinfo) -> str:
-    return f"{instant(us).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    return notation.local_time(instant(us), zone)
 
 
 def _write(path: Path, result: Reconciliation, cdrs: CdrFile, zone: tzinfo) -> None:
@@ -264,4 +265,4 @@ def _ours(call: OwnCall) -> dict[str, Any]:
 
 
 def _iso(us: int) -> str:
-    return f"{instant(us):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return notation.rfc3339(instant(us))

@@ -5,6 +5,7 @@ from typing import Any, Final
 import typer
 
 from bridge.commands import terminal
+from bridge.domain import notation
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, instant
 from bridge.domain.metering.verification import Difference, FieldDifference, Value, Verification
@@ -59,7 +60,7 @@ def as_json(result: Verification) -> dict[str, Any]:
 
 def time(us: int) -> str:
     """Write microseconds since 1970 as RFC 3339 in UTC."""
-    return f"{instant(us):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return notation.rfc3339(instant(us))
 
 
 def _summary(result: Verification) -> str:

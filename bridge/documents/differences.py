@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Final, TextIO
 
+from bridge.domain import notation
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, Unreadable
 from bridge.domain.billing.carrier_reconciliation import CallField, Matched, Reconciliation
 from bridge.domain.metering.records import Evidence, instant
-from bridge.domain.period import SECOND_US
 
 COLUMNS: Final = (
     *("verdict", "line", "uniqueid", "started", "caller", "number", "sip_call_id"),
@@ -41,9 +41,9 @@ def difference(one: Matched) -> str:
     """In words and signed seconds, what the carrier tells differently."""
     words = []
     if CallField.START in one.fields:
-        words.append(f"start {signed(one.start_us)} s")
+        words.append(f"start {notation.signed_seconds(one.start_us)} s")
     if CallField.DURATION in one.fields and one.duration_us is not None:
-        words.append(f"duration {signed(one.duration_us)} s{_estimated(one.own)}")
+        words.append(f"duration {notation.signed_seconds(one.duration_us)} s{_estimated(one.own)}")
     if CallField.CALLER in one.fields:
         words.append(f"caller {one.carrier.caller}, ours {one.own.caller}")
     if CallField.NUMBER in one.fields:
@@ -60,11 +60,6 @@ def write(file: TextIO, found: Iterable[Row]) -> None:
     writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in found)
 
 
-def signed(us: int) -> str:
-    """Seconds with a sign, exact to the millisecond."""
-    return f"{us / SECOND_US:+.3f}"
-
-
 def _row(verdict: str, theirs: CarrierCall | None, ours: OwnCall | None, words: str, zone: tzinfo) -> Row:
     started_us = theirs.at_us if theirs else ours.started_us if ours else 0
     told = [call for call in (theirs, ours) if call is not None]
@@ -72,7 +67,7 @@ def _row(verdict: str, theirs: CarrierCall | None, ours: OwnCall | None, words: 
         "verdict": verdict,
         "line": str(theirs.line) if theirs else "",
         "uniqueid": ours.uniqueid if ours else "",
-        "started": f"{instant(started_us).astimezone(zone):%Y-%m-%d %H:%M:%S}",
+        "started": notation.local_time(instant(started_us), zone),
         "caller": _known(call.caller for call in told),
         "number": _known(call.number for call in told),
         "sip_call_id": _known(call.sip_call_id for call in told),
@@ -89,7 +84,7 @@ def _known(texts: Iterable[str]) -> str:
 def _seconds(call: CarrierCall | OwnCall | None) -> str:
     if call is None or call.duration_us is None:
         return ""
-    return f"{call.duration_us // SECOND_US}.{call.duration_us % SECOND_US:06}"
+    return notation.seconds(call.duration_us)
 
 
 def _estimated(ours: OwnCall) -> str:

@@ -1,13 +1,12 @@
 """A statement as plain text, for terminals and mail: at most 100 columns, and what is printed adds up as printed."""
 
-from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bridge.documents.columns import fitted
-from bridge.domain import money
+from bridge.domain import money, notation
 from bridge.domain.billing.statement import BilledStay, ConferenceLine, Line, Statement
-from bridge.domain.period import SECOND_US
+from bridge.domain.notation import local_date, local_time
 
 WIDTH = 98
 LABEL = 54
@@ -21,8 +20,8 @@ def statement(bill: Statement) -> str:
     lines = [
         f"STATEMENT ({bill.state})".ljust(WIDTH - 10) + bill.period.name.rjust(10),
         fitted(f"Account  {bill.account.name}", WIDTH).rstrip(),
-        f"Period   {_date(bill.period.start, zone)} up to {_date(bill.period.end, zone)} ({bill.account.time_zone}), "
-        f"amounts in {bill.account.currency}",
+        f"Period   {local_date(bill.period.start, zone)} up to {local_date(bill.period.end, zone)} "
+        f"({bill.account.time_zone}), amounts in {bill.account.currency}",
     ]
     for line in bill.lines:
         lines += ["", "=" * WIDTH, *_sub_account(line, places, zone)]
@@ -54,13 +53,13 @@ def _sub_account(line: Line, places: int, zone: ZoneInfo) -> list[str]:
 
 
 def _conference(conference: ConferenceLine, places: int, zone: ZoneInfo) -> list[str]:
-    label = f"  Conference {_time(conference.started_at, zone)}, {conference.room_name}"
+    label = f"  Conference {local_time(conference.started_at, zone)}, {conference.room_name}"
     sums = conference.duration_us, conference.billed_seconds, conference.amount
     return [_row(label, *sums, places), *(_participant(stay, places, zone) for stay in conference.participants)]
 
 
 def _participant(stay: BilledStay, places: int, zone: ZoneInfo) -> str:
-    label = f"{'':4}{stay.caller or 'withheld':<22}{stay.role:<8}{_time(stay.joined_at, zone)}"
+    label = f"{'':4}{stay.caller or 'withheld':<22}{stay.role:<8}{local_time(stay.joined_at, zone)}"
     mark = (
         "" if stay.evidence == "measured" else "\n      (the end is estimated; nothing beyond what is proved is billed)"
     )
@@ -72,7 +71,7 @@ def _stays(count: int) -> str:
 
 
 def _row(label: str, duration_us: int, billed_seconds: int, amount: Decimal, places: int) -> str:
-    return f"{fitted(label, LABEL)}{duration(duration_us):>18}{billed_seconds:>11}{amount:>15.{places}f}"
+    return f"{fitted(label, LABEL)}{notation.duration(duration_us):>18}{billed_seconds:>11}{amount:>15.{places}f}"
 
 
 def _total(label: str, amount: Decimal, decimals: int, places: int) -> str:
@@ -85,19 +84,5 @@ def _places(bill: Statement) -> int:
     amounts = [
         stay.amount for line in bill.lines for conference in line.conferences for stay in conference.participants
     ]
-    finest = max((-int(amount.normalize().as_tuple().exponent) for amount in amounts), default=0)
+    finest = max(map(notation.decimals, amounts), default=0)
     return max(finest, money.minor_decimals(bill.account.currency))
-
-
-def duration(us: int) -> str:
-    """h:mm:ss.µµµµµµ, exact."""
-    seconds = us // SECOND_US
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{us % SECOND_US:06}"
-
-
-def _time(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _date(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime("%Y-%m-%d")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from bridge.domain import notation
 from bridge.domain.period import SECOND_US
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
@@ -107,7 +108,7 @@ def _show(records: Sequence[Mapping[str, Any]], say: Say) -> None:
         joined, left = record["joined_at"][11:26], (record["left_at"] or "")[11:26]
         say(
             f"  {record['user_id']:8} {record['caller']:13} {record['role']:5} {joined:15} {left:15} "
-            f"{(record['duration_us'] or 0) / SECOND_US:10.6f} {record['billed_seconds'] or 0:6} "
+            f"{notation.seconds(record['duration_us'] or 0):>10} {record['billed_seconds'] or 0:6} "
             f"{record['amount'] or '-':>9}  {record['left_reason']} ({record['evidence']})"
         )
 

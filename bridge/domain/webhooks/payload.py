@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-from bridge.domain import money
+from bridge.domain import money, notation
 from bridge.domain.metering.records import Stay
 from bridge.domain.webhooks.event import Event
 
@@ -33,7 +33,7 @@ def data(subject: object) -> Any:
     """
     if isinstance(subject, Stay):
         decimals = money.minor_decimals(subject.currency or "USD")
-        amount = None if subject.amount is None else _amount(subject.amount, decimals)
+        amount = None if subject.amount is None else notation.amount(subject.amount, decimals)
         return {**_fields(subject), "amount": amount}
     return _plain(subject)
 
@@ -60,7 +60,7 @@ def _plain(value: object) -> Any:
         case Enum():
             return value.value
         case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            return notation.rfc3339(value)
         case str() | UUID() | Decimal():
             return str(value)
         case Mapping():
@@ -74,9 +74,3 @@ def _plain(value: object) -> Any:
 def _fields(value: object) -> dict[str, Any]:
     assert is_dataclass(value), f"{type(value).__name__} has no form as JSON"
     return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.name not in SECRET}
-
-
-def _amount(amount: Decimal, least: int) -> str:
-    exponent = amount.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    return f"{amount:.{max(least, -exponent)}f}"
