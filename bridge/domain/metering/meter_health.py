@@ -1,7 +1,7 @@
-"""Whether minutes can be metered now: what is seen of the journal, the switch and the clock → what is wrong with them.
+"""Judges from the state of journal, switch and clock if minutes can be metered now, and what is wrong.
 
-A caller who is admitted while the journal cannot be written talks for nothing, so `Severity.FAILED` means that nobody
-new should be. Postgres is no part of this: the journal waits for it.
+A caller who is admitted while the journal cannot be written talks for free. So `Severity.FAILED` means that no new
+caller should be admitted. Postgres is no part of this: the journal waits for it.
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 HEARTBEAT_TIMEOUT_S: Final = 5.0
-"""Asterisk journals a sign of life about twice a second; after so long without one the journal is not written."""
+"""Asterisk writes a heartbeat twice a second; after so long without one, the journal is not being written."""
 WARNED_AT: Final = 2
-"""Room below so many times the reserve is told, before it becomes a reason to refuse."""
+"""Less free space than so many times the reserve is a warning, before it becomes a reason to refuse callers."""
 MEBIBYTE: Final = 1 << 20
 MEND_HEARTBEAT: Final = (
     "check that cel.conf has enable=yes, that cel_custom.conf names the file of BRIDGE_JOURNAL, that Asterisk's user "
@@ -21,7 +21,7 @@ MEND_HEARTBEAT: Final = (
 
 
 class Severity(StrEnum):
-    """Whether minutes are in danger, or something should be looked at."""
+    """How grave a finding is: FAILED means that minutes cannot be metered."""
 
     WARNING = "warning"
     FAILED = "failed"
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, and how it is mended. `name` stays the same while `what` may count."""
+    """One thing that is wrong, and how to mend it. `name` stays the same while the figures in `what` change."""
 
     name: str
     severity: Severity
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DiskSpace:
-    """Room on a disk for whoever is not root. `files` is how many more can be made, None where that has no limit."""
+    """Free space on a disk for users other than root. So many `files` can still be made, None for no limit."""
 
     free_bytes: int
     total_bytes: int
@@ -48,8 +48,11 @@ class DiskSpace:
 
 @dataclass(frozen=True, slots=True)
 class JournalSeen:
-    """The journal's file as it was found. `unwritable` is why nothing can be appended to it, as far as can be told;
-    `heartbeat_us` the time of the last sign of life that stands in it, on the switch's clock."""
+    """The journal's file as it was found.
+
+    `unwritable` is why nothing can be appended to it, None if nothing is known to be wrong. `heartbeat_us` is the time
+    of the last heartbeat in it, on the switch's clock.
+    """
 
     unwritable: str | None
     room: DiskSpace | None
@@ -58,7 +61,7 @@ class JournalSeen:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """The switch's clock against Postgres' own: how far ahead it is, and how wrong that may be."""
+    """How far the switch's clock is ahead of the clock of Postgres, and how wrong that figure may be."""
 
     offset_s: float
     bound_s: float
@@ -90,12 +93,12 @@ class MeterLimits:
 
 
 def findings(seen: Observation, limits: MeterLimits) -> tuple[Finding, ...]:
-    """All that is wrong, the gravest first."""
+    """Everything that is wrong, the gravest first."""
     found = [
         *writability(seen.journal),
         *room(seen.journal.room, limits.reserve_bytes),
         *module(seen.cel_custom),
-        *_heart(seen),
+        *_heartbeat(seen),
         *clock(seen.clock, limits.clock_tolerance_s),
         *synchronisation(seen.synchronised),
     ]
@@ -103,12 +106,12 @@ def findings(seen: Observation, limits: MeterLimits) -> tuple[Finding, ...]:
 
 
 def failure(found: Iterable[Finding]) -> str | None:
-    """Why minutes cannot be metered, if so."""
+    """The reason why minutes cannot be metered, None if they can."""
     return next((finding.what for finding in found if finding.severity is Severity.FAILED), None)
 
 
 def writability(journal: JournalSeen) -> Iterable[Finding]:
-    """What keeps lines from the journal's file."""
+    """Findings about writing to the journal's file."""
     if journal.unwritable is not None:
         yield Finding(
             "journal_unwritable",
@@ -119,7 +122,7 @@ def writability(journal: JournalSeen) -> Iterable[Finding]:
 
 
 def room(seen: DiskSpace | None, reserve_bytes: int) -> Iterable[Finding]:
-    """What is wrong with the room for the journal, of which `reserve_bytes` are kept for the stays that are open."""
+    """Findings about free space for the journal, of which `reserve_bytes` are kept for the stays that are open."""
     if seen is None:
         return
     mend = "make room on the disk of BRIDGE_JOURNAL, or lower BRIDGE_JOURNAL_RESERVE_MB"
@@ -140,7 +143,7 @@ def room(seen: DiskSpace | None, reserve_bytes: int) -> Iterable[Finding]:
 
 
 def module(running: bool | None) -> Iterable[Finding]:
-    """What is wrong with the module that writes the journal."""
+    """Findings about the module that writes the journal."""
     if running is False:
         yield Finding(
             "cel_custom_missing",
@@ -150,17 +153,22 @@ def module(running: bool | None) -> Iterable[Finding]:
         )
 
 
-def _heart(seen: Observation) -> Iterable[Finding]:
-    # Without ARI nobody is admitted, and an Asterisk that has just come back may take a moment for its first beat.
+def _heartbeat(seen: Observation) -> Iterable[Finding]:
+    # Without ARI nobody is admitted, and an Asterisk that has just come back takes a moment for its first heartbeat.
     if seen.ari_s is None or seen.ari_s <= HEARTBEAT_TIMEOUT_S:
         return
     if seen.heartbeat_age_s is None or seen.heartbeat_age_s > HEARTBEAT_TIMEOUT_S:
         since = "" if seen.heartbeat_age_s is None else f" for {seen.heartbeat_age_s:.0f} s"
-        yield Finding("heart_silent", Severity.FAILED, f"Asterisk has journaled no sign of life{since}", MEND_HEARTBEAT)
+        yield Finding(
+            "heart_silent",
+            Severity.FAILED,
+            f"Asterisk has journaled no heartbeat{since}",
+            MEND_HEARTBEAT,
+        )
 
 
 def clock(seen: ClockOffset | None, tolerance_s: float) -> Iterable[Finding]:
-    """What is wrong with the time that goes into minutes."""
+    """Findings about the clock that minutes are stamped by."""
     if seen is not None and abs(seen.offset_s) - seen.bound_s > tolerance_s:
         yield Finding(
             "clock_wrong",
@@ -172,7 +180,7 @@ def clock(seen: ClockOffset | None, tolerance_s: float) -> Iterable[Finding]:
 
 
 def synchronisation(synchronised: bool | None) -> Iterable[Finding]:
-    """What the kernel says of its own clock: containers and test machines often have none to follow."""
+    """Findings about the kernel's own clock. Containers and test machines often have no time server to follow."""
     if synchronised is False:
         yield Finding(
             "clock_unsynchronised",

@@ -1,4 +1,4 @@
-"""Calls, stays and minute records: what the journal is folded into, and what a bill is made of."""
+"""Calls, stays and minute records: the journal is folded into them, and a bill is made of them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,12 +8,12 @@ from uuid import UUID, uuid5
 
 _IDENTITIES = UUID("6f0a3e5c-6d0b-5c1e-9a55-2f1d0a3b7c11")
 CAUSE_DISCONNECTED = 21
-"""The cause (Q.850: call rejected) by which the daemon hangs up on those inside; nothing else ends a stay by it."""
+"""The cause (Q.850: call rejected) by which the daemon hangs up on participants; nothing else ends a stay by it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Evidence(StrEnum):
-    """How the end of a stay is known."""
+    """How well the end of a stay is known."""
 
     MEASURED = "measured"
     """The switch logged both ends while it was alive and awake."""
@@ -22,7 +22,7 @@ class Evidence(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a participant left."""
+    """The reason why a participant left."""
 
     HUNG_UP = "hung_up"
     KICKED = "kicked"
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a call."""
+    """The outcome of a call."""
 
     JOINED = "joined"
     REFUSED = "refused"
@@ -52,7 +52,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a stay is. All four are read off one journal line, so a stay read twice is one stay.
+    """The identity of a stay: four values of one journal line, so that a stay which is read twice is one stay.
 
     `bridge_id` is empty where the line of the join was torn or lost.
     """
@@ -72,9 +72,10 @@ class Identity:
 class OpenStay:
     """A participant in a room. Once `left_us` is known the stay is over, and waits only for the reason.
 
-    `deducted_us` is what the clock stepped forward meanwhile; `doubt_us` are gaps that may have been such steps. Both
-    are taken off when it ends. `result` is what LEFT said. `seen_us` is when the daemon last told of them in the room.
-    `exit_bridge_id` is the bridge as the exit told it, where the line of the join did not.
+    `deducted_us` is time that the clock skipped in steps forward, `doubt_us` are gaps that may have been such steps.
+    Both are taken off when the stay ends. `result` is the text of LEFT, empty before that line. `seen_us` is when the
+    daemon last saw the participant in the room. `exit_bridge_id` is the bridge by the exit, where the line of the join
+    does not name it.
     """
 
     identity: Identity
@@ -99,15 +100,17 @@ class OpenStay:
 
     @property
     def bridge_id(self) -> str:
-        """The bridge, as far as any line told it."""
+        """The bridge, as far as any line names it."""
         return self.identity.bridge_id or self.exit_bridge_id
 
     @property
     def conference_id(self) -> UUID:
-        """The conference: Asterisk makes a new bridge each time a room fills anew. One of its own where no line tells
-        the bridge."""
-        told = self.bridge_id or f"{self.identity.uniqueid}|{self.identity.joined_us}"
-        return uuid5(_IDENTITIES, f"{self.identity.node}|{told}")
+        """The id of the conference: Asterisk makes a new bridge each time a room fills anew.
+
+        Where no line names the bridge, the stay has a conference of its own.
+        """
+        bridge = self.bridge_id or f"{self.identity.uniqueid}|{self.identity.joined_us}"
+        return uuid5(_IDENTITIES, f"{self.identity.node}|{bridge}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something in the journal that an operator should see. Never billable."""
+    """Something in the journal or the ledger that an operator should see. Never billable."""
 
     at: int
     kind: str
@@ -167,15 +170,15 @@ class Incident:
 
 
 Change = OpenCall | Call | OpenStay | MinuteRecord | Incident
-"""What a fact changes, in order: rows to put, rows to close, incidents to tell. Putting one twice changes nothing."""
+"""One change that a fact makes: a row to put or to close, or an incident. Putting a row twice changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A stay as the ledger tells it, open or closed, with its charge when it has one.
+    """A stay as it stands in the ledger, open or closed, with its charge when it has one.
 
     `amount` is in the account's currency; it and `billed_seconds` are None while the stay is open, or unrated.
-    `corrects` is the id of the record that this one stands in for. `caller_name` is what the sub-account called the
+    `corrects` is the id of the record that this one stands in for. `caller_name` is the sub-account's name for the
     caller's number when the stay began.
     """
 

@@ -1,11 +1,11 @@
-"""What the journal says of channels, against what there is: what differs for long is more than an event on its way."""
+"""Compares the channels that the journal has with the channels that exist. A difference that lasts is a real one."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
 ROUNDS: Final = 3
-"""Comparisons in a row that a difference must outlast."""
+"""So many comparisons in a row must show a difference: a shorter one is only an event on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class JournaledChannels:
     waiting: Set[str]
     """Not hung up, but in no room."""
     doubtful: Set[str]
-    """Those inside whose end may be hidden by what is missing of the journal."""
+    """In a room by the journal, though their end may be hidden by a damaged part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RoomDifferences:
     """Not hung up by the journal, but not there any more."""
 
     def after(self, recorded: JournaledChannels, present: Set[str], existing: Set[str]) -> "RoomDifferences":
-        """What differs once both sides have been looked at again."""
+        """The differences after one more comparison."""
         return RoomDifferences(
             _counted(self.absent, recorded.inside - present),
             _counted(self.unseen, present - recorded.inside),
@@ -41,7 +41,7 @@ class RoomDifferences:
 
 
 def lasting(differing: Mapping[str, int]) -> list[str]:
-    """Those that have just outlasted what events on their way explain, in order; each is named again now and then."""
+    """The channels whose difference has lasted ROUNDS comparisons, in order, and again after each further ROUNDS."""
     return sorted(channel for channel, rounds in differing.items() if rounds % ROUNDS == 0)
 
 

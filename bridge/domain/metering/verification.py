@@ -1,7 +1,7 @@
-"""The journal against the ledger: what the fold makes of a period, beside the rows that count.
+"""Compares the journal with the ledger: what the fold makes of a period, beside the rows that count.
 
-Both sides are given piece by piece, in any order, and what agrees is forgotten at once: only what has not found its
-other half is kept, however long the period.
+Both sides are given piece by piece, in any order. A pair that agrees is forgotten at once, so that memory is needed for
+entries without their other half only, however long the period.
 """
 
 from collections import defaultdict
@@ -14,41 +14,44 @@ from uuid import UUID
 from bridge.domain.metering.records import Call, MinuteRecord, OpenCall, OpenStay, Reason, clean
 
 MARGIN_US: Final = 600_000_000
-"""Both sides are given from so long before a period up to so long after it, so that its edges find their other half."""
+"""Both sides are read from so long before a period to so long after it: an entry at its edge may begin differently."""
 KEY_OF_STAY: Final = 3
 TAIL_US: Final = 60_000_000
-"""What began so shortly before the end of the journal may have been committed since that was read."""
+"""A row that began so shortly before the end of the journal may have been committed after the journal was read."""
 
 JournalEntry = MinuteRecord | Call | OpenStay | OpenCall
-"""What the journal says: a stay or a call, over or open."""
+"""A stay or a call as the fold makes it from the journal, over or open."""
 Value = str | int | None
 
 
 class EntryKind(StrEnum):
-    """What is compared."""
+    """The kinds of entries that are compared."""
 
     STAY = "stay"
     CALL = "call"
 
 
 class Verdict(StrEnum):
-    """How the two differ."""
+    """How journal and ledger differ on one entry."""
 
     MISSING = "missing"
     """The journal has it, the ledger does not."""
     NOT_IN_JOURNAL = "not_in_journal"
-    """The ledger has it, and the journal of that whole time does not."""
+    """The ledger has it. The journal of that whole time was read, and does not."""
     DIFFERS = "differs"
     OPEN_IN_JOURNAL = "open_in_journal"
-    """The ledger has closed what goes on."""
+    """The ledger has closed an entry that goes on by the journal."""
     OPEN_IN_LEDGER = "open_in_ledger"
-    """The ledger holds open what is over, or never was."""
+    """The ledger holds an entry open that is over by the journal, or not in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What the ledger has of a stay or a call: the row that counts. `root` is the id of the row that its corrections
-    go back to. `end_us` is None while it is open; `fields` are as of `fields_of`."""
+    """A stay or a call in the ledger: the row that counts.
+
+    `root` is the id of the row that its corrections go back to. `end_us` is None while it is open. `fields` has the
+    keys of `fields_of`.
+    """
 
     kind: EntryKind
     id: UUID
@@ -62,7 +65,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class FieldDifference:
-    """One thing that is told differently. Names that end in `_at` are instants, in µs since 1970."""
+    """One field that journal and ledger have differently. A name that ends in `_at` is an instant, in µs since 1970."""
 
     name: str
     journal: Value
@@ -71,7 +74,7 @@ class FieldDifference:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One stay or call on which the two don't agree. At least one side is there."""
+    """One stay or call on which journal and ledger don't agree. At least one side is there."""
 
     verdict: Verdict
     journal: JournalEntry | None
@@ -86,7 +89,7 @@ class Difference:
 
     @property
     def id(self) -> UUID:
-        """The id of the ledger's row, or the one that it would have."""
+        """The id of the ledger's row, or the id that the row would have."""
         if self.ledger is not None:
             return self.ledger.id
         assert self.journal is not None
@@ -94,7 +97,7 @@ class Difference:
 
     @property
     def at_us(self) -> int:
-        """When it began."""
+        """When it began, in µs since 1970: by the journal, if that has it."""
         if self.journal is not None:
             return began_us(self.journal)
         assert self.ledger is not None
@@ -102,7 +105,7 @@ class Difference:
 
     @property
     def unmendable(self) -> str:
-        """Why no row can mend it, empty if one can."""
+        """The reason why no row can mend it, empty if one can."""
         if self.verdict is Verdict.OPEN_IN_JOURNAL:
             return "goes on: verify again once it is over"
         if self.kind is EntryKind.CALL and self.verdict in (Verdict.DIFFERS, Verdict.NOT_IN_JOURNAL):
@@ -112,15 +115,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class JournalCoverage:
-    """The journal that was read, in µs: from `since_us` on up to `until_us`, but for `holes` (garbage, lines that are
-    missing, silence) in which anything may have been."""
+    """The part of the journal that was read, from `since_us` to `until_us` (µs since 1970).
+
+    `holes` are spans in it for which nobody can say what happened: garbage, missing lines, silence.
+    """
 
     since_us: int
     until_us: int
     holes: Sequence[tuple[int, int]] = ()
 
     def covers(self, since_us: int, until_us: int) -> bool:
-        """Whether the journal of this whole span was read."""
+        """Return True if the journal of this whole span was read, and has no hole in it."""
         if since_us < self.since_us or max(since_us, until_us) > self.until_us:
             return False
         return not any(first <= until_us and since_us <= last for first, last in self.holes)
@@ -128,8 +133,11 @@ class JournalCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The outcome. `stays` and `calls` count what the journal has of the period; `uncovered` what only the ledger has,
-    of times whose journal is not there any more, or not whole. `extent` is None when there is no journal at all."""
+    """The outcome of a comparison.
+
+    `stays` and `calls` count the entries of the journal in the period. `uncovered` counts rows that only the ledger
+    has, of times whose journal is not there any more, or not whole. `extent` is None if there is no journal at all.
+    """
 
     differences: Sequence[Difference]
     stays: int
@@ -144,7 +152,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A period: [since, until), in µs; None is without bound."""
+    """A period [since, until), in µs since 1970. None is no bound."""
 
     since_us: int | None = None
     until_us: int | None = None
@@ -154,7 +162,7 @@ class Span:
 
     @property
     def widened(self) -> "Span":
-        """The same with MARGIN_US on either side."""
+        """The period with MARGIN_US added on either side."""
         return Span(
             None if self.since_us is None else self.since_us - MARGIN_US,
             None if self.until_us is None else self.until_us + MARGIN_US,
@@ -162,7 +170,7 @@ class Span:
 
 
 class Comparison:
-    """The two sides so far."""
+    """A comparison that goes on: the entries of either side that have not found their other half yet."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -172,158 +180,163 @@ class Comparison:
         self._differing: list[Difference] = []
         self._counted = dict.fromkeys(EntryKind, 0)
 
-    def journal(self, told: JournalEntry) -> None:
-        """A stay or call that is over, as the fold makes it. Once each."""
-        if not self._wide.holds(began_us(told)):
+    def journal(self, entry: JournalEntry) -> None:
+        """Add a stay or call that is over by the journal. Each is to be added once."""
+        if not self._wide.holds(began_us(entry)):
             return
-        self._count(told)
-        root = root_of(told)
-        kept = self._ledger.get(root)
-        if kept:
-            self._meet(told, kept.pop(0))
-            if not kept:
+        self._count(entry)
+        root = root_of(entry)
+        rows = self._ledger.get(root)
+        if rows:
+            self._meet(entry, rows.pop(0))
+            if not rows:
                 del self._ledger[root]
         else:
-            self._journal[root] = told
+            self._journal[root] = entry
 
-    def ledger(self, kept: LedgerEntry) -> None:
-        """A row that is over and counts. Once each."""
-        told = self._journal.pop(kept.root, None)
-        if told is not None:
-            self._meet(told, kept)
+    def ledger(self, row: LedgerEntry) -> None:
+        """Add a row of the ledger that is over and counts. Each is to be added once."""
+        entry = self._journal.pop(row.root, None)
+        if entry is not None:
+            self._meet(entry, row)
         else:
-            self._ledger[kept.root].append(kept)
+            self._ledger[row.root].append(row)
 
     def finish(
         self, going: Iterable[JournalEntry], open_rows: Iterable[LedgerEntry], extent: JournalCoverage, uncovered: int
     ) -> Verification:
-        """The outcome: given what is open, in the fold at the end of the journal and in the ledger as of that place in
-        it, and how many rows of the period were left out, since they are from before the journal."""
-        self._compare_open([told for told in going if self._wide.holds(began_us(told))], list(open_rows))
+        """Finish the comparison.
+
+        `going` is open in the fold at the end of the journal, `open_rows` in the ledger as of that place. `uncovered`
+        rows of the period were left out, since they are from before the journal.
+        """
+        self._compare_open([entry for entry in going if self._wide.holds(began_us(entry))], list(open_rows))
         self._match_by_key(extent)
-        for told in self._journal.values():
-            self._differing.append(Difference(Verdict.MISSING, told, None))
-        for kept in (row for rows in self._ledger.values() for row in rows):
-            verdict = self._alone(kept, extent)
+        for entry in self._journal.values():
+            self._differing.append(Difference(Verdict.MISSING, entry, None))
+        for row in (row for rows in self._ledger.values() for row in rows):
+            verdict = self._alone(row, extent)
             if verdict is not None:
-                self._differing.append(Difference(verdict, None, kept))
-            elif _said_to_be(kept) and self._span.holds(kept.at_us) and kept.at_us < extent.until_us - TAIL_US:
+                self._differing.append(Difference(verdict, None, row))
+            elif _says_there_was_one(row) and self._span.holds(row.at_us) and row.at_us < extent.until_us - TAIL_US:
                 uncovered += 1
         found = sorted(filter(self._within, self._differing), key=lambda one: (one.at_us, one.id))
         return Verification(found, self._counted[EntryKind.STAY], self._counted[EntryKind.CALL], uncovered, extent)
 
     # --- Pairs --------------------------------------------------------------------------------------------------------
-    def _meet(self, told: JournalEntry, kept: LedgerEntry) -> None:
-        if isinstance(told, OpenStay | OpenCall):
-            self._differing.append(Difference(Verdict.OPEN_IN_JOURNAL, told, kept))
+    def _meet(self, entry: JournalEntry, row: LedgerEntry) -> None:
+        if isinstance(entry, OpenStay | OpenCall):
+            self._differing.append(Difference(Verdict.OPEN_IN_JOURNAL, entry, row))
             return
-        said = fields_of(told)
+        said = fields_of(entry)
         unlike = tuple(
-            FieldDifference(name, said[name], kept.fields.get(name))
+            FieldDifference(name, said[name], row.fields.get(name))
             for name in said
-            if said[name] != kept.fields.get(name)
+            if said[name] != row.fields.get(name)
         )
         if unlike:
-            self._differing.append(Difference(Verdict.DIFFERS, told, kept, unlike))
+            self._differing.append(Difference(Verdict.DIFFERS, entry, row, unlike))
 
     def _compare_open(self, going: Sequence[JournalEntry], open_rows: Sequence[LedgerEntry]) -> None:
-        held = {kept.root: kept for kept in open_rows}
-        for told in going:
-            kept = held.get(root_of(told)) or next((row for row in held.values() if _alike(_key(told), row.key)), None)
-            if kept is None:
-                self.journal(told)
+        held = {row.root: row for row in open_rows}
+        for entry in going:
+            row = held.get(root_of(entry)) or next((row for row in held.values() if _alike(_key(entry), row.key)), None)
+            if row is None:
+                self.journal(entry)
             else:
-                self._count(told)
-                del held[kept.root]
-                self._ledger.pop(kept.root, None)  # closed since
-        for root, kept in held.items():
+                self._count(entry)
+                del held[row.root]
+                self._ledger.pop(row.root, None)  # closed since
+        for root, row in held.items():
             over = self._journal.pop(root, None)
             if over is not None:
-                self._differing.append(Difference(Verdict.OPEN_IN_LEDGER, over, kept))
+                self._differing.append(Difference(Verdict.OPEN_IN_LEDGER, over, row))
             else:
-                self._ledger[root].append(kept)
+                self._ledger[root].append(row)
 
     def _match_by_key(self, extent: JournalCoverage) -> None:
-        """What has other ids, since the two say differently when it began, or one does not know in which bridge: the
-        same channel and room, nearest first."""
+        """Pair entries whose ids differ, by channel and bridge, those that began nearest to each other first.
+
+        An id differs if the two sides differ in when the entry began, or if one does not know the bridge.
+        """
         lone: dict[tuple[str, ...], list[JournalEntry]] = defaultdict(list)
-        for told in self._journal.values():
-            lone[_key(told)[:2]].append(told)
+        for entry in self._journal.values():
+            lone[_key(entry)[:2]].append(entry)
         pairs = [
-            (abs(began_us(told) - kept.at_us), root_of(told), told, kept)
+            (abs(began_us(entry) - row.at_us), root_of(entry), entry, row)
             for rows in self._ledger.values()
-            for kept in rows
-            if not kept.open and _said_to_be(kept)
-            for told in lone.get(kept.key[:2], ())
-            if _alike(_key(told), kept.key)
+            for row in rows
+            if not row.open and _says_there_was_one(row)
+            for entry in lone.get(row.key[:2], ())
+            if _alike(_key(entry), row.key)
         ]
-        for _, root, told, kept in sorted(pairs, key=lambda pair: (pair[0], pair[1])):
-            rows = self._ledger.get(kept.root, [])
-            if root not in self._journal or kept not in rows:
+        for _, root, entry, row in sorted(pairs, key=lambda pair: (pair[0], pair[1])):
+            rows = self._ledger.get(row.root, [])
+            if root not in self._journal or row not in rows:
                 continue
             del self._journal[root]
-            rows.remove(kept)
-            # One that began before the journal did is known better by the ledger.
-            if kept.at_us >= extent.since_us:
-                self._meet(told, kept)
+            rows.remove(row)
+            # The journal that was read begins in the middle of such an entry: the ledger knows it better.
+            if row.at_us >= extent.since_us:
+                self._meet(entry, row)
 
-    # --- What is alone ------------------------------------------------------------------------------------------------
-    def _alone(self, kept: LedgerEntry, extent: JournalCoverage) -> Verdict | None:
-        """What is wrong with a row that the journal does not have; None when nobody can say, or nothing is."""
-        if not _said_to_be(kept) or kept.at_us >= extent.until_us - TAIL_US:
+    # --- Entries without their other half -----------------------------------------------------------------------------
+    def _alone(self, row: LedgerEntry, extent: JournalCoverage) -> Verdict | None:
+        """The verdict on a row that the journal does not have, None if nothing is wrong or nobody can say."""
+        if not _says_there_was_one(row) or row.at_us >= extent.until_us - TAIL_US:
             return None
-        if kept.open:
-            return Verdict.OPEN_IN_LEDGER if extent.covers(kept.at_us, extent.until_us) else None
-        assert kept.end_us is not None
-        return Verdict.NOT_IN_JOURNAL if extent.covers(kept.at_us, kept.end_us) else None
+        if row.open:
+            return Verdict.OPEN_IN_LEDGER if extent.covers(row.at_us, extent.until_us) else None
+        assert row.end_us is not None
+        return Verdict.NOT_IN_JOURNAL if extent.covers(row.at_us, row.end_us) else None
 
     def _within(self, one: Difference) -> bool:
         began = [began_us(one.journal)] if one.journal is not None else []
         began += [one.ledger.at_us] if one.ledger is not None else []
         return any(map(self._span.holds, began))
 
-    def _count(self, told: JournalEntry) -> None:
-        if self._span.holds(began_us(told)):
-            self._counted[EntryKind.STAY if isinstance(told, MinuteRecord | OpenStay) else EntryKind.CALL] += 1
+    def _count(self, entry: JournalEntry) -> None:
+        if self._span.holds(began_us(entry)):
+            self._counted[EntryKind.STAY if isinstance(entry, MinuteRecord | OpenStay) else EntryKind.CALL] += 1
 
 
-def root_of(told: JournalEntry) -> UUID:
-    """The id of its row in the ledger, before any correction."""
-    match told:
+def root_of(entry: JournalEntry) -> UUID:
+    """The id of the entry's row in the ledger, before any correction."""
+    match entry:
         case MinuteRecord():
-            return told.stay.identity.id
+            return entry.stay.identity.id
         case OpenStay():
-            return told.identity.id
+            return entry.identity.id
         case Call():
-            return told.call.id
+            return entry.call.id
         case OpenCall():
-            return told.id
+            return entry.id
 
 
-def began_us(told: JournalEntry) -> int:
-    """When a stay was joined, or a call came."""
-    match told:
+def began_us(entry: JournalEntry) -> int:
+    """When the stay was joined or the call came, in µs since 1970."""
+    match entry:
         case MinuteRecord():
-            return told.stay.identity.joined_us
+            return entry.stay.identity.joined_us
         case OpenStay():
-            return told.identity.joined_us
+            return entry.identity.joined_us
         case Call():
-            return told.call.started_us
+            return entry.call.started_us
         case OpenCall():
-            return told.started_us
+            return entry.started_us
 
 
-def fields_of(told: MinuteRecord | Call) -> dict[str, Value]:
-    """All that the two sides must agree on."""
-    match told:
+def fields_of(entry: MinuteRecord | Call) -> dict[str, Value]:
+    """The fields on which the two sides must agree."""
+    match entry:
         case MinuteRecord(stay=stay):
             return {
                 "joined_at": stay.identity.joined_us,
-                "left_at": told.left_us,
-                "duration_us": told.duration_us,
-                "left_reason": told.reason.value,
-                "evidence": told.evidence.value,
-                "error_bound_us": told.error_bound_us,
+                "left_at": entry.left_us,
+                "duration_us": entry.duration_us,
+                "left_reason": entry.reason.value,
+                "evidence": entry.evidence.value,
+                "error_bound_us": entry.error_bound_us,
                 "room": stay.room,
                 "account_id": stay.account_id,
                 "sub_account_id": stay.sub_account_id,
@@ -337,10 +350,10 @@ def fields_of(told: MinuteRecord | Call) -> dict[str, Value]:
             return {
                 "started_at": call.started_us,
                 "answered_at": call.answered_us,
-                "ended_at": told.ended_us,
-                "duration_us": told.ended_us - call.started_us,
+                "ended_at": entry.ended_us,
+                "duration_us": entry.ended_us - call.started_us,
                 "outcome": call.outcome.value,
-                "evidence": told.evidence.value,
+                "evidence": entry.evidence.value,
                 "caller": clean(call.caller),
                 "access_number": clean(call.access_number),
                 "sip_call_id": clean(call.sip_call_id),
@@ -348,7 +361,7 @@ def fields_of(told: MinuteRecord | Call) -> dict[str, Value]:
 
 
 def merged(holes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The same spans, in order, none touching another."""
+    """The spans in order, those that overlap or touch made one."""
     last: tuple[int, int] | None = None
     for first, end in sorted(holes):
         if last is None or first > last[1]:
@@ -361,25 +374,25 @@ def merged(holes: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield last
 
 
-def _key(told: JournalEntry) -> tuple[str, ...]:
-    match told:
+def _key(entry: JournalEntry) -> tuple[str, ...]:
+    match entry:
         case MinuteRecord(stay=stay):
             return _key(stay)
         case OpenStay(identity=identity):
-            return (identity.node, identity.uniqueid, told.bridge_id)
+            return (identity.node, identity.uniqueid, entry.bridge_id)
         case Call(call=call):
             return (call.node, call.uniqueid)
         case OpenCall():
-            return (told.node, told.uniqueid)
+            return (entry.node, entry.uniqueid)
 
 
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two keys may be of the same: a bridge that no line told may be any."""
+    """Return True if two keys may be of the same entry: a bridge that no line names may be any."""
     if one == other:
         return True
     return one[:2] == other[:2] and len(one) == len(other) == KEY_OF_STAY and not (one[2] and other[2])
 
 
-def _said_to_be(kept: LedgerEntry) -> bool:
-    """Whether the row says that there was something at all."""
-    return kept.fields.get("left_reason") != Reason.NOT_IN_JOURNAL.value
+def _says_there_was_one(row: LedgerEntry) -> bool:
+    """Return True unless the row is a correction which says that there was no stay."""
+    return row.fields.get("left_reason") != Reason.NOT_IN_JOURNAL.value

@@ -1,4 +1,4 @@
-"""Journal → ledger: fold lines as they come, commit what they change together with the place they stand at."""
+"""Keeps minutes: folds journal lines as they come, and commits what they change together with their place."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 2.0
 UNREADABLE: Final = frozenset({"garbage_line", "torn_line"})
 IDLE_COMMIT_S: Final = 5.0
-"""The position is committed so often even when nothing changed."""
+"""The position is committed so often, even if nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def keep_minutes(
             for fact in journal_line.read(line):
                 changes += [_placed(change, offset, batch) for change in fold.apply(fact)]
             if fold.held is not held:
-                # What a fold holds back is not in what is committed of it.
+                # Lines that the fold holds back are not in its committed state: reading resumes before them.
                 held_from = None if fold.held is None else Position(batch.position.file, max(0, offset))
             offset += len(line) + 1
         lines += len(batch.lines)
@@ -83,9 +83,9 @@ async def keep_minutes(
 
 
 def _placed(change: Change, offset: int, batch: Batch) -> Change:
-    """The change; an incident of an unreadable line says where that stands, as byte and beginning of the file's name.
+    """The change. An incident of an unreadable line gets its place: the byte, and the beginning of the file's identity.
 
-    The place is a byte early for each newline that is not there: behind the file's last line, and around NUL bytes.
+    The place is a byte early for each newline that is missing, after the file's last line and around NUL bytes.
     """
     if not isinstance(change, Incident) or change.kind not in UNREADABLE:
         return change

@@ -1,4 +1,4 @@
-"""Ports of metering: the journal, the switch and the ledger. Adapters satisfy them; tests pass small fakes."""
+"""Ports of metering: the journal, the switch and the ledger. Adapters implement them; tests pass small fakes."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bridge.domain.metering.verification import Difference, LedgerEntry
 # --- Minutes ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the journal: a file, told by its content rather than its name, and the bytes of it read so far."""
+    """A place in the journal: a file, identified by its content and not by its name, and the bytes read so far."""
 
     file: str
     offset: int
@@ -36,26 +36,26 @@ class Journal(Protocol):
     """The switch's own event log."""
 
     def read(self, position: Position | None) -> AsyncIterator[Batch]:
-        """Batches after a position, as they are written. Never ends."""
+        """Yield batches after a position, as they are written. Never ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """All that is needed to go on folding a node's journal. `position` is None for a node never seen before."""
+    """Everything that the fold of a node's journal needs to go on. `position` is None for a node never seen before."""
 
     position: Position | None
     switch_state: SwitchState
     calls: Sequence[OpenCall]
     stays: Sequence[OpenStay]
     ended: Sequence[str] = ()
-    """Channels of the switch state's boot that have ended, the latest last."""
+    """Channels of the current boot that have ended, the latest last."""
 
 
 class Ledger(Protocol):
-    """Where calls, stays and charges are kept."""
+    """The store of calls, stays and charges."""
 
     async def resume(self, node: str) -> Resumption:
-        """What was committed last. Raises Unavailable."""
+        """The state that was committed last. Raises Unavailable."""
 
     async def commit(
         self, node: str, before: Position | None, after: Position, switch_state: SwitchState, changes: Sequence[Change]
@@ -72,22 +72,22 @@ class Ledger(Protocol):
 
 
 class Switch(Protocol):
-    """The switch, asked who is in its rooms, and told what to write into its own journal."""
+    """The switch: it says who is in its rooms, and writes lines of ours into its own journal."""
 
     async def participants(self) -> Set[str]:
         """The uniqueids of all participants in rooms. Raises Unavailable."""
 
     async def existing(self, channels: Set[str]) -> Set[str]:
-        """Those of these channels that there are still. Raises Unavailable."""
+        """The given channels that still exist. Raises Unavailable."""
 
     async def journal(self, word: str, about: str) -> None:
-        """Write a word into the journal; what is not written is no error. Raises Unavailable."""
+        """Write an event with its text into the journal. One that is not written is no error. Raises Unavailable."""
 
 
 # --- Reading ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StayFilter:
-    """What minutes are asked for. None asks for all; `joined_from` and `joined_until` bound [from, until)."""
+    """A filter of stays. None stands for any; `joined_from` and `joined_until` bound [from, until)."""
 
     account_id: UUID | None = None
     sub_account_id: UUID | None = None
@@ -103,15 +103,15 @@ class Minutes(Protocol):
     """Reading the ledger."""
 
     async def stays(self, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None = None) -> list[Stay]:
-        """Open and closed stays in order of (joined_at, id), after a given pair."""
+        """Return open and closed stays in order of (joined_at, id), after a given pair."""
 
 
 # --- Auditing -----------------------------------------------------------------------------------------------------
 class History(Protocol):
-    """The journal, as far back as it is still there."""
+    """The journal and its archives, as far back as they are still there."""
 
     def lines(self, since_us: int | None, until: Position) -> Iterator[bytes]:
-        """Its lines up to a place, from one before `since_us` (µs since 1970) on, or from the oldest.
+        """Yield lines up to a place, beginning before `since_us` (µs since 1970), or with the oldest.
 
         Raises BridgeError when the file of that place is not there, or one cannot be read.
         """
@@ -119,26 +119,26 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LedgerSnapshot:
-    """Where a node's ledger stands at one instant: the place its journal is committed up to, and all that is open."""
+    """A node's ledger at one instant: the place up to which its journal is committed, and everything that is open."""
 
     position: Position | None
     open: Sequence[LedgerEntry]
 
 
 class LedgerAudit(Protocol):
-    """The ledger of a node, to be audited and mended. Raises Unavailable."""
+    """Reads and mends the ledger of a node for an audit. Raises Unavailable."""
 
     async def opening(self, node: str) -> LedgerSnapshot: ...
 
     async def records(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
     ) -> Sequence[LedgerEntry]:
-        """Minute records that count and joined in [since, until), in order of (joining, id), after a given pair."""
+        """Return minute records that count and joined in [since, until), by (joining, id), after a given pair."""
 
     async def calls(
         self, node: str, since_us: int, until_us: int, limit: int, after: tuple[int, UUID] | None
     ) -> Sequence[LedgerEntry]:
-        """The same of calls that are over."""
+        """Return calls that are over and came in [since, until), by (arrival, id), after a given pair."""
 
     async def mend(self, node: str, found: Sequence[Difference]) -> None:
-        """Mend differences that have no `unmendable`, by new rows and never by changing one, in one transaction."""
+        """Mend differences without an `unmendable` in one transaction: by new rows, never by changing one."""

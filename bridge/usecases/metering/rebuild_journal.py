@@ -1,4 +1,4 @@
-"""Mend what `verify_journal` found: by rows that correct, never by changing one."""
+"""Mends the differences that `verify_journal` found, by rows that correct others, never by changing a row."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,14 +10,14 @@ BATCH: Final = 500
 
 
 async def rebuild_journal(
-    node: str, books: LedgerAudit, found: Verification, on_progress: Callable[[int], None] = lambda mended: None
+    node: str, audit: LedgerAudit, found: Verification, on_progress: Callable[[int], None] = lambda mended: None
 ) -> int:
-    """Mend all that can be mended, BATCH differences in a transaction; how many that were. Again, it changes nothing.
+    """Mend every difference that can be mended, BATCH of them in a transaction, and return how many these were.
 
-    Raises Unavailable; what is mended by then stays so.
+    Run again, it changes nothing. Raises Unavailable; what is mended by then stays mended.
     """
     mendable = [one for one in found.differences if not one.unmendable]
     for start in range(0, len(mendable), BATCH):
-        await books.mend(node, mendable[start : start + BATCH])
+        await audit.mend(node, mendable[start : start + BATCH])
         on_progress(min(start + BATCH, len(mendable)))
     return len(mendable)

@@ -1,10 +1,13 @@
-"""Rooms against the journal: what differs for good is told, and healed by a word of ours in the journal itself.
+"""Compares the rooms with the journal. A difference that lasts is logged, and corrected by a line in the journal.
 
-Who is in a room is told without any difference, too, when that may not stand in the journal: those whose end a hole of
-it may hide, as soon as the ledger has read that far; and everybody, when a connection to the switch begins, or when the
-switch could not write and can again, since the ledger may be away by then, and the switch be killed before it is back.
+ABSENT says that a caller is in no room, PRESENT that participants are in one. PRESENT is written without a difference
+too, where the journal may not show who is in a room:
 
-So everything that minutes are made of stands in the journal, and they can be made again from it alone.
+- for callers whose end a damaged part of the journal may hide, as soon as the ledger has read that far
+- for everybody, when a connection to the switch begins, or when the switch can write again after it could not. The
+  ledger may be away then, and the switch may be killed before the ledger is back.
+
+So the journal holds everything that minutes are made of, and they can be made again from it alone.
 """
 
 import asyncio
@@ -19,12 +22,12 @@ from bridge.usecases.metering.ports import Switch
 
 LOOK_S: Final = 5.0
 DOUBT_S: Final = 0.5
-"""Those whom a hole of the journal leaves in doubt are looked for so soon: the switch may die any moment."""
+"""Callers in doubt after damage to the journal are looked for so often: the switch may die any moment."""
 SILENT_S: Final = 2.0
-"""So long without a sign of life in the journal means that the switch can't write it. The signs are looked for each
-second, and come twice a second."""
-IN_A_WORD: Final = 8
-"""A line of the journal holds the names of so many channels twice."""
+"""So long without a heartbeat, the switch cannot write its journal. Heartbeats are looked for each second, and come
+twice a second."""
+IN_A_LINE: Final = 8
+"""One journal line has room for the names of so many channels, which stand in it twice."""
 
 
 async def reconcile_rooms(
@@ -34,13 +37,13 @@ async def reconcile_rooms(
     on_difference: Callable[[RoomDifferences], None],
     on_healing: Callable[[str, str], None],
 ) -> None:
-    """Compare every LOOK_S, for ever. Raises Unavailable when the switch can't be asked.
+    """Compare rooms and journal every LOOK_S, for ever. Raises Unavailable when the switch can't be asked.
 
-    `recorded` is what the journal says as of its last line, None while it is behind; `silent_s` for how many seconds
-    the switch has written no sign of life, None if it never did.
+    `recorded` gives the channels by the journal's last line, None while it is behind. `silent_s` gives the seconds
+    since the last heartbeat in the journal, None if there never was one.
     """
     differences = RoomDifferences()
-    untold = Untold(switch, silent_s)
+    report = PresenceReport(switch, silent_s)
     seen_us: dict[str, int] = {}
     while True:
         asked_us = time.time_ns() // 1000
@@ -48,8 +51,8 @@ async def reconcile_rooms(
         known = recorded()
         if known is not None:
             existing = await switch.existing(known.waiting - present)
-            told = known.inside | known.waiting
-            seen_us = {one: asked_us if one in present | existing else seen_us.get(one, 0) for one in told}
+            open_ones = known.inside | known.waiting
+            seen_us = {one: asked_us if one in present | existing else seen_us.get(one, 0) for one in open_ones}
             differences = differences.after(known, present, existing)
             on_difference(differences)
             for kind, differing in (("absent", differences.absent), ("gone", differences.gone)):
@@ -58,52 +61,54 @@ async def reconcile_rooms(
                     await switch.journal("ABSENT", f"{channel}:{seen_us[channel]}")
             for channel in (unseen := room_comparison.lasting(differences.unseen)):
                 on_healing("unseen", channel)
-            await _tell_present(switch, asked_us, [*unseen, *sorted(known.doubtful & present)])
-        await _rest(switch, recorded, untold)
+            await _write_present(switch, asked_us, [*unseen, *sorted(known.doubtful & present)])
+        await _rest(switch, recorded, report)
 
 
-class Untold:
-    """Whether everybody who is in a room is to be told, and who was there at the look before: who comes just now may
-    not have been written yet."""
+class PresenceReport:
+    """Writes PRESENT for everybody once the switch can write, on a new connection and after each silence.
+
+    Only participants of two looks in a row are written: the join of a newer one may be on its way into the journal.
+    """
 
     def __init__(self, switch: Switch, silent_s: Callable[[], float | None]) -> None:
         self._switch = switch
         self._silent_s = silent_s
-        self._untold = True
+        self._is_due = True
         self._before: Set[str] | None = None
 
     async def look(self) -> None:
-        """Look at the switch if there is something to tell, and at the second such look tell it."""
+        """Look at the rooms if PRESENT is due, and write it at the second such look."""
         silent_s = self._silent_s()
         if silent_s is None or silent_s > SILENT_S:
-            self._untold, self._before = True, None
+            self._is_due, self._before = True, None
             return
-        if not self._untold:
+        if not self._is_due:
             return
         asked_us = time.time_ns() // 1000
         there = await self._switch.participants()
         if self._before is None:
             self._before = there
             return
-        await _tell_present(self._switch, asked_us, sorted(self._before & there))
-        self._untold, self._before = False, None
+        await _write_present(self._switch, asked_us, sorted(self._before & there))
+        self._is_due, self._before = False, None
 
 
-async def _rest(switch: Switch, recorded: Callable[[], JournaledChannels | None], untold: Untold) -> None:
-    """Until the next comparison, except for those in doubt."""
+async def _rest(switch: Switch, recorded: Callable[[], JournaledChannels | None], report: PresenceReport) -> None:
+    """Wait until the next comparison. Meanwhile, write PRESENT for callers in doubt."""
     end = time.monotonic() + LOOK_S
     while True:
         await asyncio.sleep(min(DOUBT_S, LOOK_S))
         if time.monotonic() >= end:
             return
-        await untold.look()
+        await report.look()
         known = recorded()
         if known is not None and known.doubtful:
             asked_us = time.time_ns() // 1000
-            await _tell_present(switch, asked_us, sorted(known.doubtful & await switch.participants()))
+            await _write_present(switch, asked_us, sorted(known.doubtful & await switch.participants()))
 
 
-async def _tell_present(switch: Switch, asked_us: int, channels: Iterable[str]) -> None:
+async def _write_present(switch: Switch, asked_us: int, channels: Iterable[str]) -> None:
     there = iter(channels)
-    while some := list(itertools.islice(there, IN_A_WORD)):
+    while some := list(itertools.islice(there, IN_A_LINE)):
         await switch.journal("PRESENT", ":".join([str(asked_us), *some]))

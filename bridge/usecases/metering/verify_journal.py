@@ -1,4 +1,4 @@
-"""The journal against the ledger: fold a period from the journal alone, and compare what counts in Postgres."""
+"""Verifies the ledger: folds a period from the journal alone, and compares it with the rows that count."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,17 +22,18 @@ from bridge.usecases.metering.ports import History, LedgerAudit
 
 PAGE: Final = 5_000
 LINES: Final = 50_000
-"""So many lines are folded before the ledger is read on."""
+"""So many lines are folded before the next part of the ledger is read."""
 SILENCE_US: Final = 10_000_000
-"""The heart beats twice a second: where nothing was written for so long, lines may have been lost."""
+"""A heartbeat is due twice a second: where no line was written for so long, lines may have been lost."""
 BLUR_US: Final = 2_000_000
+"""A hole may hide lines so long before and after it."""
 
 Page = Callable[[str, int, int, int, tuple[int, UUID] | None], Awaitable[Sequence[LedgerEntry]]]
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationScope:
-    """Which node, how its journal is folded (`rtp_timeout_us`, `longest_stay_us`), and of which period."""
+    """The node, the settings that its journal is folded with, and the period."""
 
     node: str
     rtp_timeout_us: int
@@ -42,57 +43,59 @@ class VerificationScope:
 
 async def verify_journal(  # noqa: C901 -- one pass over journal and ledger, read in step
     journal: History,
-    books: LedgerAudit,
-    terms: VerificationScope,
+    audit: LedgerAudit,
+    scope: VerificationScope,
     on_progress: Callable[[int, int], None] = lambda lines, at_us: None,
 ) -> Verification:
-    """Compare up to the place that is committed. `on_progress` is told how many lines are folded, and their time in µs.
+    """Compare journal and ledger up to the place that is committed.
+
+    `on_progress` gets the number of lines folded, and the time of the last in µs since 1970.
 
     Raises BridgeError when the journal cannot be read up to there, Unavailable.
     """
-    opening = await books.opening(terms.node)
-    comparison, witness = Comparison(terms.span), _Witness()
+    opening = await audit.opening(scope.node)
+    comparison, coverage = Comparison(scope.span), _CoverageTracker()
     if opening.position is None:
         return Verification((), 0, 0, 0, None)
-    wide = terms.span.widened
-    fold = Fold(terms.node, terms.rtp_timeout_us)
-    feeds = [_Feed(terms.node, books.records), _Feed(terms.node, books.calls)]
+    wide = scope.span.widened
+    fold = Fold(scope.node, scope.rtp_timeout_us)
+    feeds = [_Feed(scope.node, audit.records), _Feed(scope.node, audit.calls)]
 
     uncovered = 0
 
     async def read_ledger(until_us: int) -> None:
         nonlocal uncovered
-        # Whoever names no beginning means that of the journal.
-        known_us = (witness.since_us or 0) - MARGIN_US
+        # Without a beginning, the comparison begins where the journal does.
+        known_us = (coverage.since_us or 0) - MARGIN_US
         for feed in feeds:
             since_us = known_us if wide.since_us is None else wide.since_us
-            async for kept in feed.up_to(since_us, until_us if wide.until_us is None else min(until_us, wide.until_us)):
-                if kept.at_us >= known_us:
-                    comparison.ledger(kept)
-                elif terms.span.holds(kept.at_us):
+            async for row in feed.up_to(since_us, until_us if wide.until_us is None else min(until_us, wide.until_us)):
+                if row.at_us >= known_us:
+                    comparison.ledger(row)
+                elif scope.span.holds(row.at_us):
                     uncovered += 1
 
-    since_us = None if wide.since_us is None else max(0, wide.since_us - terms.longest_stay_us)
+    since_us = None if wide.since_us is None else max(0, wide.since_us - scope.longest_stay_us)
     for number, line in enumerate(journal.lines(since_us, opening.position), 1):
         for fact in journal_line.read(line):
             changes = fold.apply(fact)
-            witness.see(fact, changes)
+            coverage.see(fact, changes)
             for change in changes:
                 if isinstance(change, MinuteRecord | Call):
                     comparison.journal(change)
         if number % LINES == 0:
-            on_progress(number, witness.until_us)
-            await read_ledger(witness.until_us)
-            if _is_over(fold, witness.until_us, wide.until_us):
+            on_progress(number, coverage.until_us)
+            await read_ledger(coverage.until_us)
+            if _is_over(fold, coverage.until_us, wide.until_us):
                 break
-    if witness.since_us is None:
+    if coverage.since_us is None:
         return Verification((), 0, 0, 0, None)
-    await read_ledger(witness.until_us)
-    return comparison.finish(_going(fold), opening.open, witness.extent, uncovered)
+    await read_ledger(coverage.until_us)
+    return comparison.finish(_going(fold), opening.open, coverage.extent, uncovered)
 
 
 def _is_over(fold: Fold, at_us: int, until_us: int | None) -> bool:
-    """Whether nothing of a period can come any more."""
+    """Return True if no entry of the period can come any more."""
     if until_us is None or at_us < until_us + MARGIN_US:
         return False
     return all(verification.began_us(going) >= until_us for going in _going(fold))
@@ -104,30 +107,30 @@ def _going(fold: Fold) -> list[JournalEntry]:
 
 @dataclass(slots=True)
 class _Feed:
-    """The rows of one kind, in order of their beginning, as far as they were asked for."""
+    """The rows of one kind in order of their beginning, read page by page."""
 
     node: str
     page: Page
     _after: tuple[int, UUID] | None = field(default=None, init=False)
 
     async def up_to(self, since_us: int, until_us: int) -> AsyncIterator[LedgerEntry]:
-        """Those that began in [since, until) and were not given yet."""
+        """Yield rows that began in [since, until) and were not yielded yet."""
         while True:
             page = await self.page(self.node, since_us, until_us, PAGE, self._after)
-            for kept in page:
-                self._after = (kept.at_us, kept.id)
-                yield kept
+            for row in page:
+                self._after = (row.at_us, row.id)
+                yield row
             if len(page) < PAGE:
                 return
 
 
-class _Witness:
-    """What the journal is good for: from when on up to when, and where something may be missing."""
+class _CoverageTracker:
+    """Tracks which time the journal covers, and where something may be missing."""
 
     def __init__(self) -> None:
         self.since_us: int | None = None
         self.until_us = 0
-        self._last_us = self._beat_us = 0
+        self._last_us = self._alive_us = 0
         self._holes: list[tuple[int, int]] = []
 
     @property
@@ -135,21 +138,21 @@ class _Witness:
         return JournalCoverage(self.since_us or 0, self.until_us, tuple(verification.merged(self._holes)))
 
     def see(self, fact: Fact | Garbage, changes: Sequence[Change]) -> None:
-        """The next fact, and what it changed."""
+        """Take in the next fact, and its changes."""
         if isinstance(fact, Garbage):
             self._hole(self._last_us, self._last_us)
             return
         if self.since_us is None:
-            self.since_us = self._last_us = self._beat_us = fact.at
+            self.since_us = self._last_us = self._alive_us = fact.at
         if fact.at - self._last_us > SILENCE_US:
             self._hole(self._last_us, fact.at)
         for change in changes:
             if isinstance(change, Incident) and change.kind in ("beats_missing", "torn_line"):
-                self._hole(self._beat_us, fact.at)
+                self._hole(self._alive_us, fact.at)
         if fact.at > self._last_us or fact.at < self._last_us - SILENCE_US:
             self._last_us = fact.at
         if isinstance(fact, Alive):
-            self._beat_us = fact.at
+            self._alive_us = fact.at
         self.until_us = max(self.until_us, fact.at)
 
     def _hole(self, since_us: int, until_us: int) -> None:

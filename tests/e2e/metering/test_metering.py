@@ -137,7 +137,7 @@ async def test_events_that_are_switched_off_are_noticed_by_the_heart(
     cel.write_text(asked.replace("enable = yes", "enable = no"))
     try:
         small.asterisk.cli("module reload cel")
-        await meter(small, False, "no sign of life", seconds=10)
+        await meter(small, False, "no heartbeat", seconds=10)
         await refused_politely(small, small_firm.members[0].digits["host"])
     finally:
         cel.write_text(asked)
