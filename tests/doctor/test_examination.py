@@ -223,6 +223,6 @@ def test_a_check_that_hangs_or_breaks_spoils_no_other(monkeypatch: pytest.Monkey
         well("hanging", "so far"),
         Result("hanging", CheckState.FAILED, "no answer within 0.2 s", "wait"),
         well("broken", "so far"),
-        Result("broken", CheckState.FAILED, "could not be looked at (ValueError)", "tell us"),
+        Result("broken", CheckState.FAILED, "could not be checked (ValueError)", "tell us"),
         well("healthy", "as ever"),
     ]
