@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo run up down test test-calls test-admission test-rest properties lint bench bench-admission bench-ingest \
+.PHONY: help demo run up down test test-calls test-admission test-rest properties coverage lint bench bench-admission bench-ingest \
     bench-restart bench-directory bench-provisioning faults record-frames openapi docs lock clean
 .DEFAULT_GOAL := help
 
@@ -48,6 +48,13 @@ test-rest: $(READY)
 properties: $(READY) ## over 100,000 generated journals against the rules of the fold: about half an hour
 	@$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/domain/metering/test_fold_properties.py \
 	    tests/domain/metering/test_meetings.py $(ARGS)
+
+coverage: $(READY) ## branches that the fast tests go through; those of the domain must all be, by its own tests
+	@$(BIN)/python -m coverage run --data-file=.coverage-domain -m pytest -q tests/domain
+	@$(BIN)/python -m coverage run -m pytest -q --ignore=tests/e2e --ignore=tests/faults --ignore=tests/domain $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet --append --keep .coverage-domain
+	@$(BIN)/python -m coverage report
+	@$(BIN)/python -m coverage report --data-file=.coverage-domain --include='bridge/domain/*' --fail-under=100
 
 lint: $(READY) ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
