@@ -1,1 +1,1 @@
-"""What carriers send: files of the calls that they bill."""
+"""The files that carriers send: the calls that they bill."""

@@ -1,4 +1,4 @@
-"""The cells of a carrier's file → values. Each raises ValueError with what is wrong with the cell."""
+"""Turns cells of a carrier's file into values. Each function raises ValueError with what is wrong with the cell."""
 
 import re
 from datetime import datetime, tzinfo

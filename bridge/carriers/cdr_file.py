@@ -1,4 +1,4 @@
-"""A carrier's file of calls, read a line at a time: a line that makes no sense is told, and stops nothing.
+"""Reads a carrier's file of calls, a line at a time. A line that makes no sense is reported, and stops nothing.
 
 One line is one record: a quote that is never closed spoils its own line alone.
 """
@@ -34,7 +34,7 @@ Value = TypeVar("Value", str, int)
 
 @dataclass(frozen=True, slots=True)
 class CdrFile:
-    """All that a file tells."""
+    """The content of a file: its calls, and the lines that are none."""
 
     calls: Sequence[CarrierCall]
     unreadable: Sequence[Unreadable]
@@ -58,7 +58,7 @@ class _Layout:
 
 
 def read(path: Path, known: CdrFormat, on_progress: Callable[[int], None] = lambda lines: None) -> CdrFile:
-    """Every call of a file. `on_progress` is told how many lines are read, now and then.
+    """Read all calls of a file. `on_progress` gets the number of lines read, now and then.
 
     Raises BridgeError when the file can't be read at all, or lacks columns without which no call is known.
     """
@@ -162,7 +162,7 @@ def _read(lines: Iterable[_Line], layout: _Layout, known: CdrFormat, on_progress
 
 
 def _call(line: int, cells: Sequence[str], columns: Columns, known: CdrFormat) -> CarrierCall:
-    """The call that a line tells. Raises ValueError."""
+    """The call in a line. Raises ValueError."""
     last = max(index for indices in columns.values() for index in indices)
     if last >= len(cells):
         raise ValueError(f"has {len(cells)} columns; {last + 1} are needed")

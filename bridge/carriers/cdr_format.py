@@ -1,4 +1,4 @@
-"""How one carrier writes its file: written once, as TOML, or given by options."""
+"""The format of one carrier's file, written down once as TOML, or given by options."""
 
 import re
 import tomllib
@@ -20,12 +20,14 @@ _FORMAT_MAX: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class CdrFormat:
-    """What is known of a file. `columns` are headings, or positions from 1, of the fields of `headings.FIELDS`; a list
-    is joined by spaces, such as a date and a time. Columns that are not given are known by usual headings.
+    """The format of a file, as far as it is known.
 
-    `delimiter` None is found out. `time_format` is a pattern of strptime; None reads ISO 8601, seconds or milliseconds
-    since 1970, and YYYYMMDDhhmmss. Times without a zone are in `time_zone`. `duration_unit` is s or ms; hh:mm:ss is
-    known by its colons.
+    `columns` are headings, or positions from 1, of the fields of `headings.FIELDS`. A list is joined by spaces, such as
+    a date and a time. Columns that are not given are recognised by usual headings.
+
+    If `delimiter` is None, it is guessed from the file. `time_format` is a pattern of strptime; None reads ISO 8601,
+    seconds or milliseconds since 1970, and YYYYMMDDhhmmss. Times without a zone are in `time_zone`. `duration_unit` is
+    s or ms; hh:mm:ss is recognised by its colons.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -45,27 +47,27 @@ _TYPES: Final[Mapping[str, type]] = {"columns": dict, "header": bool}
 
 
 def read(path: Path) -> CdrFormat:
-    """The format that a TOML file tells. Raises BridgeError, Invalid."""
+    """The format in a TOML file. Raises BridgeError, Invalid."""
     try:
         with path.open("rb") as file:
-            told = tomllib.loads(file.read(_FORMAT_MAX).decode())
+            given = tomllib.loads(file.read(_FORMAT_MAX).decode())
     except OSError as error:
         raise BridgeError(f"{path} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BridgeError(f"{path} is no TOML: {error}") from error
-    return changed(CdrFormat(), told)
+    return changed(CdrFormat(), given)
 
 
-def changed(known: CdrFormat, told: Mapping[str, Any]) -> CdrFormat:
-    """The same with other values, `columns` one by one. Raises Invalid."""
+def changed(known: CdrFormat, given: Mapping[str, Any]) -> CdrFormat:
+    """The format with other values, `columns` one by one. Raises Invalid."""
     names = {one.name for one in fields(CdrFormat)}
-    for name, value in told.items():
+    for name, value in given.items():
         if name not in names:
             raise Invalid(name, f"there is no such setting of a format; there are {', '.join(sorted(names))}")
         if not isinstance(value, _TYPES.get(name, str)):
             raise Invalid(name, f"{value!r} is of the wrong type")
-    columns = {name: _headings(name, value) for name, value in told.get("columns", {}).items()}
-    return _checked(replace(known, **{**told, "columns": {**known.columns, **columns}}))
+    columns = {name: _headings(name, value) for name, value in given.get("columns", {}).items()}
+    return _checked(replace(known, **{**given, "columns": {**known.columns, **columns}}))
 
 
 def _headings(name: str, value: Any) -> tuple[str, ...]:
@@ -77,26 +79,26 @@ def _headings(name: str, value: Any) -> tuple[str, ...]:
     return parts
 
 
-def _checked(told: CdrFormat) -> CdrFormat:
-    if told.delimiter is not None and (len(told.delimiter) != 1 or told.delimiter in '"\r\n\0 '):
-        raise Invalid("delimiter", f"{told.delimiter!r} is no delimiter, such as ; or , or a tab")
-    if told.duration_unit not in UNITS_US:
-        raise Invalid("duration_unit", f"{told.duration_unit!r} is none of {', '.join(UNITS_US)}")
-    tenants.time_zone(told.time_zone)
+def _checked(given: CdrFormat) -> CdrFormat:
+    if given.delimiter is not None and (len(given.delimiter) != 1 or given.delimiter in '"\r\n\0 '):
+        raise Invalid("delimiter", f"{given.delimiter!r} is no delimiter, such as ; or , or a tab")
+    if given.duration_unit not in UNITS_US:
+        raise Invalid("duration_unit", f"{given.duration_unit!r} is none of {', '.join(UNITS_US)}")
+    tenants.time_zone(given.time_zone)
     try:
-        "".encode(told.encoding or "utf-8")
+        "".encode(given.encoding or "utf-8")
     except LookupError:
-        raise Invalid("encoding", f"{told.encoding!r} is no encoding, such as utf-8 or latin-1") from None
-    if told.time_format is not None:
-        _check_pattern(told.time_format)
-    positions = [part for parts in told.columns.values() for part in parts]
-    if not told.header and not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in positions):
+        raise Invalid("encoding", f"{given.encoding!r} is no encoding, such as utf-8 or latin-1") from None
+    if given.time_format is not None:
+        _check_pattern(given.time_format)
+    positions = [part for parts in given.columns.values() for part in parts]
+    if not given.header and not all(re.fullmatch("[1-9][0-9]{0,3}", part) for part in positions):
         raise Invalid("columns", "without a header, columns are given by their positions, from 1")
-    return told
+    return given
 
 
 def _check_pattern(pattern: str) -> None:
-    """A pattern that tells a whole time comes back from what it writes."""
+    """Check that a pattern has a whole time: it must read back the time that it writes. Raises Invalid."""
     at = datetime(2026, 11, 24, 13, 14, tzinfo=UTC)
     try:
         again = datetime.strptime(at.strftime(pattern), pattern).replace(tzinfo=UTC)

@@ -6,11 +6,11 @@ from typing import Final
 from bridge.domain.errors import Invalid
 
 FIELDS: Final = ("caller", "number", "start", "answer", "end", "duration", "call_id")
-"""What a line may tell: who called, which number, when it came, was answered and ended, how long it was answered, and
-its SIP Call-ID."""
+"""The fields that a line may have: caller and number, the times of arrival, answer and end, the duration from answer to
+end, and the SIP Call-ID."""
 
 Columns = Mapping[str, tuple[int, ...]]
-"""Of each field that a file tells, the indices of its columns."""
+"""The indices of the columns of each field that a file has."""
 
 # Best first, without case, spaces and punctuation.
 _USUAL: Final[Mapping[str, Sequence[str]]] = {
@@ -59,7 +59,7 @@ def columns(header: Sequence[str], named: Mapping[str, tuple[str, ...]]) -> Colu
 
 
 def missing(found: Columns) -> str | None:
-    """What a file lacks before its calls can be known again, or None."""
+    """The columns that a file lacks for its calls to be matched, None if it has them."""
     if not found.keys() & {"start", "answer"} and not {"end", "duration"} <= found.keys():
         return "a column of when a call started or was answered (--start-column, --answer-column)"
     if not found.keys() & {"caller", "call_id"}:
@@ -82,7 +82,7 @@ def _position(field: str, header: Sequence[str], part: str) -> int:
 
 
 def listed(header: Sequence[str]) -> str:
-    """The headings that were found, harmless and not endless."""
+    """The headings of a file as text, quoted and cut to a sane length."""
     shown = ", ".join(repr(heading[:40]) for heading in header[:40])
     return shown + (", …" if len(header) > 40 else "")
 

@@ -1,4 +1,4 @@
-"""What is known of the daemon's own health: readiness, gauges, and what becomes of the journal in the ledger."""
+"""The daemon's own health: readiness, gauges, and how the journal gets on in the ledger."""
 
 import asyncio
 import time
@@ -24,14 +24,14 @@ from bridge.usecases.metering.ports import Position
 log = structlog.get_logger()
 
 GAUGES_S: Final = 1.0
-PULSE_S: Final = 1.0
+HEARTBEAT_S: Final = 1.0
 STALLED_S: Final = 10.0
 BEHIND_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts whose health it is."""
+    """The parts of the daemon that health is reported of."""
 
     ari: Connection
     ami: Connection
@@ -43,7 +43,7 @@ class Parts:
 
 
 class Health:
-    """Learns of each commit, and answers for all parts."""
+    """Follows each commit, and reports the health of all parts."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -55,10 +55,10 @@ class Health:
 
     # --- The ledger -----------------------------------------------------------------------------------------------
     def on_progress(self, progress: Progress) -> None:
-        """A batch of the journal was read, and committed if it holds news."""
+        """A batch of the journal was read, and committed if it holds news. This is called once for each batch."""
         self._ledger = (True, "minutes are committed as they come")
         self._progress = progress
-        # The fold goes on living, and may be ahead of what is committed.
+        # Copied now: the fold goes on, and may be ahead of what is committed.
         self._alive_us = progress.fold.alive_us
         self._committed_at = time.monotonic()
         telemetry.JOURNAL_LINES.inc(progress.lines)
@@ -81,11 +81,11 @@ class Health:
             telemetry.INCIDENTS.labels(kind=incident.kind).inc()
 
     def committed(self) -> Position | None:
-        """The place in the journal that was committed last, None if there is none, or it is not known yet."""
+        """The place in the journal that was committed last, None if there is none or it is not known yet."""
         return self._progress.position if self._progress else None
 
     def on_ledger_away(self, error: Unavailable) -> None:
-        """A batch could not be committed, and is tried again."""
+        """A batch could not be committed, and will be tried again."""
         if self._ledger != (False, str(error)):
             log.warning(
                 "ledger_away", error=str(error), mend="minutes wait in the journal, on disk; retrying until it answers"
@@ -94,7 +94,7 @@ class Health:
 
     # --- The rooms ------------------------------------------------------------------------------------------------
     def recorded(self) -> JournaledChannels | None:
-        """What the journal says of channels, None while it is behind."""
+        """The channels by the journal, None while the ledger is behind it."""
         progress = self._progress
         if progress is None or time.time() - progress.fold.alive_us / SECOND_US > BEHIND_S:
             return None
@@ -102,29 +102,29 @@ class Health:
         return JournaledChannels(fold.inside, fold.waiting, fold.doubtful)
 
     def on_difference(self, differences: RoomDifferences) -> None:
-        """Journal and rooms were compared."""
+        """Journal and rooms were compared once more."""
         telemetry.ROOM_DIFFERENCES.labels(kind="absent").set(len(differences.absent))
         telemetry.ROOM_DIFFERENCES.labels(kind="unseen").set(len(differences.unseen))
         telemetry.ROOM_DIFFERENCES.labels(kind="gone").set(len(differences.gone))
 
     def on_healing(self, kind: str, channel: str) -> None:
-        """A difference lasted."""
+        """A difference between journal and rooms has lasted, and is corrected."""
         log.error(
             "room_difference",
             kind=kind,
             call=channel,
-            mend="it is healed by a word in the journal; was the journal's disk full, or a part of it lost?",
+            mend="the daemon writes a correction to the journal; check the disk for lost lines",
         )
         telemetry.ROOM_HEALINGS.labels(kind=kind).inc()
 
     # --- Admission ------------------------------------------------------------------------------------------------
     async def barrier(self) -> str | None:
-        """Why this node must not admit anyone now, if so."""
+        """The reason why this node must not admit anyone now, None if it may."""
         return self._parts.directory.not_ready or await self._parts.meter.barrier()
 
-    # --- What is told -----------------------------------------------------------------------------------------------
+    # --- What is reported ---------------------------------------------------------------------------------------------
     def readiness(self) -> dict[str, tuple[bool, str]]:
-        """Each part: whether it is well, and a line that says so."""
+        """For each part, True if it is well, with a line that says so."""
         parts = self._parts
         barrier = parts.directory.not_ready or parts.meter.refusal
         return {
@@ -159,14 +159,16 @@ class Health:
         return well, detail
 
     def _behind_s(self) -> float:
-        """How old the newest line is that is committed, 0 while it is as new as Asterisk's own pulse. Before anything
-        was committed since the start, how long ago that is."""
+        """The age in seconds of the newest committed line, 0 while it is as new as Asterisk's heartbeat.
+
+        Before the first commit, the seconds since the daemon started.
+        """
         if self._progress is None:
             return self._stalled_s()
         age = time.time() - self._alive_us / SECOND_US if self._alive_us else 0.0
-        return age if age > 2 * PULSE_S else 0.0
+        return age if age > 2 * HEARTBEAT_S else 0.0
 
     def _stalled_s(self) -> float:
-        """Seconds since the journal was last read and committed; 0 while it is as fast as Asterisk's own pulse."""
+        """Seconds since the journal was last read and committed, 0 while that is as often as Asterisk's heartbeat."""
         age = time.monotonic() - self._committed_at
-        return age if age > 2 * PULSE_S else 0.0
+        return age if age > 2 * HEARTBEAT_S else 0.0

@@ -1,4 +1,4 @@
-"""Whether minutes can be metered now: looked at each second, told once, and asked before anybody is admitted."""
+"""Checks each second that minutes can be metered, logs changes, and answers before a caller is admitted."""
 
 import asyncio
 import time
@@ -24,7 +24,10 @@ LOOK_S: Final = 1.0
 
 
 class Meter:
-    """Gathers what is known, has the domain judge it, and tells. `refuses` is whether a failure keeps callers out."""
+    """Gathers the state of the meter, has the domain judge it, and logs it.
+
+    With `refuses`, a failure keeps callers out.
+    """
 
     def __init__(
         self, journal: Path, state_dir: Path, limits: MeterLimits, clock: PostgresClock, refuses: bool
@@ -46,7 +49,7 @@ class Meter:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Look once, and tell what has come and what has gone."""
+        """Look once, and log findings that are new or gone."""
         async with self._looking:
             journal = await asyncio.to_thread(self._watch.look)
             seen = Observation(
@@ -58,7 +61,7 @@ class Meter:
                 synchronised=kernel_clock.synchronised(),
             )
             before, self._findings = self._findings, meter_health.findings(seen, self._limits)
-        _tell(before, self._findings)
+        _log_changes(before, self._findings)
         _measure(seen)
         state = await asyncio.to_thread(watch.room, self._state_dir)
         if state is not None:
@@ -66,46 +69,49 @@ class Meter:
         telemetry.METER_OK.set(meter_health.failure(self._findings) is None)
 
     async def watch(self, ari: Ari) -> None:
-        """Ask each second, for as long as this connection lives, whether Asterisk's part of it is loaded."""
+        """Ask Asterisk each second, while this connection lives, if its module that writes the journal is loaded."""
         self._connected_at = time.monotonic()
         try:
             while True:
                 try:
                     self._cel_custom = await modules.running(ari, modules.CEL_CUSTOM)
                 except AriUnreachable:
-                    self._cel_custom = None  # whoever serves the connection notices that it is lost
+                    self._cel_custom = None  # the task that serves the connection ends when it is lost
                 await asyncio.sleep(LOOK_S)
         finally:
             self._connected_at = self._cel_custom = None
 
     def silent_s(self) -> float | None:
-        """Seconds since the last look that found a new sign of life in the journal, None if none ever did."""
+        """Seconds since a look found a new heartbeat in the journal, None if none ever did."""
         return self._watch.heartbeat_age_s()
 
     @property
     def failure(self) -> str | None:
-        """Why minutes could not be metered at the last look, if so."""
+        """The reason why minutes could not be metered at the last look, None if they could."""
         return meter_health.failure(self._findings)
 
     @property
     def refusal(self) -> str | None:
-        """The same, as far as it is to keep callers out."""
+        """The failure if it is to keep callers out, else None."""
         return self.failure if self._refuses else None
 
     async def barrier(self) -> str | None:
-        """Why nobody must be admitted now, if so: nobody is refused for what has been mended a moment ago."""
+        """The reason why nobody may be admitted now, None if there is none.
+
+        It looks again before it refuses, so that nobody is refused for a fault that has just been mended.
+        """
         if self.refusal is not None:
             await self.look()
         return self.refusal
 
     def health(self) -> tuple[bool, str]:
-        """Whether minutes can be metered, and what is to be said of it."""
+        """True if minutes can be metered, with a line that says so or says what to do."""
         failures = [finding for finding in self._findings if finding.severity is Severity.FAILED]
-        told = "; ".join(f"{finding.what}: {finding.mend}" for finding in failures or self._findings)
-        return not failures, told or "the journal is written, and has room"
+        detail = "; ".join(f"{finding.what}: {finding.mend}" for finding in failures or self._findings)
+        return not failures, detail or "the journal is written, and has room"
 
 
-def _tell(before: Iterable[Finding], now: Iterable[Finding]) -> None:
+def _log_changes(before: Iterable[Finding], now: Iterable[Finding]) -> None:
     known, there = {finding.name for finding in before}, {finding.name for finding in now}
     for finding in now:
         if finding.name not in known:

@@ -4,12 +4,12 @@ import unicodedata
 
 
 def width(text: str) -> int:
-    """How many columns `text` takes."""
+    """The number of columns that `text` takes."""
     return sum(map(_columns, text))
 
 
 def fitted(text: str, columns: int) -> str:
-    """`text` in exactly so many columns: cut, or filled up."""
+    """`text` in exactly so many columns, cut with an ellipsis or filled up with spaces."""
     if width(text) > columns:
         while width(text) > columns - 1:
             text = text[:-1]

@@ -1,4 +1,4 @@
-"""What a carrier's book and ours disagree on, as rows of text, and as CSV that a spreadsheet may open."""
+"""Differences between a carrier's calls and ours, as rows of text, and as CSV that a spreadsheet may open."""
 
 import csv
 import re
@@ -22,7 +22,7 @@ Row = Mapping[str, str]
 
 
 def rows(found: Reconciliation, unreadable: Iterable[Unreadable], zone: tzinfo) -> Iterator[Row]:
-    """A row of COLUMNS for each disagreement and each line that could not be read. Differences are carrier − ours."""
+    """Yield a row of COLUMNS for each difference and each line that could not be read. Figures are carrier − ours."""
     for one in found.differing:
         yield _row("differs", one.carrier, one.own, difference(one), zone)
     for theirs in found.only_carrier:
@@ -38,7 +38,7 @@ def rows(found: Reconciliation, unreadable: Iterable[Unreadable], zone: tzinfo) 
 
 
 def difference(one: Matched) -> str:
-    """In words and signed seconds, what the carrier tells differently."""
+    """The differences of one call, in words and signed seconds."""
     words = []
     if CallField.START in one.fields:
         words.append(f"start {notation.signed_seconds(one.start_us)} s")
@@ -54,7 +54,7 @@ def difference(one: Matched) -> str:
 
 
 def write(file: TextIO, found: Iterable[Row]) -> None:
-    """Rows as CSV. No cell is a formula to a spreadsheet, whatever the carrier wrote."""
+    """Write rows as CSV. No cell is a formula to a spreadsheet, whatever the carrier wrote."""
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
     writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in found)
@@ -62,15 +62,15 @@ def write(file: TextIO, found: Iterable[Row]) -> None:
 
 def _row(verdict: str, theirs: CarrierCall | None, ours: OwnCall | None, words: str, zone: tzinfo) -> Row:
     started_us = theirs.at_us if theirs else ours.started_us if ours else 0
-    told = [call for call in (theirs, ours) if call is not None]
+    sides = [call for call in (theirs, ours) if call is not None]
     return {
         "verdict": verdict,
         "line": str(theirs.line) if theirs else "",
         "uniqueid": ours.uniqueid if ours else "",
         "started": notation.local_time(instant(started_us), zone),
-        "caller": _known(call.caller for call in told),
-        "number": _known(call.number for call in told),
-        "sip_call_id": _known(call.sip_call_id for call in told),
+        "caller": _known(call.caller for call in sides),
+        "number": _known(call.number for call in sides),
+        "sip_call_id": _known(call.sip_call_id for call in sides),
         "carrier_seconds": _seconds(theirs),
         "our_seconds": _seconds(ours),
         "difference": words,

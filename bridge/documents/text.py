@@ -1,4 +1,4 @@
-"""A statement as plain text, for terminals and mail: at most 100 columns, and what is printed adds up as printed."""
+"""A statement as plain text, for terminals and mail: at most 100 columns, and its printed figures add up."""
 
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -80,7 +80,7 @@ def _total(label: str, amount: Decimal, decimals: int, places: int) -> str:
 
 
 def _places(bill: Statement) -> int:
-    """As many decimals as the finest charge has, so that what is printed adds up as printed."""
+    """As many decimals as the finest charge has, so that the printed figures add up."""
     amounts = [
         stay.amount for line in bill.lines for conference in line.conferences for stay in conference.participants
     ]

@@ -1,4 +1,4 @@
-"""Housekeeping of the journal's archives: gzip what is committed, remove what is old enough."""
+"""Housekeeping of the journal's archives: gzips archives that are committed, and removes those that are old enough."""
 
 import itertools
 import math
@@ -24,8 +24,9 @@ log = structlog.get_logger()
 
 DAY_S: Final = 86400.0
 RESTING_S: Final = 10.0
-"""A file that was written to or renamed in the last seconds is left alone."""
-HALF: Final = ".part"
+"""A file that was written to or renamed so recently is left alone."""
+UNFINISHED: Final = ".part"
+"""The end of a name of an archive that is still being written."""
 LEVEL: Final = 6
 
 
@@ -42,7 +43,7 @@ class Archivist:
         self._stopping.set()
 
     def round(self, committed: Position | None) -> None:
-        """Do what is to be done now. What cannot be done is told once and tried again in the next round."""
+        """Gzip and remove what is due now. A failure is logged once, and tried again in the next round."""
         troubles = set(self._troubles_of(committed))
         for trouble in sorted(troubles - self._troubles):
             log.error(
@@ -55,17 +56,17 @@ class Archivist:
 
     def _troubles_of(self, committed: Position | None) -> Iterator[str]:
         try:
-            for half in self._files.folder.glob(f".{self._files.path.stem}-*{HALF}"):
-                half.unlink()
+            for unfinished in self._files.folder.glob(f".{self._files.path.stem}-*{UNFINISHED}"):
+                unfinished.unlink()
             done = self._done(committed) if committed else []
         except OSError as error:
             yield str(error)
             return
         if not self._files.folder.is_dir():
-            # Never made here: it may be where a disk is not mounted.
+            # Never created here: the disk that belongs there may not be mounted.
             yield f"{self._files.folder} is not there"
             return
-        # By the clock or by the journal, whichever is earlier: a clock that is wrong by years must not empty the files.
+        # By the clock or by the journal, whichever is earlier: a clock that is wrong by years must remove no archive.
         now = min([time.time(), *(end for _, end in done[-1:])])
         for part, end in done:
             if self._stopping.is_set():
@@ -78,7 +79,7 @@ class Archivist:
                 yield str(error)
 
     def _done(self, committed: Position) -> list[tuple[ListedFile, float]]:
-        """Archives of which nothing will be read again, each with the time at which the next file begins."""
+        """Archives that will not be read again, each with the time at which the next file begins."""
         found = self._files.find(committed)
         if found is None or not found[1]:
             return []
@@ -118,7 +119,7 @@ class Archivist:
                 return
 
     def _targets(self, part: ListedFile) -> Iterator[Path]:
-        """Names that tell the content, so that a name which others use again and again (`.1`) stays theirs."""
+        """Names made from the content, so that a name which others use again and again (`.1`) stays theirs."""
         stamp = datetime.fromtimestamp(part.began, UTC).strftime("%Y%m%dT%H%M%S%fZ")
         path = self._files.path
         for number in itertools.count():
@@ -126,11 +127,11 @@ class Archivist:
             yield self._files.folder / name
 
     def _write(self, plain: Content, target: Path) -> bool:
-        """Make `target` at once and safely, or not at all. False when stopped."""
-        half = target.with_name(f".{target.name}{HALF}")
+        """Write `target` as a whole, synced to the disk, or not at all. Return False if stopped."""
+        unfinished = target.with_name(f".{target.name}{UNFINISHED}")
         status = plain.stat()
         try:
-            with half.open("wb") as file:
+            with unfinished.open("wb") as file:
                 os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
                 packer = zlib.compressobj(LEVEL, wbits=GZIP_WBITS)
                 offset = 0
@@ -142,16 +143,16 @@ class Archivist:
                 file.write(packer.flush())
                 file.flush()
                 os.fsync(file.fileno())
-            os.utime(half, ns=(status.st_atime_ns, status.st_mtime_ns))
-            half.rename(target)
+            os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+            unfinished.rename(target)
             sync_folder(target.parent)
         finally:
-            half.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         return True
 
 
 def _holds(packed: Content, plain: Content) -> bool:
-    """Whether all of `plain` stands in `packed`, read back."""
+    """Return True if `packed`, read back, has all of `plain`."""
     offset = 0
     while data := plain.read_at(offset, content.BLOCK):
         if packed.read_at(offset, len(data)) != data:

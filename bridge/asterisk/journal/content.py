@@ -1,8 +1,9 @@
-"""The content of one file of the journal, plain or gzipped, and what tells it from every other file.
+"""The content of one file of the journal, plain or gzipped, and the identity of files and of places in them.
 
-A file is told by its first line with a time (a microsecond and a channel make it unique) and what stands before that,
-so that renaming, copying, compressing and restoring files changes nothing. A place in it is told by the bytes just
-before it as well, so that an older copy of the file, to which other lines were appended, is not taken for it.
+A file is identified by its first line with a time (a microsecond and a channel make it unique) and the bytes before
+that, so that renaming, copying, compressing and restoring files changes nothing. A place in a file is identified by the
+bytes right before it as well, so that an older copy of the file, to which other lines were appended, is not taken for
+it.
 """
 
 import hashlib
@@ -19,13 +20,13 @@ from typing import Final, Self
 from bridge.usecases.metering.ports import Position
 
 BLOCK: Final = 1 << 20
-"""Bytes read at once, and the longest line that is given in one piece."""
+"""So many bytes are read at once. A longer line is given in pieces."""
 HEAD: Final = 1 << 12
-"""Bytes in which a line with a time is looked for: several of the longest."""
+"""A line with a time is looked for in so many bytes: several of the longest lines."""
 MARK: Final = 1 << 10
-"""Bytes before a place that tell it: the longest line Asterisk writes, and so the microsecond of the last one."""
+"""So many bytes before a place identify it: the longest line of Asterisk, so that the last line's microsecond is in."""
 PACKED_BLOCK: Final = 1 << 14
-"""Bytes unpacked at once; they may become a thousand times as many."""
+"""So many bytes are unpacked at once. They may become a thousand times as many."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 GZIP_WBITS: Final = 31
 IDENTITY_DIGITS: Final = 32
@@ -37,14 +38,14 @@ _PIECE = re.compile(rb"\x00+|[^\x00]+")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the beginning of a file tells: its identity, and the first time in it (seconds since 1970), if any."""
+    """The beginning of a file: its identity, and the first time in it (seconds since 1970), if any."""
 
     identity: str
     began: float | None
 
 
 class Plain:
-    """A file as it lies there. It may grow, be truncated or be written anew under our hands."""
+    """A plain file. It may grow, be truncated or be written anew while it is read."""
 
     packed: Final = False
     damaged: Final = False
@@ -74,9 +75,9 @@ class Plain:
 
 
 class Packed:
-    """A gzipped file, read as if it were plain; cheap from front to back.
+    """A gzipped file, read as if it were plain. Reading from front to back is cheap.
 
-    `damaged` once a part of it was met that cannot be unpacked, which ends it: it is still being written, it was cut
+    It is `damaged` once a part was met that cannot be unpacked, at which it ends: it is still being written, it was cut
     short, or its disk is bad.
     """
 
@@ -123,7 +124,7 @@ class Packed:
         self._unpacker = zlib.decompressobj(GZIP_WBITS)
 
     def _unpack(self) -> bool:
-        """Whether there was more."""
+        """Unpack the next block, and return False if there was none."""
         if self.damaged:
             return False
         if not self._waiting:
@@ -150,7 +151,7 @@ Content = Plain | Packed
 
 
 def opened(path: Path) -> Content:
-    """The content of a file, told as plain or gzipped by its own first bytes. Raises OSError."""
+    """The content of a file, plain or gzipped by its first bytes. Raises OSError."""
     file = FileIO(path)
     try:
         packed = os.pread(file.fileno(), len(GZIP_MAGIC), 0) == GZIP_MAGIC
@@ -161,9 +162,9 @@ def opened(path: Path) -> Content:
 
 
 def head(content: Content, over: bool) -> Head | None:
-    """What tells this file from every other, or None while that is not whole, and may still come unless it is over.
+    """The head that identifies the file. None while the file is too short for it and, unless it is `over`, may grow.
 
-    Where there is no time in its first HEAD bytes, these tell it.
+    Where there is no time in its first HEAD bytes, these bytes identify it.
     """
     data = content.read_at(0, HEAD)
     time = _TIME.search(data)
@@ -175,7 +176,7 @@ def head(content: Content, over: bool) -> Head | None:
 
 
 def before(content: Content, offset: int) -> bytes:
-    """The bytes that tell a place; too few when the file ends before it."""
+    """The bytes that identify a place; fewer when the file ends before it."""
     return content.read_at(max(0, offset - MARK), min(MARK, offset))
 
 
@@ -190,9 +191,9 @@ def identity(place: Position) -> str:
 
 
 def stands(content: Content, place: Position) -> bool:
-    """Whether a place is in this content of its file, so that reading may go on there.
+    """Return True if a place is in this content of its file, so that reading may go on there.
 
-    A place that is told by its file alone is taken for right where a line begins.
+    A place without bytes that identify it is accepted where a line begins.
     """
     mark, expected = before(content, place.offset), place.file.partition(":")[2]
     if len(mark) < min(MARK, place.offset):
@@ -203,14 +204,18 @@ def stands(content: Content, place: Position) -> bool:
 
 
 def whole(data: bytes) -> int:
-    """How many bytes of what was read are whole lines; all of a full block without an end: no line is that long, and
-    it will be told as garbage."""
+    """The number of bytes that are whole lines.
+
+    A full block without the end of a line counts as a whole: no line is that long, so that it becomes garbage.
+    """
     return data.rfind(b"\n") + 1 or (len(data) if len(data) >= BLOCK else 0)
 
 
 def lines(data: bytes) -> list[bytes]:
-    """Lines without their newlines. NUL bytes, which a crash of the machine leaves, are pieces of their own, so that
-    they spoil no line beside them."""
+    """Lines without their newlines.
+
+    NUL bytes, which a crash of the machine leaves, become lines of their own, so that the lines beside them stay whole.
+    """
     if b"\0" in data:
         return [line for _, line in placed(data, 0)]
     split = data.split(b"\n")
@@ -220,7 +225,7 @@ def lines(data: bytes) -> list[bytes]:
 
 
 def placed(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """The same lines, each with its offset; `offset` is that of the first."""
+    """Lines as `lines` gives them, each with its offset; `offset` is that of the first."""
     split = data.split(b"\n")
     if not split[-1]:
         split.pop()

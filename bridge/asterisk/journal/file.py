@@ -28,10 +28,10 @@ TIDY_S: Final = 60.0
 
 
 class JournalFile:
-    """One node's journal. `read` follows it for ever; `sync` keeps it safe from a power cut; `tidy` keeps its archives.
+    """One node's journal. `read` follows it for ever, `sync` keeps it safe from a power cut, `tidy` keeps its archives.
 
-    Archives are gzipped into the folder `archive` (beside the journal by default; of this node alone), which must be
-    there, and kept for `keep_days` (0: for ever).
+    Archives are gzipped into the folder `archive`, which must exist and be of this node alone; by default it is the
+    journal's own folder. They are kept for `keep_days`, or for ever if that is 0.
     """
 
     def __init__(self, path: Path, rotate_bytes: int, archive: Path | None = None, keep_days: int = 0) -> None:
@@ -40,7 +40,7 @@ class JournalFile:
         self._keep_days = keep_days
 
     async def read(self, position: Position | None) -> AsyncIterator[Batch]:
-        """Batches of whole lines that stand after `position`, or of all there are when it is None. Never ends."""
+        """Yield batches of whole lines after `position`, or of all lines if it is None. Never ends."""
         with closing(Reader(self._files, position, self._rotate_bytes)) as reader:
             while True:
                 batch = await asyncio.to_thread(reader.take)
@@ -50,7 +50,7 @@ class JournalFile:
                     yield batch
 
     def history(self, since: float | None) -> Iterator[tuple[str, int, bytes]]:
-        """All lines there are now, in order: (file identity, byte offset in the unpacked file, line).
+        """Yield all present lines in order, as (file identity, byte offset in the unpacked file, line).
 
         Begins with the last file that begins no later than `since` (seconds since 1970), or with the oldest. Raises
         BridgeError for an archive that cannot be unpacked.
@@ -58,7 +58,7 @@ class JournalFile:
         return journal_reader.history(self._files, since)
 
     def backlog(self, committed: Position | None) -> int:
-        """Unpacked bytes that stand after `committed`, over all files."""
+        """The number of unpacked bytes after `committed`, over all files."""
         identity = content.identity(committed) if committed else None
         size = 0
         for found, copies in itertools.groupby(reversed(self._files.parts()), lambda part: part.identity):
@@ -69,21 +69,21 @@ class JournalFile:
         return size
 
     async def sync(self) -> None:
-        """Write what Asterisk appended through to the disk, every SYNC_S. Never ends."""
-        told = ""
+        """Sync what Asterisk appended to the disk, every SYNC_S. Never ends."""
+        logged = ""
         with Syncer(self._files.path) as syncer:
             while True:
                 await asyncio.sleep(SYNC_S)
                 try:
                     await asyncio.to_thread(syncer.round)
-                    told = ""
+                    logged = ""
                 except OSError as error:
-                    if told != str(error):
-                        told = str(error)
-                        log.error("journal_not_synced", error=told, mend="check the disk of BRIDGE_JOURNAL")  # noqa: TRY400
+                    if logged != str(error):
+                        logged = str(error)
+                        log.error("journal_not_synced", error=logged, mend="check the disk of BRIDGE_JOURNAL")  # noqa: TRY400
 
     async def tidy(self, committed: Callable[[], Position | None]) -> None:
-        """Gzip archives that are fully committed and remove those that are old enough, every TIDY_S. Never ends."""
+        """Gzip archives that are fully committed and remove old ones, every TIDY_S. Never ends."""
         archivist = Archivist(self._files, self._keep_days)
         try:
             while True:

@@ -17,10 +17,10 @@ from bridge.usecases.metering.ports import Position
 log = structlog.get_logger()
 
 SETTLED_S: Final = 1.0
-"""A folder's time is as coarse as the kernel's clock: it proves nothing about a change in the same instant."""
+"""A folder's time of change is coarse: within this time it does not show whether there was another change."""
 BEGUN_S: Final = 60.0
 FOREIGN: Final = (".bz2", ".xz", ".zst", ".lz4", ".zip")
-"""Files that cannot be read here; a place in one is waited for until someone unpacks it."""
+"""Files of these kinds cannot be read here. Reading waits until somebody unpacks the one that is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ListedFile:
 
 
 class JournalFiles:
-    """Every file of one journal. Its methods block, on the disk; threads may share it."""
+    """All files of one journal. The methods block on the disk; threads may share an instance."""
 
     def __init__(self, path: Path, archive: Path | None = None) -> None:
         self.path = path
@@ -58,21 +58,21 @@ class JournalFiles:
 
     def live(self) -> ListedFile | None:
         """The file that Asterisk writes to now, once it holds a line with a time."""
-        # Never remembered: the inode of a removed archive may be this file's next, and its size says nothing.
+        # Never cached: this file may get the inode of a removed archive, and its size says nothing.
         try:
             with journal_content.opened(self.path) as content:
                 head, status = journal_content.head(content, over=False), content.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(self.path, error)
+            self._log_once(self.path, error)
             return None
         if head is None:
             return None
         return ListedFile(self.path, head.identity, _began(head, status), status.st_size, packed=False, live=True)
 
     def archives(self) -> list[ListedFile]:
-        """Ordered by the first time in them: names and times of files are whoever's who rotated or restored them.
+        """The archives, ordered by the first time in each: whoever rotates or restores files chooses names and dates.
 
         Copies of one file stand side by side, plain before gzipped (which may not be finished) and long before short.
         """
@@ -87,7 +87,7 @@ class JournalFiles:
             return self._archives
 
     def after(self, part: ListedFile) -> ListedFile | None:
-        """The file to read when `part` has been read to its end, if it has begun."""
+        """The file to read once `part` has been read to its end, None if it has not begun."""
         live = self.live()  # first: one that is rotated meanwhile is then found among the archives
         for archive in self.archives():
             if archive.order > part.order and archive.identity != part.identity:
@@ -95,12 +95,12 @@ class JournalFiles:
         return live
 
     def copies(self, identity: str) -> list[ListedFile]:
-        """The files that begin so, the live one first."""
+        """The files of this identity, the live one first."""
         parts = self.parts()
         return sorted((part for part in parts if part.identity == identity), key=lambda part: not part.live)
 
     def length(self, part: ListedFile) -> int:
-        """Unpacked bytes now; 0 when it has gone."""
+        """The number of unpacked bytes now; 0 if the file has gone."""
         if part.packed:
             return part.size
         try:
@@ -109,7 +109,7 @@ class JournalFiles:
             return 0
 
     def open(self, part: ListedFile) -> Content | None:
-        """What `part` holds, or None when another file has taken its name meanwhile. Raises OSError."""
+        """The content of `part`, None if another file has taken its name meanwhile. Raises OSError."""
         try:
             content = journal_content.opened(part.path)
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class JournalFiles:
         return None
 
     def find(self, place: Position) -> tuple[ListedFile, bool] | None:
-        """The file that a place is in, and whether the place stands in it. Raises OSError."""
+        """The file that a place belongs to, and True if the place is in its content. Raises OSError."""
         named = self.copies(journal_content.identity(place))
         for part in named:
             content = self.open(part)
@@ -137,7 +137,7 @@ class JournalFiles:
         return (named[0], False) if named else None
 
     def _list(self, folders: set[Path], now: float) -> tuple[list[ListedFile], bool]:
-        """Archives in order, and whether they will be the same until a folder changes."""
+        """The archives in order, and True if they stay the same until a folder changes."""
         archives, heads, settled = [], {}, True
         for folder in folders:
             for path, status in self._candidates(folder):
@@ -172,7 +172,7 @@ class JournalFiles:
                         if stat.S_ISREG(status.st_mode):
                             found.append((Path(entry.path), status))
         except OSError as error:
-            self._tell(folder, error)
+            self._log_once(folder, error)
         return found
 
     def _probe(self, path: Path) -> tuple[Head, int, bool] | None:
@@ -183,10 +183,10 @@ class JournalFiles:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(path, error)
+            self._log_once(path, error)
             return None
 
-    def _tell(self, path: Path, error: OSError) -> None:
+    def _log_once(self, path: Path, error: OSError) -> None:
         trouble = (path, str(error))
         if trouble not in self._unreadable:
             self._unreadable.add(trouble)

@@ -1,4 +1,4 @@
-"""The journal as an auditor reads it: what is there, up to a place."""
+"""The journal as an audit reads it: its lines up to a place."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Reading the journal from a place on, file after file, whatever is done to the files meanwhile."""
+"""Reads the journal from a place on, file after file, whatever is done to the files meanwhile."""
 
 import contextlib
 import threading
@@ -20,14 +20,14 @@ log = structlog.get_logger()
 
 NOTHING_YET_S: Final = 10.0
 RECENT: Final = 1 << 16
-"""So much of what was read last is remembered, to know a file again whose end was cut off."""
+"""So many of the bytes that were read last are remembered, to recognise a file whose end was cut off."""
 NOT_ROTATED: Final = "journal_not_rotated"
 QUIET_S: Final = 1.0
-"""A renamed file may still get the lines that were being written when it was renamed."""
+"""A renamed file is taken for complete after so long: it may still get lines that were being written at that moment."""
 
 
 class Reader:
-    """Follows one journal. `take` and `close` block, on the disk, and may be called from any thread."""
+    """Follows one journal. `take` and `close` block on the disk, and may be called from any thread."""
 
     def __init__(self, files: JournalFiles, place: Position | None, rotate_bytes: int) -> None:
         self._files = files
@@ -43,16 +43,16 @@ class Reader:
         self._truncated = False
         self._recent = b""
         self._again = False
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
     def take(self) -> Batch | None:
-        """The next whole lines, or None when there are none for now."""
+        """The next whole lines, None if there are none for now."""
         with self._lock:
             try:
                 return self._take()
             except OSError as error:
                 self._leave()
-                self._tell("journal_unreadable", str(error), "check the disk of BRIDGE_JOURNAL and who may read it")
+                self._log_once("journal_unreadable", str(error), "check the disk of BRIDGE_JOURNAL and who may read it")
                 return None
 
     def close(self) -> None:
@@ -83,14 +83,14 @@ class Reader:
 
     # --- Within a file --------------------------------------------------------------------------------------------
     def _read(self) -> bytes | None:
-        """What stands here, or None when this is not our place any more: the file was truncated or written anew."""
+        """The bytes at our place. None if the place is no longer in the file: it was truncated or written anew."""
         assert self._content is not None
         assert self._part is not None
         data, status = self._content.read_at(self._offset, journal_content.BLOCK), self._content.stat()
         seen = (status.st_size, status.st_mtime_ns)
         if self._content.packed or (not data and seen == self._seen):
             return data
-        # Looked at after the bytes were read, so that they are none that came after a truncation.
+        # Checked after reading, so that bytes which came after a truncation are not taken.
         if journal_content.before(self._content, self._offset) != self._mark:
             return None
         if not self._offset:
@@ -107,12 +107,12 @@ class Reader:
         self._recent = (self._recent + data)[-RECENT:]
         again, self._again = self._again, False
         self._fresh_at = time.monotonic()
-        self._told = {event: what for event, what in self._told.items() if event == NOT_ROTATED}
+        self._logged = {event: what for event, what in self._logged.items() if event == NOT_ROTATED}
         self._place = journal_content.position(self._part.identity, self._offset, self._mark)
         return Batch(journal_content.lines(data), self._place, again)
 
     def _rotate(self) -> None:
-        """Put the live file away once it is long enough and nothing of it is left to read. Asterisk begins another."""
+        """Rename the live file once it is long enough and read to its end. Asterisk begins another."""
         if self._offset < self._rotate_bytes or not self._is_live():
             return
         path = self._files.path
@@ -123,18 +123,18 @@ class Reader:
         try:
             path.rename(archive)
         except OSError as error:
-            self._tell(NOT_ROTATED, str(error), "let the daemon's user write to the folder of BRIDGE_JOURNAL")
+            self._log_once(NOT_ROTATED, str(error), "let the daemon's user write to the folder of BRIDGE_JOURNAL")
             return
-        self._told.pop(NOT_ROTATED, None)
+        self._logged.pop(NOT_ROTATED, None)
         log.info("journal_rotated", archive=archive.name)
 
     # --- From file to file ----------------------------------------------------------------------------------------
     def _following(self, end: int) -> ListedFile | None:
-        """The file to read next, once this one is over: it has ended at `end`, and another has begun."""
+        """The file to read next, None until this file has ended, at `end`, and another has begun."""
         assert self._content is not None
         assert self._part is not None
         if self._content.damaged:
-            self._tell(
+            self._log_once(
                 "journal_archive_damaged",
                 self._part.path.name,
                 "put a good copy of this file in its place, plain or gzipped; nothing after it is read until then",
@@ -145,11 +145,11 @@ class Reader:
         if self._is_live() or not self._is_quiet():
             return None
         for copy in self._files.copies(self._part.identity):
-            # A longer one: ours was replaced by a copy, which was then written to.
+            # A longer copy: our file was replaced by it, and it was then written to.
             if self._files.length(copy) > end and not _is(copy.path, self._content):
                 return copy
         following = self._files.after(self._part)
-        # Looked at last: this process may have been stopped for long since it read.
+        # Checked last: this process may have been stopped for long since it read.
         return None if not self._content.packed and self._content.size() > end else following
 
     def _is_live(self) -> bool:
@@ -157,7 +157,7 @@ class Reader:
         return _is(self._files.path, self._content)
 
     def _is_quiet(self) -> bool:
-        """Whether nothing will be added. Renaming a file sets its ctime, and so does writing to it."""
+        """Return True if no line will be added. Renaming a file sets its ctime, and so does writing to it."""
         assert self._content is not None
         age = time.time() - self._content.stat().st_ctime
         if age < 0:  # the clock was set back
@@ -165,7 +165,7 @@ class Reader:
         return self._content.packed or age > QUIET_S
 
     def _arrive(self) -> bool:
-        """Open the file that the place is in. False while that cannot be done."""
+        """Open the file that the place is in. Return False while that cannot be done."""
         place = self._place
         if place is None:
             parts = self._files.parts()
@@ -178,7 +178,7 @@ class Reader:
             return self._enter(part, self._cut_at(part, place) or self._from_start(part, place))
         if not self._truncated or self._part is None:
             return self._wait()
-        # It was in our hands until now, so all of it that is left was read.
+        # The file was open here until now, so that everything left of it was read.
         following = self._files.after(self._part)
         if following is None:
             return self._wait()
@@ -192,7 +192,7 @@ class Reader:
         return self._enter(following)
 
     def _enter(self, part: ListedFile, offset: int = 0) -> bool:
-        """Go on in another file. False when it has gone meanwhile: it will be looked for again."""
+        """Go on in another file. Return False if it has gone meanwhile: it will be looked for again."""
         content = self._files.open(part)
         if content is None:
             return False
@@ -214,7 +214,7 @@ class Reader:
         return True
 
     def _cut_at(self, part: ListedFile, place: Position) -> int:
-        """Where the file's end was cut off while it was followed, going by what was read last; 0 if that is not so."""
+        """Where the file's end was cut off while it was followed, going by the bytes read last; 0 if it was not."""
         if self._part is None or part.identity != self._part.identity:
             return 0
         start = place.offset - len(self._recent)
@@ -234,7 +234,7 @@ class Reader:
         return start + same
 
     def _from_start(self, part: ListedFile, place: Position) -> int:
-        self._tell_mismatch(part, place)
+        self._log_mismatch(part, place)
         self._again = True
         return 0
 
@@ -243,11 +243,11 @@ class Reader:
             self._content.close()
             self._content = None
 
-    # --- Telling --------------------------------------------------------------------------------------------------
+    # --- Logging --------------------------------------------------------------------------------------------------
     def _wait(self) -> bool:
         path, now = self._files.path, time.monotonic()
         if self._place is not None and not self._truncated and self._files.parts():
-            self._tell(
+            self._log_once(
                 "journal_position_lost",
                 journal_content.identity(self._place),
                 "put the file that was read last back beside the journal, plain or gzipped, or correct "
@@ -258,7 +258,7 @@ class Reader:
             log.warning("journal_missing", path=str(path), mend="is Asterisk running, with cel_custom loaded?")
         return False
 
-    def _tell_mismatch(self, part: ListedFile, place: Position) -> None:
+    def _log_mismatch(self, part: ListedFile, place: Position) -> None:
         log.error(
             "journal_position_not_in_file",
             path=str(part.path),
@@ -267,18 +267,20 @@ class Reader:
             "start, and nothing is taken twice: put the whole file back if you have it",
         )
 
-    def _tell(self, event: str, what: str, mend: str) -> None:
-        """Once a trouble, until it is over."""
-        if self._told.get(event) != what:
-            self._told[event] = what
+    def _log_once(self, event: str, what: str, mend: str) -> None:
+        """Log an error once, until it is over."""
+        if self._logged.get(event) != what:
+            self._logged[event] = what
             log.error(event, what=what, mend=mend)
 
 
 def history(files: JournalFiles, since: float | None) -> Iterator[tuple[str, int, bytes]]:
-    """All there is now, in order: (file identity, byte offset in the unpacked file, line), as `Reader` gives it.
+    """Yield all present lines in order, as (file identity, byte offset in the unpacked file, line).
 
-    Begins with the last file whose first time is not after `since` (seconds since 1970), or with the oldest. A last
-    line that is still being written is left out. Raises BridgeError for an archive that cannot be unpacked.
+    Begins with the last file whose first time is not after `since` (seconds since 1970), or with the oldest. Lines are
+    as `Reader` gives them; a last line that is still being written is left out.
+
+    Raises BridgeError for an archive that cannot be unpacked.
     """
     parts = files.parts()
     first = next((part for part in reversed(parts) if since is not None and part.began <= since), None)
@@ -290,7 +292,7 @@ def history(files: JournalFiles, since: float | None) -> Iterator[tuple[str, int
         if content is not None:
             with content:
                 last = _is(files.path, content)
-                # A copy of what has just been given goes on where that ended.
+                # A copy of the file just given goes on where that ended.
                 offset = offset if journal_content.stands(content, Position(part.identity, offset)) else 0
                 while data := content.read_at(offset, journal_content.BLOCK):
                     size = journal_content.whole(data) or (0 if last else len(data))
@@ -308,13 +310,13 @@ def history(files: JournalFiles, since: float | None) -> Iterator[tuple[str, int
 
 
 def _moved(files: JournalFiles, part: ListedFile) -> Content | None:
-    """The content of a file that was renamed or gzipped since it was listed; None when it was pruned."""
+    """The content of a file that was renamed or gzipped since it was listed, None if it was removed."""
     found = files.find(Position(part.identity, 0))
     return files.open(found[0]) if found else None
 
 
 def _is(path: Path, content: Content) -> bool:
-    """Whether `path` is the name of this very file now."""
+    """Return True if `path` is the name of this very file now."""
     try:
         named, here = path.stat(), content.stat()
     except FileNotFoundError:

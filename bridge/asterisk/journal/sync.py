@@ -1,4 +1,4 @@
-"""The journal through to the disk, so that a power cut takes little of it: Asterisk itself never syncs."""
+"""Syncs the journal to the disk, so that a power cut takes little of it: Asterisk itself never syncs."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 ROTATED_S: Final = 2.0
-"""So long a file that was rotated is synced too: it may still get the lines that were being written then."""
+"""A rotated file is synced for so long: it may still get lines that were being written when it was renamed."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class _Held:
 
 
 class Syncer:
-    """Holds the live file open, and those it was before, so that none is missed when it is renamed between two rounds.
+    """Holds the live file and its predecessors open, so that none is missed when it is renamed between two rounds.
 
     Its methods block, on the disk; threads may share it.
     """
@@ -41,7 +41,7 @@ class Syncer:
             self._held.clear()
 
     def round(self) -> None:
-        """Sync what has grown since the last round. Raises OSError."""
+        """Sync files that have grown since the last round. Raises OSError."""
         with self._lock:
             live = self._live()
             for held in self._held.values():
@@ -77,7 +77,7 @@ class Syncer:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names of new and renamed files as safe as their content. Raises OSError."""
+    """Sync a folder, so that the names of new and renamed files survive a power cut too. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

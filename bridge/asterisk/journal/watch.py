@@ -1,6 +1,6 @@
-"""Whether the journal can be written, and is: seen from beside it, as Asterisk itself appends to it.
+"""Watches that the journal can be written, and is. It looks at the file that Asterisk appends to.
 
-Independent of those who read it for the ledger, who stand still while Postgres is away.
+It is independent of the reader for the ledger, which stands still while Postgres is away.
 """
 
 import contextlib
@@ -16,48 +16,48 @@ from bridge.domain.metering.meter_health import DiskSpace, JournalSeen
 from bridge.domain.period import SECOND_US
 
 TAIL_BYTES: Final = 1 << 19
-"""More than Asterisk writes between two signs of life at any load it can bear."""
-_BEAT: Final = b'"ALIVE"'
+"""More bytes than Asterisk writes between two heartbeats at any load it can bear."""
+_ALIVE: Final = b'"ALIVE"'
 
 
 class JournalWatch:
-    """Looks at one journal, and remembers when its heart last beat."""
+    """Looks at one journal, and remembers when a new heartbeat was last seen in it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen_to: tuple[int, int] | None = None
         self._beat_us: int | None = None
-        self._beaten_at: float | None = None
+        self._seen_at: float | None = None
 
     def look(self) -> JournalSeen:
-        """What is there now. Blocks for as long as the disk takes."""
-        # What goes wrong here is told by `unwritable`, or by the beats that stay away.
+        """The state of the file now. Blocks for as long as the disk takes."""
+        # An error here shows as `unwritable`, or in the heartbeats that do not come.
         with contextlib.suppress(OSError):
-            self._listen()
+            self._read_heartbeat()
         return JournalSeen(_unwritable(self._path), room(self._path.parent), self._beat_us)
 
     def heartbeat_age_s(self) -> float | None:
-        """Seconds since a look found a new beat, None if none ever did."""
-        return None if self._beaten_at is None else time.monotonic() - self._beaten_at
+        """Seconds since a look found a new heartbeat, None if none ever did."""
+        return None if self._seen_at is None else time.monotonic() - self._seen_at
 
-    def _listen(self) -> None:
-        # A pipe of that name must not be waited on.
+    def _read_heartbeat(self) -> None:
+        # Non-blocking: if a pipe has that name, opening it must not wait.
         with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             stat = os.fstat(file.fileno())
             if self._seen_to == (stat.st_ino, stat.st_size):
                 return
             file.seek(max(0, stat.st_size - TAIL_BYTES))
-            beat = _last_beat(file.read(TAIL_BYTES))
+            heartbeat = _last_heartbeat(file.read(TAIL_BYTES))
         self._seen_to = (stat.st_ino, stat.st_size)
-        if beat is None or beat == self._beat_us:
+        if heartbeat is None or heartbeat == self._beat_us:
             return
-        # Only the first beat that is seen may be an old one.
-        age = max(0.0, time.time() - beat / SECOND_US) if self._beat_us is None else 0.0
-        self._beat_us, self._beaten_at = beat, time.monotonic() - age
+        # Only the first heartbeat that is seen may be an old one.
+        age = max(0.0, time.time() - heartbeat / SECOND_US) if self._beat_us is None else 0.0
+        self._beat_us, self._seen_at = heartbeat, time.monotonic() - age
 
 
 def room(folder: Path) -> DiskSpace | None:
-    """What is free on the disk of a folder, None when there is no such folder."""
+    """The free space on the disk of a folder, None if there is no such folder."""
     try:
         disk = os.statvfs(folder)
     except OSError:
@@ -67,9 +67,9 @@ def room(folder: Path) -> DiskSpace | None:
     )
 
 
-def _last_beat(data: bytes) -> int | None:
+def _last_heartbeat(data: bytes) -> int | None:
     end = len(data)
-    while (found := data.rfind(_BEAT, 0, end)) >= 0:
+    while (found := data.rfind(_ALIVE, 0, end)) >= 0:
         begin, stop = data.rfind(b"\n", 0, found) + 1, data.find(b"\n", found)
         fact = journal_line.parse(data[begin:stop]) if stop > 0 else None
         if isinstance(fact, Alive):
@@ -79,7 +79,10 @@ def _last_beat(data: bytes) -> int | None:
 
 
 def _unwritable(path: Path) -> str | None:
-    """Asterisk may be another user: what only it could try is told by its heart."""
+    """The reason why the file cannot be written, None if none is known.
+
+    Asterisk may run as another user: that it cannot write shows in its missing heartbeats only.
+    """
     try:
         if not path.parent.is_dir():
             return f"there is no folder {path.parent}"

@@ -1,4 +1,4 @@
-"""One call as two books tell it: the carrier's, read off its file, and ours, read off the ledger."""
+"""One call as two sides record it: the carrier in its file, and our ledger."""
 
 import re
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _NOT_KEPT: Final = re.compile(r"[^-0-9A-Za-z@.:_]")
 class CarrierCall:
     """One line of a carrier's file. Times are µs since 1970, UTC.
 
-    `caller`, `number` (dialled) and `sip_call_id` are empty where the file does not tell them. `at_us` is when the call
-    was answered (`from_answer`), or else when it arrived. `duration_us` is what the carrier bills, answer to hang-up.
+    `caller`, `number` (dialled) and `sip_call_id` are empty where the file does not have them. `at_us` is when the call
+    was answered (`from_answer`), or else when it arrived. `duration_us` is the billed time from answer to hang-up.
     """
 
     line: int
@@ -29,7 +29,7 @@ class CarrierCall:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A line of a carrier's file that is no call, and why."""
+    """A line of a carrier's file that is no call, and the reason."""
 
     line: int
     reason: str
@@ -53,23 +53,23 @@ class OwnCall:
 
     @property
     def duration_us(self) -> int | None:
-        """Answer to hang-up: None while open, 0 when never answered."""
+        """The time from answer to hang-up: None while open, 0 if never answered."""
         if self.ended_us is None:
             return None
         return 0 if self.answered_us is None else max(0, self.ended_us - self.answered_us)
 
     def at(self, from_answer: bool) -> int:
-        """When it was answered, as far as it was and that is asked for; else when it arrived."""
+        """When the call was answered, if it was and `from_answer` is True; else when it arrived."""
         return self.answered_us if from_answer and self.answered_us is not None else self.started_us
 
 
 def start_difference_us(theirs: CarrierCall, ours: OwnCall) -> int:
-    """How much later the carrier's clock puts the call."""
+    """The time by which the carrier has the call later."""
     return theirs.at_us - ours.at(theirs.from_answer)
 
 
 def duration_difference_us(theirs: CarrierCall, ours: OwnCall) -> int | None:
-    """How much longer the carrier's call is. None when either side does not tell."""
+    """The time by which the carrier's call is longer. None if either side has no duration."""
     if theirs.duration_us is None or ours.duration_us is None:
         return None
     return theirs.duration_us - ours.duration_us

@@ -1,6 +1,6 @@
-"""The carrier's calls ↔ ours, one to one: which line of the one book is which line of the other.
+"""Matches the carrier's calls with ours, one to one.
 
-Four looks, the surest first; each takes what the looks before it left:
+There are four looks, the surest first. Each look takes calls that the looks before it left:
 
 1. the same SIP Call-ID. A pair that has it to itself needs no more. An id that comes twice on either side (a carrier
    that forks, or writes a constant) pairs only within the window, like numbers do;
@@ -24,7 +24,7 @@ from bridge.domain import phone
 from bridge.domain.billing.carrier_call import CarrierCall, OwnCall, duration_difference_us, start_difference_us
 
 ENOUGH: Final = 5
-"""So many sure pairs tell the offset of two clocks; fewer may be chance."""
+"""So many sure pairs show the offset of two clocks; fewer may be chance."""
 
 Pair = tuple[CarrierCall, OwnCall]
 _Call = CarrierCall | OwnCall
@@ -34,7 +34,7 @@ _Group = tuple[list[CarrierCall], list[OwnCall]]
 def pairs(
     carrier: Iterable[CarrierCall], own: Iterable[OwnCall], window_us: int, digits: int
 ) -> tuple[list[Pair], list[CarrierCall], list[OwnCall]]:
-    """All pairs, what only the carrier has, and what only we have, in no particular order.
+    """Return all pairs, the calls that only the carrier has, and those that only we have, in no particular order.
 
     Starts may differ by `window_us`; numbers are alike when their last `digits` digits are.
     """
@@ -53,13 +53,13 @@ def pairs(
 
 
 def clock_offset_us(found: Iterable[Pair]) -> int | None:
-    """How far the carrier's clock is ahead of ours: the median over pairs. None when there is none."""
+    """The time by which the carrier's clock is ahead of ours: the median over pairs. None if there is no pair."""
     differences = [start_difference_us(*pair) for pair in found]
     return median_low(differences) if differences else None
 
 
 class _Look:
-    """What is paired, and what is left."""
+    """The pairs so far, and the calls that are left."""
 
     def __init__(self, carrier: Iterable[CarrierCall], own: Iterable[OwnCall], window_us: int, digits: int) -> None:
         self.carrier = {call.line: call for call in carrier}
@@ -69,7 +69,7 @@ class _Look:
         self._offset_us = 0
 
     def groups(self, key: Callable[[_Call], str]) -> Iterator[_Group]:
-        """What is left on both sides under one key. The empty key is none."""
+        """Yield the calls that are left on both sides, grouped by a key. A call with an empty key is in no group."""
         groups: dict[str, _Group] = defaultdict(lambda: ([], []))
         for theirs in self.carrier.values():
             if found := key(theirs):
@@ -82,9 +82,9 @@ class _Look:
     def near(self, carrier: Sequence[CarrierCall], own: Sequence[OwnCall]) -> Iterator[Pair]:
         """Pairs that start within the window, once the clocks agree."""
         for from_answer in (True, False):
-            told = [call for call in carrier if call.from_answer is from_answer]
-            timed = sorted(((call.at(from_answer), call) for call in own), key=itemgetter(0)) if told else []
-            for theirs in told:
+            alike = [call for call in carrier if call.from_answer is from_answer]
+            timed = sorted(((call.at(from_answer), call) for call in own), key=itemgetter(0)) if alike else []
+            for theirs in alike:
                 at = theirs.at_us - self._offset_us
                 first = bisect_left(timed, at - self._window_us, key=itemgetter(0))
                 last = bisect_right(timed, at + self._window_us, key=itemgetter(0))
@@ -98,7 +98,7 @@ class _Look:
                 self.found.append((theirs, ours))
 
     def learn_offset(self) -> None:
-        """How far the clocks are apart, from the pairs there are and those that have no rival."""
+        """Learn how far the clocks are apart, from the pairs so far and from pairs that have no rival."""
         sure = list(self.found)
         for group in self.groups(self.caller_and_number):
             near = list(self.near(*group))

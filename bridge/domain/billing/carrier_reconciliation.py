@@ -1,4 +1,4 @@
-"""The carrier's book against ours: what only one side has, and where the two disagree on a call."""
+"""Compares the carrier's calls with ours: calls that only one side has, and calls on which the two disagree."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Call = TypeVar("Call", CarrierCall, OwnCall)
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationTerms:
-    """How the books are compared. The period is [since, until), in µs since 1970.
+    """The terms on which the two sides are compared. The period is [since, until), in µs since 1970.
 
-    A start or a duration differs when it does by more than `tolerance_us`. Calls pair by number when their starts are
-    within `window_us`, and numbers are alike when their last `digits` digits are. `numbers`, when there are any, leave
-    out calls to other numbers. `level_clocks` takes the offset of the two clocks for granted. `unanswered` reports
-    calls that nobody answered, too.
+    A start or a duration differs if it does by more than `tolerance_us`. Calls pair by number if their starts are
+    within `window_us`; numbers are alike if their last `digits` digits are. If there are `numbers`, calls to other
+    numbers are left out. With `level_clocks`, the offset of the two clocks is taken off before starts are compared.
+    With `unanswered`, calls that nobody answered are reported too.
     """
 
     since_us: int
@@ -34,19 +34,19 @@ class ReconciliationTerms:
 
 
 class CallField(StrEnum):
-    """What two books may say differently of one call."""
+    """The fields in which the two sides may differ on one call."""
 
     START = "start"
     DURATION = "duration"
     CALLER = "caller"
     NUMBER = "number"
     OPEN = "open"
-    """The carrier has ended the call, and with us it goes on."""
+    """The carrier has ended the call, while it goes on in our ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """One call in both books. Differences are the carrier's minus ours; those of `fields` are beyond tolerance."""
+    """One call that both sides have. Differences are the carrier's minus ours; `fields` differ beyond tolerance."""
 
     carrier: CarrierCall
     own: OwnCall
@@ -57,7 +57,7 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Calls, and how long they lasted from answer to hang-up, as far as that is known."""
+    """A number of calls, and their time from answer to hang-up as far as it is known."""
 
     calls: int
     duration_us: int
@@ -69,7 +69,7 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """Both books, side by side, in order of time.
+    """The two sides beside each other, in order of time.
 
     `clock_offset_us` is how far the carrier's clock is ahead, by the median of all pairs; None without a pair.
     `unanswered` counts the calls of either side that nobody answered and that were left out, `open` our calls that
@@ -89,17 +89,17 @@ class Reconciliation:
 
     @property
     def differing(self) -> list[Matched]:
-        """Calls that both sides have and tell differently."""
+        """Calls that both sides have, and on which they differ."""
         return [one for one in self.matched if one.fields]
 
     @property
     def duration_difference_us(self) -> int:
-        """How much longer the carrier's calls are in sum, over the calls that both sides have."""
+        """The sum by which the carrier's calls are longer, over the calls that both sides have."""
         return sum(one.duration_us or 0 for one in self.matched)
 
     @property
     def agreed(self) -> bool:
-        """Whether nothing is to be told."""
+        """Return True if the two sides agree on everything."""
         return not (self.only_carrier or self.only_own or self.differing)
 
 
@@ -110,7 +110,7 @@ def span(carrier: Iterable[CarrierCall]) -> tuple[int, int] | None:
 
 
 def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: ReconciliationTerms) -> Reconciliation:
-    """Compare two books. Calls around the period may be given: they find their partners, and are not told alone.
+    """Compare the two sides. Calls around the period may be given: they are used as partners, and not reported alone.
 
     No two of the carrier's calls may have the same line, no two of ours the same id.
     """
@@ -122,10 +122,10 @@ def reconcile(carrier: Iterable[CarrierCall], own: Iterable[OwnCall], terms: Rec
     found = [pair for pair in found if any(_within(call, terms) for call in pair)]
     left = [call for call in left if _within(call, terms)]
     rest = [call for call in rest if _within(call, terms)]
-    matched = [_matched(*pair, level_us, terms) for pair in found if any(_told(call, terms) for call in pair)]
-    only_carrier = [call for call in left if _told(call, terms)]
+    matched = [_matched(*pair, level_us, terms) for pair in found if any(_is_reported(call, terms) for call in pair)]
+    only_carrier = [call for call in left if _is_reported(call, terms)]
     closed = [call for call in rest if call.ended_us is not None]
-    only_own = [call for call in closed if _told(call, terms)]
+    only_own = [call for call in closed if _is_reported(call, terms)]
     return Reconciliation(
         terms=terms,
         matched=sorted(matched, key=lambda one: (one.own.started_us, one.own.id)),
@@ -152,7 +152,7 @@ def _matched(theirs: CarrierCall, ours: OwnCall, level_us: int, terms: Reconcili
 
 
 def _wanted(calls: Iterable[Call], terms: ReconciliationTerms) -> Iterable[Call]:
-    """Calls to the numbers asked for, or to one that is not told."""
+    """Calls to the numbers of `terms`, or to a number that is not known."""
     if not terms.numbers:
         return calls
     tails = {"", *(phone.tail(number, terms.digits) for number in terms.numbers)}
@@ -164,5 +164,5 @@ def _within(call: CarrierCall | OwnCall, terms: ReconciliationTerms) -> bool:
     return terms.since_us <= at_us < terms.until_us
 
 
-def _told(call: CarrierCall | OwnCall, terms: ReconciliationTerms) -> bool:
+def _is_reported(call: CarrierCall | OwnCall, terms: ReconciliationTerms) -> bool:
     return terms.unanswered or (call.answered if isinstance(call, CarrierCall) else call.answered_us is not None)

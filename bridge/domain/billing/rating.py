@@ -15,11 +15,11 @@ MAX_PRICE = Decimal(100_000)
 
 @dataclass(frozen=True, slots=True)
 class TariffVersion:
-    """Prices from an instant on. A version never changes once made; a later one succeeds it.
+    """Prices from an instant on. A version never changes once it is made; a later one succeeds it.
 
-    `per_minute` and `connect_fee` are amounts of the account's currency; increments are whole seconds: the first is
-    billed in full, and every further one begun. `decimals` is what a charge is rounded to. With
-    `bill_estimated` the time that an estimated stay may have lasted beyond its proved end is billed too.
+    `per_minute` and `connect_fee` are amounts in the account's currency. Increments are whole seconds: the first is
+    billed in full, and so is every further one that has begun. A charge is rounded to `decimals`. With
+    `bill_estimated`, the time that an estimated stay may have lasted beyond its proved end is billed too.
     """
 
     id: UUID
@@ -35,7 +35,7 @@ class TariffVersion:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a stay costs: billed seconds beside real time, and the amount they come to."""
+    """The price of one stay: the seconds that are billed, and the amount they come to."""
 
     billed_seconds: int
     amount: Decimal
@@ -59,13 +59,13 @@ def checked(version: TariffVersion, currency: str) -> TariffVersion:
 
 
 def effective(versions: Iterable[TariffVersion], at: datetime) -> TariffVersion | None:
-    """The version in force at an instant: the latest that began by then. None when none had begun."""
+    """The version in force at an instant: the latest that had begun by then, None if none had."""
     begun = [version for version in versions if version.effective_from <= at]
     return max(begun, key=lambda version: version.effective_from, default=None)
 
 
 def billed_seconds(duration_us: int, first_increment_s: int, next_increment_s: int) -> int:
-    """Whole seconds billed for a real duration in µs: nothing for nothing, else every increment that was begun."""
+    """The whole seconds that are billed for a duration in µs: every increment that has begun, and 0 for 0."""
     if duration_us <= 0:
         return 0
     over_us = duration_us - first_increment_s * SECOND_US
@@ -75,9 +75,9 @@ def billed_seconds(duration_us: int, first_increment_s: int, next_increment_s: i
 
 
 def charge(duration_us: int, version: TariffVersion, error_bound_us: int = 0) -> Charge:
-    """What a stay of `duration_us` costs under a tariff version. Rounded once, half up, to the tariff's decimals.
+    """The charge for a stay of `duration_us` under a tariff version, rounded once, half up, to the tariff's decimals.
 
-    `error_bound_us` is how much longer an estimated stay may have lasted: billed only when the version says so.
+    `error_bound_us` is how much longer an estimated stay may have lasted. It is billed only if the version says so.
     """
     billed_us = duration_us + error_bound_us if version.bill_estimated else duration_us
     seconds = billed_seconds(billed_us, version.first_increment_s, version.next_increment_s)

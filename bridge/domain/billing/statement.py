@@ -14,7 +14,7 @@ from bridge.domain.provisioning.tenants import Account
 
 @dataclass(frozen=True, slots=True)
 class BilledStay:
-    """A closed stay with its charge and its owner, as the ledger has them."""
+    """A closed stay with its charge and its owner, as they stand in the ledger."""
 
     id: UUID
     sub_account_id: UUID
@@ -35,7 +35,7 @@ class BilledStay:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceLine:
-    """One conference of a sub-account: its participants, and what they come to."""
+    """One conference of a sub-account: its participants and their sums."""
 
     conference_id: UUID
     room_name: str
@@ -49,7 +49,7 @@ class ConferenceLine:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sub-account."""
+    """The line of one sub-account, with its conferences and sums."""
 
     sub_account_id: UUID
     user_id: str

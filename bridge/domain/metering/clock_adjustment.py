@@ -1,4 +1,4 @@
-"""What freezes and steps of the clock do to a stay that lasts: how much time its own clock does not count.
+"""Adjusts stays that last to freezes and steps of the clock: time that a stay's own clock does not count.
 
 `doubt_us` is time in gaps that may have been steps of the clock. `deducted_us` is time that the clock is known to have
 skipped. Both are taken off when the stay ends, so that it is never charged for time that did not pass.

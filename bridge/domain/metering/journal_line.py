@@ -126,7 +126,7 @@ class Exited(Participation):
 
 @dataclass(frozen=True, slots=True)
 class Left(Fact):
-    """Why a participant left, as `RESULT:CAUSE:QUIET`.
+    """The reason why a participant left, as `RESULT:CAUSE:QUIET`.
 
     RESULT is ConfBridge's own (HANGUP, KICKED, ENDMARKED, DTMF, TIMEOUT, FAILED, or none). CAUSE is the Q.850 cause of
     the hang-up, as far as it is known. QUIET is the number of seconds without audio after which Asterisk would have
@@ -138,7 +138,7 @@ class Left(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DialogueEnded(Fact):
-    """How the dialogue ended, as the daemon set it. The outcome is empty if the daemon set none."""
+    """The end of the dialogue, with the outcome that the daemon set. It is empty if the daemon set none."""
 
     outcome: str
     sip_call_id: str
@@ -190,7 +190,7 @@ class HeartbeatStarting(Fact):
 
 
 class TornEvent(Enum):
-    """What the head of a torn line means to the fold."""
+    """The meaning of a torn line's head to the fold."""
 
     CALL_ARRIVED = auto()
     """CHAN_START: the only line that a caller's own name can break."""
@@ -218,7 +218,7 @@ class TornLine(Fact):
 
     @property
     def meaning(self) -> TornEvent:
-        """What the event means to the fold."""
+        """The meaning of the event to the fold."""
         return _TORN_EVENTS.get(self.event, TornEvent.OTHER)
 
 

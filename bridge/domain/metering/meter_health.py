@@ -21,7 +21,7 @@ MEND_HEARTBEAT: Final = (
 
 
 class Severity(StrEnum):
-    """How grave a finding is: FAILED means that minutes cannot be metered."""
+    """The gravity of a finding: FAILED means that minutes cannot be metered."""
 
     WARNING = "warning"
     FAILED = "failed"
@@ -61,7 +61,7 @@ class JournalSeen:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """How far the switch's clock is ahead of the clock of Postgres, and how wrong that figure may be."""
+    """The time by which the switch's clock is ahead of that of Postgres, and how wrong that figure may be."""
 
     offset_s: float
     bound_s: float

@@ -9,7 +9,7 @@ the case that the join itself is lost.
     state     line                                              next
     --------  ------------------------------------------------  --------------------------------------------------------
     any       APP_START (not from before the open stay)         expected within 1 s (SETTLING), as the line names it
-    any       torn BRIDGE_ENTER, nothing known of the channel   expected by now, nobody knows as whom
+    any       torn BRIDGE_ENTER, nothing known of the channel   expected by now, with no owner known
     none      PRESENT                                           expected by now, unless the stay begins at once
     expected  a gap                                             expected within 1 s of its end
     expected  a step of the clock forward, outside a gap        expected so much later
@@ -22,14 +22,14 @@ a `MinuteRecord`. The functions named are those of `stay_end`.
     state   line                                     next    what follows
     ------  ---------------------------------------  ------  -----------------------------------------------------------
     any     BRIDGE_ENTER                             inside  measured
-    any     torn BRIDGE_ENTER of a known caller      inside  estimated, error bound 0; the bridge is told by the exit
+    any     torn BRIDGE_ENTER of a known caller      inside  estimated, error bound 0; the exit names the bridge
     none    PRESENT of a known caller                inside  estimated, joined by then; incident `join_unseen`
     over    PRESENT, seen after a newer APP_START    inside  the same
     none    BRIDGE_EXIT, expected or hidden join     over    estimated, joined by then; incident `join_unseen`
     over    BRIDGE_EXIT after a newer arrival        over    the same, a stay of its own
     inside  BRIDGE_EXIT out of another bridge, join  over    the same, a stay of its own
               expected or a whole ending hidden
-    none    BRIDGE_EXIT of which nothing else tells  none    incident `exit_without_join`: nobody can say since when
+    none    BRIDGE_EXIT with no sign of a join       none    incident `exit_without_join`: nobody can say since when
     inside  BRIDGE_EXIT out of another bridge, else  inside  the same
     inside  BRIDGE_EXIT out of the same bridge       over    `ended_by_exit`
     inside  BRIDGE_EXIT, bridge of the stay unknown  over    `ended_by_uncertain_exit`
@@ -74,7 +74,7 @@ from bridge.domain.metering.switch_timeline import (
 from bridge.domain.period import SECOND_US
 
 SETTLING_US: Final = SECOND_US
-"""How long a channel takes at most from APP_START to its join."""
+"""The longest time that a channel takes from APP_START to its join."""
 
 
 class OpenStays:
@@ -248,7 +248,7 @@ class OpenStays:
         return [incident, *self._begin(begun), *self._put(self._exit(begun, fact.at))]
 
     def _joined_by(self, fact: facts.Exited) -> int | None:
-        """By when a channel whose join was not seen had joined: the end of the last span that can hide the join.
+        """The time by which a channel whose join was not seen had joined: the end of the last span that can hide it.
 
         None if there is none.
         """

@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Evidence(StrEnum):
-    """How well the end of a stay is known."""
+    """The evidence for the end of a stay."""
 
     MEASURED = "measured"
     """The switch logged both ends while it was alive and awake."""
@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
     """The caller was prompted and hung up before a passcode was complete."""
     UNSERVED = "unserved"
-    """Nobody prompted the caller before they hung up or were told to call later."""
+    """The caller hung up, or was asked to call later, before any prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How a stay ends: when, as far as the lines that are left show it, and why. Values in, values out.
+"""The end of a stay: when it was, as far as the lines that are left show, and why. Values in, values out.
 
 When. "left" is on the stay's own clock: `deducted_us` and `doubt_us` are taken off it, and it is never before the join
 (`cut`). All rules but the plain exit make the stay estimated, and `doubt_us` is added to the error bound.
@@ -56,9 +56,9 @@ from bridge.domain.metering.switch_timeline import REVIVAL_US, SwitchTimeline
 from bridge.domain.period import SECOND_US
 
 AFTER_PROOF_US: Final = SECOND_US
-"""How long the switch may have lived after its last proof of life: an ALIVE is due each half second."""
+"""So long the switch may have lived after its last proof of life: an ALIVE is due each half second."""
 TEARDOWN_US: Final = 500_000
-"""How long a channel takes at most from its exit out of the room to its end."""
+"""The longest time that a channel takes from its exit out of the room to its end."""
 LISTENING_US: Final = SECOND_US
 """Asterisk looks for audio once a second: it may notice the end of it so much later than `rtp_timeout` says."""
 LONGEST_DIGITS: Final = 8
@@ -75,7 +75,7 @@ _RESULTS: Final = {
 
 
 class HungUpBy(Enum):
-    """Who hung up a channel, by the `hangupsource` of its HANGUP line."""
+    """The side that hung up a channel, by the `hangupsource` of its HANGUP line."""
 
     CALLER = auto()
     """The channel itself: its name is the source."""
@@ -260,7 +260,7 @@ def _cause(hangup: HungUp | None, told: str) -> int | None:
 
 
 def _silent_since(stay: OpenStay, end: int, timeline: SwitchTimeline) -> int:
-    """When the audio of a stay really ended that the switch took to have ended at `end`."""
+    """The real end of a stay's audio, which the switch took to have ended at `end`."""
     return _not_beyond(stay, end, timeline.freeze_behind(end + _uncounted(stay), _there_since(stay)))
 
 

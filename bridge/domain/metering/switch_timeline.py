@@ -32,7 +32,7 @@ Clock: the gaps between lines. A gap of over 0.7 s is either a freeze or a step 
     line                                              event               gap or freeze
     ------------------------------------------------  ------------------  ----------------------------------------------
     any, over 0.7 s after the newest line             `GapFound`          is kept as the last gap, and as a freeze
-    ALIVE after the last ALIVE, but from before the   `GapRetracted`      is forgotten: one line bore a time to come
+    ALIVE after the last ALIVE, but from before the   `GapRetracted`      is forgotten: one line bore a future time
       end of the last gap
     ALIVE over 0.1 s before the last ALIVE            `ClockSteppedBack`  freezes move back with the clock
     ALIVE whose new reading is 0.1 s or more lower    `ClockSteppedBack`  the same, unless that ALIVE itself showed it
@@ -66,7 +66,7 @@ from bridge.domain.period import SECOND_US
 FREEZE_US: Final = 700_000
 """A longer gap between lines is a freeze or a step of the clock: an ALIVE is due every 500,000 µs."""
 WAKING_US: Final = 4 * SECOND_US + 500_000
-"""How late after a freeze Asterisk may still report a hang-up that happened in it; after a short freeze, half of that.
+"""So late after a freeze Asterisk may still report a hang-up that happened in it; after a short freeze, half of it.
 
 Where a queue of the kernel ran over, the BYE was lost and comes again, and the last two are at most 4 s apart (T2 of
 RFC 3261, 17.1.2.2).
@@ -77,7 +77,7 @@ GIVEN_UP_US: Final = 28 * SECOND_US
 STEP_US: Final = 100_000
 """A smaller difference between two clocks is not taken for a step."""
 REVIVAL_US: Final = 6 * SECOND_US
-"""How long the heartbeat may stand still after the clock was set back: until the daemon starts another one."""
+"""So long the heartbeat may stand still after the clock was set back, until the daemon starts another one."""
 PAST: Final = 32
 """So many past boots, freezes and hidden spans are remembered."""
 ENDING_BYTES: Final = 2000
@@ -115,7 +115,7 @@ class HiddenSpan:
 
 @dataclass(frozen=True, slots=True)
 class SwitchState:
-    """All that the journal has shown of the switch up to some line. Times are µs since 1970, 0 for never.
+    """Everything that the journal has shown of the switch up to some line. Times are µs since 1970, 0 for never.
 
     The field names are stored in the ledger (column `pulse`).
 
@@ -173,7 +173,7 @@ class GapFound:
 
 @dataclass(frozen=True, slots=True)
 class GapRetracted:
-    """The gap of `gap_us` found before was none: a line bore a time to come."""
+    """The last gap, of `gap_us`, was none: a line bore a time in the future."""
 
     gap_us: int
 
@@ -227,7 +227,7 @@ class SwitchTimeline:
         self._freezes = list(state.freezes)
 
     def state(self, entering: tuple[Arrival, ...], newcomers: tuple[str, ...]) -> SwitchState:
-        """All of it, as a value."""
+        """The whole timeline, as a value."""
         return SwitchState(
             self.boot,
             tuple(self._past),
@@ -333,7 +333,7 @@ class SwitchTimeline:
         return began
 
     def gaps_since(self, froze_us: int) -> int:
-        """How long all gaps together were, from the one that began at `froze_us` on."""
+        """The length of all gaps together, from the one that began at `froze_us` on."""
         return sum(woke - froze for froze, woke in self._freezes if froze >= froze_us)
 
     def freeze_before_silence(self, at: int, since: int, quiet_us: int) -> int | None:
@@ -473,5 +473,5 @@ def _replay_of(boot: str) -> Replay:
 
 
 def _late_by(froze_us: int, woke_us: int) -> int:
-    """How long after such a freeze Asterisk may still report what happened in it."""
+    """The time after such a freeze in which Asterisk may still report what happened in it."""
     return min(WAKING_US, (woke_us - froze_us) // 2)

@@ -32,7 +32,7 @@ class EntryKind(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How journal and ledger differ on one entry."""
+    """The ways in which journal and ledger differ on one entry."""
 
     MISSING = "missing"
     """The journal has it, the ledger does not."""

@@ -1,4 +1,4 @@
-"""Reading the ledger: what an account is billed for in a period."""
+"""Reads the stays that an account is billed for in a period."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Charges of closed stays, computed by domain.rating and written beside them."""
+"""Writes the charges of closed stays beside them, as `domain.billing.rating` computes them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,7 @@ from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
 _CHARGES: Final = UUID("a2c1f0d4-3b58-5f7a-8f7e-5d1c9be0a6f3")
 CHUNK: Final = 5000
 TOO_LARGE: Final = 10**12
+"""No column holds such an amount. Only a stay whose clock was wrong by years comes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,9 @@ class _Owner:
 async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tuple[str, Row]]:
     """Write the charges of minute records under the tariffs in force when they began; those that have one keep it.
 
-    Nothing is written for a record of a time before any tariff of its account, nor for one that says there was no stay.
-    What is returned are the records that
-    a person has to look at, and why: `unassigned_stay`, since no sub-account of its account owns it, and
-    `charge_too_large`, which only a switch with a wrong clock can bring about.
+    Nothing is written for a record from before any tariff of its account, nor for one that says there was no stay.
+    Returns the records that a person has to look at, each with the kind of incident: `unassigned_stay` if no
+    sub-account of its account owns it, `charge_too_large` if only a wrong clock can explain it.
     """
     if not records:
         return []
@@ -69,7 +69,7 @@ async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tu
 
 
 async def charge_waiting(connection: AsyncConnection, account_id: UUID, since: datetime) -> None:
-    """Charge the account's closed stays from an instant on that have no charge yet."""
+    """Charge the closed stays of an account, from an instant on, that have no charge yet."""
     at = minute_records.c
     waiting = (
         select(minute_records)

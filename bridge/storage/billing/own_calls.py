@@ -1,4 +1,4 @@
-"""Reading the ledger: calls, open and over."""
+"""Reads calls of the ledger, open and over."""
 
 from datetime import datetime
 from typing import Any, Final

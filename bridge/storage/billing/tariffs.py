@@ -1,4 +1,4 @@
-"""Tariff versions: never changed, only succeeded by later ones."""
+"""Stores tariff versions, which never change: later ones succeed them."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -25,7 +25,7 @@ class PostgresTariffs:
         self._database = database
 
     async def add_tariff_version(self, version: TariffVersion) -> TariffVersion:
-        """Add it, and charge the closed stays that waited for it.
+        """Add a version, and charge the closed stays that waited for it.
 
         Raises NotFound (the account), Conflict (one begins at that instant, or stays were charged under another one).
         """
@@ -50,7 +50,7 @@ class PostgresTariffs:
 
 
 async def _refuse_to_change_charges(connection: AsyncConnection, version: TariffVersion) -> None:
-    """A stay that began where the new version would rule, and is charged under another, keeps the version out."""
+    """Raise Conflict if a stay that the new version would cover is charged under another one already."""
     starts = tariff_versions.c.effective_from
     next_start = select(func.min(starts)).where(
         tariff_versions.c.account_id == version.account_id, starts > version.effective_from

@@ -1,4 +1,4 @@
-"""The ledger as an auditor reads and mends it: rows that count, and corrections of those that should not."""
+"""Reads and mends the ledger for an audit: rows that count, and corrections of rows that should not."""
 
 import json
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ class PostgresLedgerAudit:
         await self._partitions.ensure(times)
         async with self._database.transaction() as connection:
             await locks.lock_corrections(connection)
-            # The daemon of the node commits nothing meanwhile.
+            # This lock keeps the node's daemon from committing meanwhile.
             await connection.execute(
                 select(journal_positions).where(journal_positions.c.node == node).with_for_update()
             )
@@ -110,7 +110,7 @@ def _page(
 
 
 async def _roots(connection: AsyncConnection, rows: Sequence[Row]) -> dict[UUID, UUID]:
-    """Of each record the id that its corrections go back to."""
+    """For each record, the id of the row that its corrections go back to."""
     roots = {row["id"]: row["corrects"] or row["id"] for row in rows}
     at = minute_records.c
     asked = {row["corrects"] for row in rows if row["corrects"]}
@@ -136,7 +136,7 @@ def _record(row: Row, root: UUID) -> LedgerEntry:
 
 
 def _stamp(row: Row, name: str) -> str:
-    """An id as it was stamped on the channel. Who owns a record that was assigned is no matter of the journal's."""
+    """An id as it was stamped on the channel. The journal does not know to whom a record was assigned later."""
     if row["stamped"] is None:
         return str(row[name])
     said = str(json.loads(row["stamped"]).get(name))
@@ -165,7 +165,7 @@ def _open(kind: EntryKind, row: RowMapping) -> LedgerEntry:
 
 # --- Mending ------------------------------------------------------------------------------------------------------
 async def _add_missing(connection: AsyncConnection, found: Sequence[Difference]) -> list[tuple[str, Row]]:
-    """What is over and was never written, or stands open only."""
+    """Write entries that are over, and that the ledger has not or holds open only."""
     over = [one.journal for one in found if one.verdict in (Verdict.MISSING, Verdict.OPEN_IN_LEDGER)]
     await bulk.add(connection, calls, [ledger_rows.call(one) for one in over if isinstance(one, Call)])
     records = [ledger_rows.minute_record(one) for one in over if isinstance(one, MinuteRecord)]
@@ -189,7 +189,7 @@ async def _correct(connection: AsyncConnection, found: Sequence[Difference]) -> 
 
 
 def _corrected(row: Row, told: object) -> Row:
-    """What the journal makes of a record."""
+    """The fields that the journal has for a record."""
     if not isinstance(told, MinuteRecord):
         reason = Reason.NOT_IN_JOURNAL.value
         return {"left_at": row["joined_at"], "duration_us": 0, "error_bound_us": 0, "left_reason": reason}

@@ -1,4 +1,4 @@
-"""The ledger in Postgres: calls, stays, charges and the place in the journal that they were read up to."""
+"""Commits calls, stays and charges to Postgres, with the place in the journal up to which they were read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ from bridge.usecases.metering.ports import Position, Resumption
 log = structlog.get_logger()
 
 A_DAY: Final = timedelta(days=1)
-"""A clock that was set back by less leaves no channel of a boot out."""
+"""A clock that was set back by less than this leaves no channel of a boot out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """The rows that changes come to: of what is open its last state, and none for what was closed meanwhile."""
+    """The rows that changes come to: the last state of each open call and stay, and none that was closed meanwhile."""
 
     open_calls: list[Row]
     open_stays: list[Row]
@@ -127,7 +127,7 @@ class PostgresLedger:
 
 
 def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
-    """Rows are made last, one each: most of what is open has changed several times by the end of a batch."""
+    """Make rows from changes, one for each call and stay: most have changed several times by the end of a batch."""
     open_calls: dict[tuple[str, int], OpenCall] = {}
     open_stays: dict[Identity, OpenStay] = {}
     calls: dict[tuple[str, int], Call] = {}
@@ -157,7 +157,7 @@ def _batch(node: str, boot: str, changes: Sequence[Change]) -> _Batch:
 
 
 async def _ended(connection: AsyncConnection, node: str, boot: str) -> Sequence[str]:
-    """The channels of a boot that ended last, the latest last. A boot's name ends with the time of its beginning."""
+    """The channels of a boot that ended last, the latest last. A boot's name ends with the time when it began."""
     began = boot.rpartition(":")[2].partition(".")[0]
     since = instant((int(began) if began.isdecimal() else 0) * SECOND_US) - A_DAY
     gone = (
@@ -172,7 +172,7 @@ async def _ended(connection: AsyncConnection, node: str, boot: str) -> Sequence[
 async def _move(
     connection: AsyncConnection, node: str, before: Position | None, after: Position, switch_state: SwitchState
 ) -> bool:
-    """Whether the node's position could be moved; False when it stands at `after` already. Raises Conflict."""
+    """Move the node's position. Return False if it stands at `after` already. Raises Conflict."""
     at = journal_positions.c
     values = {
         "file": after.file,
@@ -211,7 +211,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> Sequence[tuple[s
     await bulk.remove(connection, open_stays, [record["id"] for record in batch.records])
     await bulk.add(connection, calls, batch.calls)
     new = await bulk.added(connection, minute_records, batch.records)
-    # One that was there already has its charge, or was corrected meanwhile.
+    # A record that was there already has its charge, or was corrected meanwhile.
     strange = await charging.charge(connection, [record for record in batch.records if record["id"] in new])
     await bulk.add(connection, incidents, batch.incidents + [incident_row(kind, record) for kind, record in strange])
     if known is not None:
@@ -220,7 +220,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> Sequence[tuple[s
 
 
 async def close_again(connection: AsyncConnection, put: Sequence[UUID]) -> None:
-    """A stay that was opened by reading its lines again, and has its record already, is not open beside that."""
+    """Remove open stays that have a record already: replayed lines opened them again."""
     if put:
         at, over = open_stays.c, minute_records.c
         recorded = and_(over.id == at.id, over.joined_at == at.joined_at)

@@ -1,6 +1,6 @@
-"""What webhooks hear of rooms: each stay that a commit of the ledger begins or ends, and the conferences around them.
+"""Events of rooms for webhooks: each stay that a commit of the ledger begins or ends, and the conferences around them.
 
-The ids of these events are derived from what they tell of: told twice, they are the same.
+The ids of these events are derived from their content, so that an event which is written twice has one id.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -29,7 +29,7 @@ _IDS: Final = bindparam("ids", type_=ARRAY(Uuid))
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was open before a commit, of the stays that it touches."""
+    """The stays that a commit touches, and which of them were open before it."""
 
     going: Sequence[Row]
     closing: Sequence[Row]
@@ -37,7 +37,7 @@ class Before:
 
 
 async def before(connection: AsyncConnection, going: Sequence[Row], closing: Sequence[Row]) -> Before | None:
-    """To be asked before the rows of open stays and records are written; None when nobody listens."""
+    """Read what was open, before rows of open stays and records are written. None if no webhook listens."""
     accounts = {row["account_id"] for rows in (going, closing) for row in rows}
     if not accounts or not await outbox.subscriptions(connection, accounts, ROOM_KINDS):
         return None
@@ -46,7 +46,7 @@ async def before(connection: AsyncConnection, going: Sequence[Row], closing: Seq
 
 
 async def emit(connection: AsyncConnection, known: Before, recorded: Collection[UUID]) -> None:
-    """Tell what the commit has changed, once all its rows are written. `recorded` are the records that are new."""
+    """Write the events of a commit, once all its rows are written. `recorded` are the records that are new."""
     still = await _open(connection, [row["id"] for row in known.going])
     over = {row["id"]: row["joined_at"] for row in known.closing if row["id"] in recorded}
     stays = await minutes.stays_by_id(connection, still - known.open, over)
@@ -82,7 +82,10 @@ def _participant(kind: EventKind, stay: Stay, at: datetime) -> Event:
 
 
 def _conference(kind: EventKind, told: Conference, by: UUID) -> Event:
-    """`by` is the stay that began or ended it: one that is found late, after a fault, ends a conference once more."""
+    """An event of a conference, and the stay `by` which it began or ended.
+
+    A stay that is found late, after a fault, ends its conference once more.
+    """
     at = told.ended_at or told.started_at
     return Event(uuid5(_EVENTS, f"{kind}|{told.id}|{by}"), kind, at, told.account_id, str(told.id), told)
 
@@ -99,7 +102,7 @@ async def _open(connection: AsyncConnection, ids: Sequence[UUID]) -> set[UUID]:
 
 
 async def _begun(connection: AsyncConnection, joined: Sequence[Stay]) -> list[UUID]:
-    """The conferences that nobody was known to have been in before, in order of their beginning."""
+    """The conferences that had no participant before, in order of their beginning."""
     if not joined:
         return []
     sides: list[Any] = []
@@ -113,7 +116,7 @@ async def _begun(connection: AsyncConnection, joined: Sequence[Stay]) -> list[UU
 
 
 async def _ended(connection: AsyncConnection, left: Sequence[Stay]) -> list[Conference]:
-    """The conferences that nobody is in any more, in order of their end."""
+    """The conferences without participants now, in order of their end."""
     of = {stay.conference_id: stay for stay in left}
     if not of:
         return []

@@ -1,4 +1,4 @@
-"""Corrections: a new row that stands in for one that stays as it is, whose charge is taken back and made anew."""
+"""Corrections: a new row stands in for an old one, which is left as it is. Its charge is reversed and made anew."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ async def write(connection: AsyncConnection, records: Iterable[Row], corrected: 
 
 
 async def _take_back(connection: AsyncConnection, records: Sequence[Row]) -> None:
-    """Reverse the charges of records: their sum is 0 from then on."""
+    """Reverse the charges of records, so that their sum is 0 from then on."""
     if not records:
         return
     at = charges.c

@@ -1,4 +1,4 @@
-"""Reading what a person should look at."""
+"""Reads incidents of the journal and the ledger, for a person to look at."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from bridge.storage.postgres.tables.metering import incidents
 
 @dataclass(frozen=True, slots=True)
 class StoredIncident:
-    """One incident of a node, as it was kept."""
+    """One incident of a node, as it is stored."""
 
     id: int
     node: str
@@ -30,7 +30,7 @@ class PostgresIncidents:
     async def page(
         self, since: datetime | None, until: datetime | None, kind: str | None, limit: int, after: int | None
     ) -> list[StoredIncident]:
-        """Incidents of [since, until), of one kind if given, in the order they were told. Raises Unavailable."""
+        """Return incidents of [since, until), of one kind if given, in the order of writing. Raises Unavailable."""
         at = incidents.c
         asked = [
             *([at.at >= since] if since else []),

@@ -1,4 +1,4 @@
-"""Reading the ledger: stays, open and closed."""
+"""Reads stays of the ledger, open and closed."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ class PostgresMinutes:
         self._database = database
 
     async def stays(self, wanted: StayFilter, limit: int, after: tuple[datetime, UUID] | None = None) -> list[Stay]:
-        """A stay whose end is known, if not yet its reason, counts as closed."""
+        """Implements ports.Minutes.stays. A stay whose end is known, if not yet its reason, counts as closed."""
         going = _page(open_stays, wanted, limit, after)
         if wanted.open is not None:
             left_at = open_stays.c.left_at
@@ -72,7 +72,7 @@ class PostgresMinutes:
 async def stays_by_id(
     connection: AsyncConnection, going: Collection[UUID], over: Mapping[UUID, datetime]
 ) -> list[Stay]:
-    """Stays by their ids: open ones, and records (with the times of joining)."""
+    """Return stays by their ids: open ones, and records (with the times of joining)."""
     open_ones = select(open_stays).where(open_stays.c.id.in_(going))
     at = minute_records.c
     times = sorted(over.values()) or [_NEVER]
@@ -133,7 +133,7 @@ def _going(page: Subquery) -> Select[Any]:
 
 
 def _caller_name(page: Subquery) -> Label[str]:
-    """What the sub-account called the caller's number when the stay began."""
+    """The sub-account's name for the caller's number when the stay began."""
     at = known_callers.c
     number = func.ltrim(page.c.caller, "+")
     in_force = and_(at.created_at <= page.c.joined_at, or_(at.removed_at.is_(None), at.removed_at > page.c.joined_at))

@@ -1,4 +1,4 @@
-"""The ledger's months: a table each, made when first needed."""
+"""The monthly partitions of the ledger's tables, made when first needed."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -9,14 +9,14 @@ from bridge.storage.postgres.database import Database
 
 
 class Partitions:
-    """The months that are known to exist."""
+    """The monthly partitions that are known to exist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: set[date] = set()
 
     async def ensure(self, times: Iterable[datetime]) -> None:
-        """Make the months that aware UTC times fall into, as far as they don't exist. Raises Unavailable."""
+        """Make missing partitions of the months that aware UTC times fall into. Raises Unavailable."""
         missing = {date(time.year, time.month, 1) for time in times} - self._known
         for month in sorted(missing):
             # A transaction of its own, so that the lock it takes is gone before rows are written.
@@ -26,5 +26,5 @@ class Partitions:
             self._known.add(month)
 
     def forget(self) -> None:
-        """Someone else may have removed a month: look again."""
+        """Look again next time: somebody else may have removed a partition."""
         self._known.clear()

@@ -1,4 +1,4 @@
-"""Who is inside by the ledger, and how they came in."""
+"""Reads from the ledger who is in a room, by owner, room or passcode."""
 
 from collections.abc import Set
 from uuid import UUID

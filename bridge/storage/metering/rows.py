@@ -1,4 +1,4 @@
-"""Values of the fold ↔ rows of the ledger."""
+"""Turns values of the fold into rows of the ledger, and back."""
 
 import json
 from dataclasses import asdict, replace
@@ -228,7 +228,7 @@ def stay_of(row: RowMapping) -> OpenStay:
 
 @lru_cache(4096)
 def uuid_or_none(text: str) -> UUID | None:
-    """The UUID whose usual text form this is; anything else, however close, is none."""
+    """The UUID that the text is the usual form of, None for any other text."""
     try:
         found = UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What an operator asks of the ledger when something is wrong: where a node's journal stands, and what was strange."""
+"""The state of the ledger for an operator: how far a node's journal is committed, and its incidents."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +12,14 @@ from bridge.usecases.metering.ports import Position
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How far a node's journal was committed: the place, and the newest line's time in µs on the switch's clock."""
+    """The place up to which a node's journal was committed, and the newest line's time in µs on the switch's clock."""
 
     position: Position
     last_us: int
 
 
 async def committed(connection: AsyncConnection, node: str) -> Committed | None:
-    """The place that `node` was committed up to, None when it never was."""
+    """Return the place up to which a node's journal is committed, None if it never was."""
     at = journal_positions.c
     found = (await connection.execute(select(at.file, at.byte_offset, at.pulse).where(at.node == node))).one_or_none()
     return (
@@ -30,7 +30,7 @@ async def committed(connection: AsyncConnection, node: str) -> Committed | None:
 
 
 async def strange(connection: AsyncConnection, node: str, since: datetime) -> dict[str, int]:
-    """How many incidents of each kind a node's journal had since an instant, the most frequent first."""
+    """Count the incidents of each kind that a node had since an instant, the most frequent first."""
     kinds = (
         select(incidents.c.kind, func.count().label("number"))
         .where(incidents.c.node == node, incidents.c.at >= since)

@@ -1,4 +1,4 @@
-"""Records that no sub-account owns: kept, shown, and given to one by a correcting row."""
+"""Minute records that no sub-account owns. A correcting row assigns one to a sub-account."""
 
 import json
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class PostgresUnassignedRecords:
     async def unassigned(
         self, since: datetime | None, until: datetime | None, limit: int, after: tuple[datetime, UUID] | None
     ) -> list[Unowned]:
-        """Records that joined in [since, until), in order of (joining, id), after a given pair. Raises Unavailable."""
+        """Return records that joined in [since, until), by (joining, id), after a given pair. Raises Unavailable."""
         at = minute_records.c
         statement = (
             select(minute_records)
@@ -66,7 +66,9 @@ class PostgresUnassignedRecords:
             return [_unowned(dict(row)) for row in (await connection.execute(statement)).mappings()]
 
     async def assign(self, record_id: UUID, account_id: UUID, sub_account_id: UUID, *, again: bool) -> UUID:
-        """Give a record to a sub-account, and charge it; the id of the correcting row. `again` takes it from another.
+        """Assign a record to a sub-account, charge it, and return the id of the correcting row.
+
+        `again` takes the record from another sub-account.
 
         Raises NotFound (the record, or the sub-account in that account), Conflict (the record has an owner, was
         corrected, or says that there was no stay), Unavailable.
@@ -84,7 +86,7 @@ class PostgresUnassignedRecords:
 
 
 async def _found(connection: AsyncConnection, record_id: UUID) -> Row:
-    """The record, which counts. Raises NotFound, Conflict."""
+    """Return the record, if it counts. Raises NotFound, Conflict."""
     at = minute_records.c
     found = await connection.execute(select(minute_records).where(at.id == record_id))
     row = next((dict(row) for row in found.mappings()), None)
@@ -130,7 +132,7 @@ def _unowned(row: Row) -> Unowned:
 
 
 def _stamped(row: Row) -> dict[str, Any]:
-    """The ids as they were stamped, whoever the record was given to meanwhile."""
+    """The ids as they were stamped, whoever the record was assigned to later."""
     if row["stamped"]:
         said: dict[str, Any] = json.loads(row["stamped"])
         return said

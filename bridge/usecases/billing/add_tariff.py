@@ -25,9 +25,11 @@ async def add_tariff(
     *,
     bill_estimated: bool = False,
 ) -> TariffVersion:
-    """Prices of an account from an instant on; `decimals` defaults to the currency's. Stays that wait for a price are
-    rated at once. Raises Invalid, NotFound, Conflict (a version begins at that instant already, or charges made
-    under an earlier version would change)."""
+    """Add prices to an account from an instant on, and rate stays that wait for a price.
+
+    `decimals` defaults to those of the currency. Raises Invalid, NotFound, Conflict (a version begins at that instant
+    already, or charges made under an earlier version would change).
+    """
     account = await accounts.account(account_id)
     if effective_from.tzinfo is None:
         raise Invalid("effective_from", "give the time zone, such as 2026-11-01T00:00:00Z")

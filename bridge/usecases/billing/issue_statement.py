@@ -1,4 +1,4 @@
-"""The bill of one account for one month."""
+"""Makes the bill of one account for one month."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from bridge.usecases.provisioning.ports import Accounts
 
 
 async def issue_statement(accounts: Accounts, billed_stays: BilledStays, account_id: UUID, period: str) -> Statement:
-    """A draft statement, computed from charges as they stand. `period` is YYYY-MM in the account's time zone.
+    """Return a draft statement, computed from the present charges. `period` is YYYY-MM in the account's time zone.
 
     Raises NotFound, Invalid, Unavailable.
     """

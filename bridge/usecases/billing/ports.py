@@ -1,4 +1,4 @@
-"""Ports of billing: tariffs, what a period is billed, and the calls that a carrier's file is compared with."""
+"""Ports of billing: tariffs, billed stays of a period, and the calls that a carrier's file is compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Tariffs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BilledPeriod:
-    """The rated stays that began in a period, and how many are not rated or not over."""
+    """The rated stays that began in a period, and the numbers of those not rated or not over."""
 
     stays: Sequence[statement.BilledStay]
     unrated: int
@@ -32,19 +32,19 @@ class BilledPeriod:
 
 
 class BilledStays(Protocol):
-    """Reading what an account is billed for."""
+    """Reads the stays that an account is billed for."""
 
     async def billed(self, account_id: UUID, period: Period) -> BilledPeriod:
-        """All that a statement is made of, as of one instant. Raises Unavailable."""
+        """Return everything that a statement is made of, as of one instant. Raises Unavailable."""
 
 
 class OwnCalls(Protocol):
-    """Reading the calls of the ledger."""
+    """Reads the calls of the ledger."""
 
     async def started(
         self, since: datetime, until: datetime, limit: int, after: tuple[datetime, UUID] | None = None
     ) -> list[OwnCall]:
-        """Calls that arrived in [since, until), open and over, in order of (arrival, id), after a given pair.
+        """Return calls that arrived in [since, until), open and over, by (arrival, id), after a given pair.
 
         Raises Unavailable.
         """

@@ -1,4 +1,4 @@
-"""The carrier's calls against ours: gather ours around the period, compare."""
+"""Reconciles a carrier's file: gathers our calls around its period, and compares."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ from bridge.usecases.billing.ports import OwnCalls
 
 PAGE: Final = 5_000
 RINGING_US: Final = 600_000_000
-"""A call may have arrived so long before it was answered."""
+"""A call may have arrived so long before it was answered: our calls are read from so much earlier."""
 
 
 async def reconcile_carrier(
@@ -20,9 +20,9 @@ async def reconcile_carrier(
     terms: ReconciliationTerms,
     on_progress: Callable[[int], None] = lambda count: None,
 ) -> Reconciliation:
-    """Compare what the carrier tells of a period with the ledger. `on_progress` is told how many of our calls are read.
+    """Compare the carrier's calls of a period with the ledger. Raises Unavailable.
 
-    Raises Unavailable.
+    `on_progress` gets the number of our calls that are read.
     """
     since, until = instant(terms.since_us - terms.window_us - RINGING_US), instant(terms.until_us + terms.window_us)
     own: list[OwnCall] = []
