@@ -12,13 +12,13 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from bridge.api import server as rest
 from bridge.api import table
-from bridge.api.http.wire import rfc3339
 from bridge.api.openapi import document
 from bridge.domain.admission.grant import RoomOwner
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
 from bridge.domain.metering.switch_timeline import SwitchState
+from bridge.domain.notation import rfc3339
 from bridge.sandbox.postgres import Postgres
 from bridge.storage import keys
 from bridge.storage.access import audit_log

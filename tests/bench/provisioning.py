@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bridge.api.http.wire import rfc3339
+from bridge.domain.notation import rfc3339
 from bridge.sandbox import rest
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox

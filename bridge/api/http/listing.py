@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from bridge.api.http import paging
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Answer, Item, Page, rfc3339
+from bridge.api.http.wire import Answer, Item, Page
+from bridge.domain import notation
 from bridge.usecases.provisioning import pacing
 from bridge.usecases.provisioning.ports import Place
 
@@ -42,7 +43,7 @@ async def page(
     """The page that the query asks for. `find` gets a number of items and the place before them. Raises Invalid."""
     limit = request.query.limit
     found = await find(limit + 1, paging.after_stay(request.query.cursor))
-    items, cursor = paging.cut(found, limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
+    items, cursor = paging.cut(found, limit, lambda one: f"{notation.rfc3339(one.created_at)}|{one.id}")
     return Page[answer](items=[of(one) for one in items], next_cursor=cursor)  # type: ignore[valid-type]
 
 

@@ -16,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from bridge.domain import notation
+
 Item = TypeVar("Item")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.I)
 _PRICE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
@@ -27,11 +29,6 @@ def _clean(text: str) -> str:
     if "\x00" in text:
         raise ValueError("NUL is no text")
     return text
-
-
-def rfc3339(at: datetime) -> str:
-    """A time as RFC 3339 in UTC, with microseconds and Z. Such texts sort as the times do."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _time(given: object) -> datetime:
@@ -64,7 +61,7 @@ _PRICE_SCHEMA: Final[dict[str, Any]] = {
 
 Text = Annotated[str, AfterValidator(_clean), Field(max_length=500)]
 Name = Annotated[str, AfterValidator(_clean), Field(min_length=1, max_length=200)]
-Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str), _TIME_SCHEMA]
+Time = Annotated[datetime, PlainSerializer(notation.rfc3339, return_type=str), _TIME_SCHEMA]
 GivenTime = Annotated[AwareDatetime, AfterValidator(_within_reach), BeforeValidator(_time), _TIME_SCHEMA]
 Amount = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
 Price = Annotated[
@@ -97,10 +94,3 @@ class Page(Answer, Generic[Item]):
 
     items: list[Item]
     next_cursor: str | None = Field(default=None, description="`cursor` of the next page. Null: this is the last page.")
-
-
-def plain(amount: Decimal, least: int) -> str:
-    """An amount without exponent, with as few decimals as possible, but not fewer than `least`."""
-    exponent = amount.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    return f"{amount:.{max(least, -exponent)}f}"

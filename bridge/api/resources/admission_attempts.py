@@ -9,7 +9,8 @@ from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Answer, GivenTime, Page, Time, rfc3339
+from bridge.api.http.wire import Answer, GivenTime, Page, Time
+from bridge.domain import notation
 from bridge.domain.access.principal import Scope
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.usecases.admission.ports import RefusedEntryFilter
@@ -61,7 +62,7 @@ async def read_page(request: ApiRequest) -> BaseModel:
         query.until,
     )
     found = await request.services.attempts.page(wanted, query.limit + 1, paging.after_stay(query.cursor))
-    page, cursor = paging.cut(found, query.limit, lambda one: f"{rfc3339(one.created_at)}|{one.id}")
+    page, cursor = paging.cut(found, query.limit, lambda one: f"{notation.rfc3339(one.created_at)}|{one.id}")
     return Page[AdmissionAttemptSchema](
         items=[AdmissionAttemptSchema.of(attempt) for attempt in page], next_cursor=cursor
     )

@@ -9,7 +9,8 @@ from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Answer, Page, Time, rfc3339
+from bridge.api.http.wire import Answer, Page, Time
+from bridge.domain import notation
 from bridge.domain.access.principal import Owner, Scope
 from bridge.usecases.conference.ports import LiveConference
 
@@ -48,7 +49,7 @@ class LiveConferencePage(Page[LiveConferenceSchema]):
 async def read_page(request: ApiRequest) -> BaseModel:
     view = request.services.rooms.view()
     own = [conference for conference in view.conferences if _is_theirs(request, conference)]
-    page, cursor = paging.slice_of(own, request.query, lambda one: f"{rfc3339(one.started_at)}|{one.room_id}")
+    page, cursor = paging.slice_of(own, request.query, lambda one: f"{notation.rfc3339(one.started_at)}|{one.room_id}")
     items = [LiveConferenceSchema.of(conference) for conference in page]
     return LiveConferencePage(items=items, next_cursor=cursor, unknown_nodes=list(view.unknown_nodes))
 

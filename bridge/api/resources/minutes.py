@@ -12,8 +12,8 @@ from bridge.api.http.media_types import CSV, JSON
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time, plain, rfc3339
-from bridge.domain import money
+from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time
+from bridge.domain import money, notation
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.errors import Invalid
 from bridge.domain.metering.records import Evidence, Reason, Stay
@@ -54,7 +54,9 @@ class MinuteRecordSchema(Answer):
 
     @classmethod
     def of(cls, stay: Stay) -> "MinuteRecordSchema":
-        amount = None if stay.amount is None else plain(stay.amount, money.minor_decimals(stay.currency or "USD"))
+        amount = (
+            None if stay.amount is None else notation.amount(stay.amount, money.minor_decimals(stay.currency or "USD"))
+        )
         rest = {name: getattr(stay, name) for name in cls.model_fields if name != "amount"}
         return cls(**rest, amount=amount)
 
@@ -91,7 +93,7 @@ async def read_page(request: ApiRequest) -> Returned:
             raise Invalid(min(paged), f"{CSV} has all rows: leave limit and cursor out")
         return Stream(_csv(minutes, wanted), CSV, "minutes.csv")
     stays = await minutes.stays(wanted, query.limit + 1, paging.after_stay(query.cursor))
-    page, cursor = paging.cut(stays, query.limit, lambda stay: f"{rfc3339(stay.joined_at)}|{stay.id}")
+    page, cursor = paging.cut(stays, query.limit, lambda stay: f"{notation.rfc3339(stay.joined_at)}|{stay.id}")
     return Page[MinuteRecordSchema](items=[MinuteRecordSchema.of(stay) for stay in page], next_cursor=cursor)
 
 

@@ -9,8 +9,8 @@ from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Amount, Answer, Micros, Page, Time, plain
-from bridge.domain import money
+from bridge.api.http.wire import Amount, Answer, Micros, Page, Time
+from bridge.domain import money, notation
 from bridge.domain.access.principal import Scope
 from bridge.domain.billing import statement
 from bridge.domain.billing.statement import Statement
@@ -93,10 +93,10 @@ class StatementSchema(Answer):
             period=bill.period.name,
             state="draft",
             currency=bill.account.currency,
-            subtotal=plain(bill.subtotal, coins),
-            tax=plain(bill.tax, coins),
-            rounding=plain(bill.rounding, coins),
-            total=plain(bill.total, coins),
+            subtotal=notation.amount(bill.subtotal, coins),
+            tax=notation.amount(bill.tax, coins),
+            rounding=notation.amount(bill.rounding, coins),
+            total=notation.amount(bill.total, coins),
             lines=[_line(line, coins, detail) for line in bill.lines],
             project_codes=[],
             unrated=bill.unrated,
@@ -132,7 +132,7 @@ def _line(line: statement.Line, coins: int, detail: bool) -> StatementLineSchema
         stays=line.stays,
         duration_us=line.duration_us,
         billed_seconds=line.billed_seconds,
-        amount=plain(line.amount, coins),
+        amount=notation.amount(line.amount, coins),
         detail=[_conference(conference, coins) for conference in line.conferences] if detail else None,
     )
 
@@ -145,7 +145,7 @@ def _conference(conference: statement.ConferenceLine, coins: int) -> ConferenceC
         ended_at=conference.ended_at,
         duration_us=conference.duration_us,
         billed_seconds=conference.billed_seconds,
-        amount=plain(conference.amount, coins),
+        amount=notation.amount(conference.amount, coins),
         participants=[_participant(stay, coins) for stay in conference.participants],
     )
 
@@ -159,7 +159,7 @@ def _participant(stay: statement.BilledStay, coins: int) -> ParticipantChargeSch
         left_at=stay.left_at,
         duration_us=stay.duration_us,
         billed_seconds=stay.billed_seconds,
-        amount=plain(stay.amount, coins),
+        amount=notation.amount(stay.amount, coins),
         evidence=Evidence(stay.evidence),
     )
 

@@ -10,8 +10,8 @@ from bridge.api.http import paging
 from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
-from bridge.api.http.wire import Amount, Answer, GivenTime, Page, Price, Request, Time, plain, rfc3339
-from bridge.domain import money
+from bridge.api.http.wire import Amount, Answer, GivenTime, Page, Price, Request, Time
+from bridge.domain import money, notation
 from bridge.domain.access.principal import Scope
 from bridge.domain.billing.rating import TariffVersion
 from bridge.usecases.billing.add_tariff import add_tariff
@@ -60,8 +60,8 @@ class TariffSchema(Answer):
             id=version.id,
             account_id=version.account_id,
             effective_from=version.effective_from,
-            per_minute=plain(version.per_minute, version.decimals),
-            connect_fee=plain(version.connect_fee, version.decimals),
+            per_minute=notation.amount(version.per_minute, version.decimals),
+            connect_fee=notation.amount(version.connect_fee, version.decimals),
             first_increment_s=version.first_increment_s,
             next_increment_s=version.next_increment_s,
             decimals=version.decimals,
@@ -94,7 +94,7 @@ async def create(request: ApiRequest) -> BaseModel:
 
 async def read_page(request: ApiRequest) -> BaseModel:
     versions = await request.services.tariffs.tariff_versions(request.account_id)
-    page, cursor = paging.slice_of(versions, request.query, lambda version: rfc3339(version.effective_from))
+    page, cursor = paging.slice_of(versions, request.query, lambda version: notation.rfc3339(version.effective_from))
     return Page[TariffSchema](items=[TariffSchema.of(version) for version in page], next_cursor=cursor)
 
 
