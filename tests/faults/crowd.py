@@ -12,7 +12,7 @@ from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.callers.media import SILENCE, TELEPHONE_EVENT, Frame
 from bridge.sandbox.callers.sipp import Message, Sipp
-from bridge.sandbox.callers.stream import Stream
+from bridge.sandbox.callers.stream import AudioStream
 from bridge.sandbox.errors import SandboxError
 from tests.faults.plan import Ghost, Visit
 
@@ -159,7 +159,7 @@ class Crowd:
     async def _talk(self, process: Sipp, call_id: str, remote: tuple[str, int]) -> None:
         visit = self._visit(call_id)
         telephone = Telephone(process.media, self._deaths)
-        stream = Stream(telephone, quiet=True)  # type: ignore[arg-type]
+        stream = AudioStream(telephone, quiet=True)  # type: ignore[arg-type]
         speaking = asyncio.create_task(stream.run(remote))
         try:
             await asyncio.sleep(visit.think_s)
@@ -190,7 +190,7 @@ async def haunt(ghost: Ghost, code: str, number: str, target: str) -> CallerRepo
     return replace(told, vanished_us=vanished_us)
 
 
-async def _breathe(stream: Stream, seconds: float) -> None:
+async def _breathe(stream: AudioStream, seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         await asyncio.sleep(min(BREATH_S, left))

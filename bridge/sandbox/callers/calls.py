@@ -98,7 +98,7 @@ class SipCall:
         self.log = CallLog()
         self.heard = bytearray()
         self._sipp = sipp
-        self._stream = stream.Stream(sipp.media, caller.tone, caller.quiet)
+        self._stream = stream.AudioStream(sipp.media, caller.tone, caller.quiet)
         self._progress = asyncio.Event()
         self._over = self._keyed = self._holds = self._leaving = False
         self._asked: Literal["BYE", "CANCEL", None] = None

@@ -10,7 +10,7 @@ from bridge.sandbox.callers import media, sipp
 from bridge.sandbox.callers.calls import TARGET, SipCaller
 from bridge.sandbox.callers.log import CallLog
 from bridge.sandbox.callers.sipp import Message, Sipp
-from bridge.sandbox.callers.stream import Stream
+from bridge.sandbox.callers.stream import AudioStream
 from bridge.sandbox.errors import SandboxError
 
 # Seconds after the last call's hold within which all calls must have ended.
@@ -103,7 +103,7 @@ class _Crowd:
 
     async def _visit(self, log: CallLog, remote: tuple[str, int]) -> None:
         # All calls share one socket. The audio that comes back is not read, and the kernel drops it.
-        stream = Stream(self._sipp.media, self._caller.tone, self._caller.quiet)
+        stream = AudioStream(self._sipp.media, self._caller.tone, self._caller.quiet)
         speaking = asyncio.create_task(stream.run(remote))
         try:
             # SIPp's Call-ID begins with the call's number, counted from 1.

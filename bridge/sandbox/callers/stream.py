@@ -11,7 +11,7 @@ from bridge.sandbox.callers import media
 from bridge.sandbox.callers.media import FRAME, FRAME_SECONDS, PCMU, Frame
 
 
-class Stream:
+class AudioStream:
     """Sends a tone without end (silence at 0 Hz), and other frames in place of the tone when asked to.
 
     A quiet stream sends only those other frames: no tone, and no silence either.
