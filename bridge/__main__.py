@@ -1,4 +1,4 @@
-"""`python -m bridge`, and the command `bridge`."""
+"""Entry point of `python -m bridge` and of the command `bridge`."""
 
 import gc
 import sys
@@ -7,8 +7,11 @@ from bridge.domain.errors import BridgeError
 
 
 def main() -> None:
-    """Run one command. After a restart callers wait for `serve`, so it loads the daemon and nothing else: what the
-    other commands are made of would be half as much again."""
+    """Run one command.
+
+    `serve` imports the daemon alone, because callers wait while it starts after a restart. The modules of all other
+    commands would make the start half as long again.
+    """
     if sys.argv[1:] == ["serve"]:
         _serve()
     else:
@@ -19,7 +22,7 @@ def main() -> None:
 
 
 def _serve() -> None:
-    # What is loaded now stays: looking through it for garbage again and again would be a tenth of the start.
+    # The imported modules are never garbage. Collections while they load would take a tenth of the start.
     gc.disable()
     from bridge import settings  # noqa: PLC0415
     from bridge.daemon import app  # noqa: PLC0415

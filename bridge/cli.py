@@ -1,4 +1,4 @@
-"""The command `bridge`."""
+"""Command line of the product: the command `bridge`, with all its subcommands."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from bridge.domain.errors import BridgeError, Unavailable
 from bridge.storage.postgres import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
-asterisk = typer.Typer(no_args_is_help=True, help="The Asterisk beside this daemon.")
+asterisk = typer.Typer(no_args_is_help=True, help="Configuration of the Asterisk on this node.")
 resources.add(app)["api_key"].command("renew-passcodes")(renewal.renew)
 app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
@@ -30,21 +30,32 @@ app.add_typer(asterisk, name="asterisk")
 
 @app.command()
 def serve() -> None:
-    """Run the daemon beside its Asterisk, until SIGTERM."""
+    """Run the daemon of this node, in the foreground. SIGTERM or Ctrl-C stops it.
+
+    Run one daemon beside each Asterisk, on the same machine. While it is stopped, new callers hear music, talking
+    callers go on, and minutes wait in the journal. Its settings are BRIDGE_* variables: see `bridge settings`.
+    """
     daemon.serve(settings.load(settings.DaemonSettings))
 
 
 @app.command()
 def migrate() -> None:
-    """Bring the schema of Postgres up to date."""
+    """Create or update the tables in Postgres, as this version needs them.
+
+    Run this after each installation or update, before the daemon starts. It may be run again at any time: if the tables
+    are up to date, nothing changes. Needs BRIDGE_DATABASE_URL.
+    """
     chosen = settings.load(settings.DatabaseSettings)
     asyncio.run(migration.migrate(chosen.database_url.get_secret_value()))
-    typer.echo("the schema is up to date")
+    typer.echo("the tables in Postgres are up to date")
 
 
 @app.command("settings")
 def show_settings(as_json: Json = False) -> None:
-    """List every setting, with its default and meaning."""
+    """List every setting, with its meaning and default.
+
+    Each is an environment variable. This command needs none of them, and shows no values that are set.
+    """
     if as_json:
         names = ("name", "default", "description")
         typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in settings.table()], indent=2))
@@ -54,8 +65,16 @@ def show_settings(as_json: Json = False) -> None:
 
 
 @asterisk.command("render")
-def render(folder: Annotated[Path, typer.Argument(help="Asterisk's configuration folder.")]) -> None:
-    """Write Asterisk's configuration, from asterisk-conf/, dialplan/ and the settings."""
+def render(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to: Asterisk's configuration folder, such as /etc/asterisk.")
+    ],
+) -> None:
+    """Write Asterisk's configuration files from the settings, and print the path of each.
+
+    Run this as Asterisk's user after each change of a setting, and restart Asterisk while nobody talks. Replaces files
+    of the same name. Makes the folder of the journal, too.
+    """
     node = settings.load(settings.NodeSettings)
     try:
         written = config.render(folder, settings.node_values(node, folder))
@@ -69,7 +88,7 @@ def render(folder: Annotated[Path, typer.Argument(help="Asterisk's configuration
 
 
 def _add_sandbox() -> None:
-    """The sandbox needs more packages than the product; without them its commands are not there."""
+    """Add the commands of the sandbox, unless the packages that only the sandbox needs are missing."""
     try:
         from bridge.sandbox import cli as sandbox  # noqa: PLC0415
     except ModuleNotFoundError:
@@ -78,8 +97,11 @@ def _add_sandbox() -> None:
 
 
 def main() -> None:
-    """Run the command line. What the product refuses becomes a clear line and exit status 1; what cannot be done now,
-    since the daemon or Postgres is away, status 3. Mistakes in typing end with 2."""
+    """Run the command line, and exit with a status that programs can act on.
+
+    0 is success. 1 is an error that the product explains in one line on standard error. 2 is a mistake in the command
+    line. 3 means that the daemon or Postgres is away: the same command may succeed later.
+    """
     _add_sandbox()
     try:
         app()

@@ -1,4 +1,4 @@
-"""Composition root: the only module that sees everything. One daemon beside one Asterisk."""
+"""The daemon, which runs beside one Asterisk. This composition root is the only module that imports all layers."""
 
 import asyncio
 import contextlib
@@ -60,16 +60,17 @@ log = structlog.get_logger()
 
 
 def serve(chosen: DaemonSettings) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises BridgeError when it must not or cannot start."""
+    """Run the daemon until SIGTERM or SIGINT. Raises BridgeError if it cannot start, or must not beside another one."""
     telemetry.configure(chosen.log_level)
     try:
         chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise BridgeError(
-            f"BRIDGE_STATE_DIR {chosen.state_dir} cannot be made ({error.strerror}): name one this user may write to"
+            f"BRIDGE_STATE_DIR {chosen.state_dir} cannot be made ({error.strerror}): "
+            "name a folder that the daemon's user may write to"
         ) from error
     with _only_daemon(chosen.state_dir):
-        # What is there now stays for good: collections in mid-call need not look at it.
+        # All objects that exist now stay until the end. Frozen, they do not lengthen garbage collections during calls.
         gc.collect()
         gc.freeze()
         try:
@@ -85,7 +86,10 @@ def serve(chosen: DaemonSettings) -> None:
 
 @contextlib.contextmanager
 def _only_daemon(state_dir: Path) -> Iterator[None]:
-    """Two daemons on one node would steal each other's ARI application: the second must not start."""
+    """Hold the lock of the one daemon on this node. Raises BridgeError if another daemon holds it.
+
+    Two daemons would take the ARI application, and so the calls, from each other again and again.
+    """
     with (state_dir / "daemon.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +106,7 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
 
 
 class _Daemon:
-    """The parts, and how they hang together."""
+    """All parts of the daemon, connected to each other."""
 
     def __init__(self, chosen: DaemonSettings) -> None:
         self._chosen = chosen

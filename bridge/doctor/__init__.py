@@ -1,1 +1,1 @@
-"""`bridge doctor`: what is wrong with this node, and how to mend it. It looks at each part beside the daemon."""
+"""The checks of `bridge doctor`: what is wrong with this node, and how to mend it. They need no running daemon."""

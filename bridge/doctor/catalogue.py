@@ -32,6 +32,6 @@ def _skipped(name: str) -> Check:
     """Return a stand-in for a check whose settings cannot be read."""
 
     async def work() -> AsyncIterator[Result]:
-        yield warned(name, "not checked", "mend the settings first")
+        yield warned(name, "not checked, because its settings are missing or malformed", "correct the settings first")
 
     return Check(name, work, "")

@@ -1,4 +1,4 @@
-"""The settings as far as they can be read. They are checked first, and all other checks use them."""
+"""The settings that could be read. They are checked first, and all other checks use them."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The daemon, as its own readiness report describes it."""
+"""Check of the daemon: what it reports at /readyz about each of its parts."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -11,7 +11,7 @@ from bridge.doctor.examination import Check, Result, failed, well
 from bridge.domain.errors import Unavailable
 
 QUERY_S: Final = 3.0
-MEND: Final = "start `bridge serve`: until it runs, new callers hear music; if it ends again, its log says why"
+MEND: Final = "start `bridge serve`: until it runs, new callers hear music and wait; if it ends again, its log says why"
 
 
 def check(configured: Configured) -> Check | None:

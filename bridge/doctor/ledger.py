@@ -24,9 +24,12 @@ DAY: Final = timedelta(days=1)
 TOLERANCE_S: Final = 3.0
 UNREADABLE: Final = "garbage_line"
 MEND: Final = (
-    "see the log of Postgres; until it answers, callers with known passcodes get in and minutes wait in the journal"
+    "see the log of Postgres; until it answers, callers with passcodes that this node knows get in, and minutes wait "
+    "in the journal"
 )
-CATCHES_UP: Final = "nothing is lost: the daemon catches up once it runs and Postgres answers"
+CATCHES_UP: Final = (
+    "no minute is lost, but bills lack the newest until the daemon runs, Postgres answers and the journal is read"
+)
 
 
 def check(configured: Configured) -> Check | None:
@@ -57,7 +60,7 @@ async def _results(
                 await clock.read()
             yield well("postgres", f"answers at {database.url.where}, database {database.url.database!r}")
             await migration.check_current(database)
-            yield well("schema", "is the one that this program needs")
+            yield well("schema", "the tables are those that this version needs")
             yield _timed(clock, tolerance_s)
             async with database.snapshot() as connection:
                 at = await status.committed(connection, node)
@@ -67,7 +70,7 @@ async def _results(
         except Unavailable as error:
             yield failed("postgres", str(error), MEND)
         except Conflict as error:
-            yield failed("schema", str(error), "run `bridge migrate` with the daemon's own program")
+            yield failed("schema", str(error), "run `bridge migrate` of the same version as the daemon")
         else:
             if journal is not None:
                 yield await asyncio.to_thread(_backlog, journal, at)
@@ -89,7 +92,7 @@ def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
     if at is None:
         if not waiting:
             return well("backlog", "the journal is empty")
-        return warned("backlog", f"{waiting} bytes of the journal wait, and none is committed yet", CATCHES_UP)
+        return warned("backlog", f"none of the journal's {waiting} bytes are committed yet", CATCHES_UP)
     seconds = max(0.0, time.time() - at.last_us / SECOND_US) if waiting else 0.0
     text = f"{seconds:.0f} s and {waiting} bytes of the journal are not committed"
     if seconds > BEHIND_S:
@@ -106,7 +109,7 @@ def _incidents(incidents: dict[str, int]) -> Result:
     if not incidents:
         return well("incidents", "none within 24 h")
     kinds = ", ".join(f"{number} {kind}" for kind, number in incidents.items())
-    mend = "see `bridge journal incidents`, and check the minutes of that time"
+    mend = "see `bridge journal incidents`, and check the minute records of that time"
     if UNREADABLE in incidents:
         mend += f"; {UNREADABLE} is a journal line that could not be read: check the disk"
     return warned("incidents", f"within 24 h: {kinds}", mend)

@@ -17,7 +17,7 @@ from bridge.host import kernel_clock
 from bridge.settings import DaemonSettings, NodeSettings
 
 Chosen = DaemonSettings | NodeSettings
-BEAT_S: Final = 3.0
+HEARTBEAT_S: Final = 3.0
 """Asterisk writes a heartbeat each half second. A busy machine may delay a few."""
 RESERVE: Final = 256 * MEBIBYTE
 STATE_RESERVE: Final = 64 * MEBIBYTE
@@ -46,7 +46,7 @@ def journal(configured: Configured) -> Check | None:
         else:
             yield well("journal disk", _room(before.room))
         seen = before
-        deadline = time.monotonic() + BEAT_S
+        deadline = time.monotonic() + HEARTBEAT_S
         while seen.heartbeat_us == before.heartbeat_us and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
             seen = await asyncio.to_thread(journal_watch.look)
@@ -56,7 +56,7 @@ def journal(configured: Configured) -> Check | None:
                 "there is none in the file" if heartbeat_age_s is None else f"the last is {heartbeat_age_s:.0f} s old"
             )
             yield failed(
-                "journal", f"Asterisk wrote no heartbeat within {BEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT
+                "journal", f"Asterisk wrote no heartbeat within {HEARTBEAT_S:g} s, {since}", meter_health.MEND_HEARTBEAT
             )
         else:
             yield well("journal", f"{path} grows, with Asterisk's heartbeat in it")
@@ -87,9 +87,9 @@ def clock(_: Configured) -> Check:
             return
         yield well(
             "time server",
-            "the kernel's clock is synchronised"
+            "a time server keeps the kernel's clock"
             if synchronised
-            else "the kernel does not say if its clock is synchronised",
+            else "the kernel does not say if a time server keeps its clock",
         )
 
     return Check("time server", work, "")
@@ -115,22 +115,26 @@ def _room(room: meter_health.DiskSpace | None) -> str:
 def _state(folder: Path) -> Iterator[Result]:
     room = watch.room(folder)
     if room is None:
-        yield failed("state", f"there is no folder {folder}", "start the daemon, or correct BRIDGE_STATE_DIR")
+        yield failed(
+            "state",
+            f"there is no folder {folder}",
+            "start the daemon, which makes it, or correct BRIDGE_STATE_DIR",
+        )
         return
     if room.free_bytes < STATE_RESERVE:
         yield warned(
             "state",
             f"the disk of {folder} has {_room(room)}",
-            "make room: new passcodes are stored there",
+            "make room on that disk: the daemon keeps the passcodes there that let callers in while Postgres is away",
         )
     else:
         yield well("state", f"{folder}, {_room(room)}")
     shown = [path for path in (folder, *folder.glob("*.lmdb")) if _open_to_others(path)]
     if shown:
         names = ", ".join(map(str, shown))
-        yield failed("secrets", f"others may read {names}", f"chmod go-rwx {names}")
+        yield failed("secrets", f"other users may read the secrets in {names}", f"chmod go-rwx {names}")
     else:
-        yield well("secrets", f"{folder} is closed to others")
+        yield well("secrets", f"{folder} is closed to other users")
 
 
 def _open_to_others(path: Path) -> bool:
@@ -146,21 +150,21 @@ def _sip(node: NodeSettings) -> Iterator[Result]:
         yield failed(
             "sip",
             f"nothing listens on port {port} by {' and '.join(unbound)}",
-            "start Asterisk: without it no call comes in; its log says if another process has the port",
+            "start Asterisk: until it listens, no call comes in; its log says if another process uses the port",
         )
     else:
-        yield well("sip", f"bound on {node.sip_bind}, UDP and TCP")
+        yield well("sip", f"a program listens at {node.sip_bind}, on UDP and TCP")
 
 
 def _rtp(node: NodeSettings) -> Result:
     first, last = map(int, node.rtp_ports.split("-"))
-    mend = "correct BRIDGE_RTP_PORTS: two ports a call, and none that others use"
+    mend = "correct BRIDGE_RTP_PORTS: a call needs two ports that no other program uses, or its caller hears nothing"
     if not 1024 <= first < last <= 65535:
-        return failed("rtp", f"{node.rtp_ports} is no range of ports", mend)
+        return failed("rtp", f"BRIDGE_RTP_PORTS {node.rtp_ports} is no range of ports from 1024 to 65535", mend)
     if first <= int(node.sip_bind.rsplit(":", 1)[1]) <= last:
-        return failed("rtp", f"SIP's own port lies in {node.rtp_ports}", mend)
+        return failed("rtp", f"the port of SIP lies in the range of BRIDGE_RTP_PORTS, {node.rtp_ports}", mend)
     taken = sum(first <= port <= last for port in _bound("udp"))
-    text = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are taken"
+    text = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are in use"
     return warned("rtp", text, mend) if taken > CROWDED * (last - first + 1) else well("rtp", text)
 
 

@@ -34,7 +34,13 @@ def check(configured: Configured) -> Check | None:
 def _results(node: NodeSettings, named: Path | None) -> list[Result]:
     folder = named or _folder(node)
     if folder is None:
-        return [warned("rendered", "Asterisk's configuration was not found", "name its folder with --asterisk-conf")]
+        return [
+            warned(
+                "rendered",
+                "Asterisk's configuration was not found, and was not compared",
+                "name its folder with --asterisk-conf",
+            )
+        ]
     wanted = config.texts(settings.node_values(node, folder))
     try:
         differing = [name for name, text in wanted.items() if _read(folder / name) != text]
@@ -54,7 +60,7 @@ def _results(node: NodeSettings, named: Path | None) -> list[Result]:
         ]
     if open_to_all:
         names = " ".join(open_to_all)
-        return [failed("rendered", f"everybody may read {names}", f"chmod o-rwx {names}")]
+        return [failed("rendered", f"every user may read the passwords in {names}", f"chmod o-rwx {names}")]
     return [well("rendered", f"{folder} is what the settings render")]
 
 

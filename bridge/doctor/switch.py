@@ -39,7 +39,7 @@ def over_ari(configured: Configured) -> Check | None:
             yield failed(
                 "application",
                 "no daemon is connected: new callers hear music and are not admitted",
-                "start `bridge serve`",
+                "start `bridge serve`; if it runs, its log says why it does not connect",
             )
         else:
             yield well("application", "a daemon is connected and takes calls")
@@ -66,7 +66,11 @@ def _version(version: str, url: str) -> Result:
     numbers = _VERSION.match(version)
     if numbers is None or tuple(map(int, numbers.groups())) < LEAST:
         least = ".".join(map(str, LEAST))
-        return failed("ari", f"Asterisk is {version}, and {least} is needed", f"install Asterisk {least} or newer")
+        return failed(
+            "ari",
+            f"Asterisk {version} is too old: {least} is the oldest that this version works with",
+            f"install Asterisk {least} or newer",
+        )
     return well("ari", f"Asterisk {version} answers at {url}")
 
 
@@ -75,9 +79,9 @@ def _name(name: str, node: str) -> Result:
         return failed(
             "node",
             f"Asterisk calls itself {name!r}, and BRIDGE_NODE is {node!r}",
-            "correct BRIDGE_NODE, or run `bridge asterisk render` and restart Asterisk",
+            "correct BRIDGE_NODE, or run `bridge asterisk render` and restart Asterisk while nobody talks",
         )
-    return well("node", f"is {node}")
+    return well("node", f"Asterisk and the settings name it {node!r}")
 
 
 def _modules(loaded: Any) -> Result:
@@ -87,7 +91,7 @@ def _modules(loaded: Any) -> Result:
     if missing:
         return failed(
             "modules",
-            f"{', '.join(missing)} not running",
+            f"Asterisk runs without {', '.join(missing)}, which calls and minutes need",
             f"`asterisk -rx 'module load {missing[0]}'`, and compare modules.conf with `bridge asterisk render`",
         )
-    return well("modules", f"all {len(needed)} that are needed run")
+    return well("modules", f"all {len(needed)} needed modules run")

@@ -1,15 +1,15 @@
-"""What the kernel knows of its own clock, by adjtimex(2) and clock_gettime(2)."""
+"""Readings of the kernel's clock, by adjtimex(2) and clock_gettime(2)."""
 
 import ctypes
 import time
 from typing import Final
 
 UNSYNCHRONISED: Final = 0x0040
-"""STA_UNSYNC of <sys/timex.h>."""
+"""The flag STA_UNSYNC of <sys/timex.h>: no time server keeps the clock."""
 
 
 class _Timex(ctypes.Structure):
-    """`struct timex` as far as it is read here, and room for the rest of it."""
+    """The first fields of `struct timex`, up to the last that is read here, and space for the others."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -23,17 +23,21 @@ class _Timex(ctypes.Structure):
 
 
 def synchronised() -> bool | None:
-    """Whether something keeps this machine's clock right; None where that cannot be asked."""
-    asked = _Timex()
+    """Return True if a time server keeps this machine's clock right, and None if the kernel does not say."""
+    timex = _Timex()
     try:
-        answer = ctypes.CDLL(None).adjtimex(ctypes.byref(asked))
+        answer = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
     except (AttributeError, OSError):
         return None
-    return None if answer < 0 else not asked.status & UNSYNCHRONISED
+    return None if answer < 0 else not timex.status & UNSYNCHRONISED
 
 
 def wall_and_uptime_us() -> tuple[int, int]:
-    """The wall clock less the time since this machine's boot, which only a step of the clock changes; and that time."""
+    """Return the wall clock minus the time since this machine's boot, and the time since boot, both in µs.
+
+    Only a step of the clock changes the first of them: a time server's slow adjustment changes both clocks alike.
+    """
+    # The wall clock is read between two readings of the time since boot, whose middle is when it was read.
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     wall = time.time_ns()
     uptime = (before + time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 2

@@ -1,4 +1,4 @@
-"""An Asterisk to run: the machine's own if it will do, else Debian's, unpacked into a cache and run from there."""
+"""Finds an Asterisk to run: the machine's own if it is recent enough, else Debian's, unpacked into a cache."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ PACKAGES = "asterisk,asterisk-core-sounds-en-gsm,asterisk-core-sounds-en-wav,ast
 
 @dataclass(frozen=True, slots=True)
 class AsteriskTree:
-    """Where Asterisk lies. `command` runs it: append Asterisk's own arguments."""
+    """The folders of an Asterisk, and the `command` that runs it: append Asterisk's own arguments."""
 
     version: str
     command: tuple[str, ...]
@@ -32,19 +32,19 @@ class AsteriskTree:
 
 
 def get(say: Say) -> AsteriskTree:
-    """The machine's Asterisk, else the cached one, else a fresh one (about 400 MB; a minute or so).
+    """Return the machine's own Asterisk, else the cached one, else fetch one (about 400 MB; a minute or so).
 
-    Raises SandboxError when it can't be fetched. Two sandboxes that start at once fetch it once.
+    Raises SandboxError if it cannot be fetched. Two sandboxes that start at the same time fetch it once.
     """
     if tree := installed() or cached():
         return tree
     system.ensure(system.for_fetching_asterisk(), say)
-    with _alone():
+    with _cache_locked():
         return cached() or _fetch(say)
 
 
 def installed() -> AsteriskTree | None:
-    """The machine's own Asterisk, if it is of the 22 series, recent enough, and has its English prompts."""
+    """Return the machine's own Asterisk, if it is of series 22, recent enough, and has its English prompts."""
     binary = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if binary is None:
         return None
@@ -58,20 +58,20 @@ def installed() -> AsteriskTree | None:
 
 
 def cached() -> AsteriskTree | None:
-    """The newest whole tree in the cache."""
+    """Return the newest complete tree in the cache."""
     trees = [tree for path in sorted(cache().glob(f"asterisk-{SUITE}-*")) if (tree := unpacked(path))]
     return max(trees, key=lambda tree: _numbers(tree.version), default=None)
 
 
 def cache() -> Path:
-    """The folder of trees, outside any clone."""
+    """Return the folder of unpacked trees, which all clones on this machine share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge"
 
 
 def unpacked(root: Path) -> AsteriskTree | None:
-    """The Asterisk in a Debian tree, if it was installed whole and is recent enough.
+    """Return the Asterisk in a Debian tree, if it is completely installed and recent enough.
 
-    It runs without chroot by the tree's own loader and libraries.
+    It runs without chroot, by the tree's own loader and libraries.
     """
     version = _installed_version(root)
     loader = next(iter(sorted(root.glob("usr/lib/*/ld-linux-*.so.*"))), None)
@@ -86,9 +86,9 @@ def unpacked(root: Path) -> AsteriskTree | None:
 def _fetch(say: Say) -> AsteriskTree:
     mirror = apt_sources.mirror()
     for unfinished in cache().glob(".asterisk-*"):
-        # Left by one that was killed: whoever holds the lock is alone here.
+        # Left by a fetch that was killed: nobody else fetches while this process holds the lock.
         shutil.rmtree(unfinished, ignore_errors=True)
-    say(f"fetching Asterisk from Debian {SUITE}, once (about 400 MB unpacked, a minute or so)")
+    say(f"fetching Asterisk from Debian {SUITE}: once on this machine, about 400 MB unpacked, a minute or so")
     with tempfile.TemporaryDirectory(prefix=".asterisk-", dir=cache(), ignore_cleanup_errors=True) as temporary:
         root = Path(temporary) / "tree"
         options = ['Acquire::Check-Valid-Until "false"', 'Apt::Install-Recommends "false"', *_proxies()]
@@ -98,18 +98,18 @@ def _fetch(say: Say) -> AsteriskTree:
         tree = unpacked(root) if result.returncode == 0 else None
         if tree is None:
             raise SandboxError(
-                f"Asterisk could not be fetched from Debian {SUITE} ({mirror or 'the mirror that mmdebstrap knows'}):\n"
+                f"Asterisk could not be fetched from Debian {SUITE} ({mirror or 'the default mirror'}):\n"
                 f"{result.stderr.strip()[-1500:]}\n"
-                f"Set BRIDGE_DEBIAN_MIRROR to a Debian mirror that this machine reaches, or install an Asterisk "
+                f"Set BRIDGE_DEBIAN_MIRROR to a Debian mirror that this machine can reach, or install an Asterisk "
                 f"{SERIES} of at least {'.'.join(map(str, OLDEST))}, and try again."
             )
         home = cache() / f"asterisk-{SUITE}-{tree.version}"
         root.chmod(0o755)
         shutil.rmtree(home, ignore_errors=True)
         root.rename(home)
-    found = unpacked(home)
-    assert found is not None
-    return found
+    moved = unpacked(home)
+    assert moved is not None
+    return moved
 
 
 def _proxies() -> list[str]:
@@ -118,7 +118,7 @@ def _proxies() -> list[str]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _cache_locked() -> Iterator[None]:
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -17,28 +17,31 @@ from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import system
 from bridge.sandbox.stack import Sandbox
 
-app = typer.Typer(no_args_is_help=True, help="The whole product on this machine, privately, for trying it out.")
-Folder = Annotated[Path, typer.Option(help="Where the sandbox lives.")]
+app = typer.Typer(no_args_is_help=True, help="A private copy of the whole product on this machine, to try it out.")
+Folder = Annotated[Path, typer.Option(help="Folder of the sandbox, with its data, logs and keys.")]
 HERE = Path(".sandbox")
 
 
 @app.command()
 def up(folder: Folder = HERE) -> None:
-    """Start Postgres, Asterisk and the daemon, as far as they are not running, and write FOLDER/env."""
+    """Start Postgres, Asterisk and the daemon in the background, and write FOLDER/env.
+
+    Parts that run already are left alone. The file `env` holds all addresses and keys, for a shell to read.
+    """
     sandbox = Sandbox(folder, typer.echo)
     sandbox.up()
-    _tell(sandbox)
+    _show_company(sandbox)
 
 
 @app.command()
 def down(folder: Folder = HERE) -> None:
-    """Stop all of it; data stay for the next time."""
+    """Stop the daemon, Asterisk and Postgres. Data, keys and logs stay for the next start."""
     Sandbox(folder, typer.echo).down()
 
 
 @app.command()
 def status(folder: Folder = HERE) -> None:
-    """Show what runs; exit status 1 unless all of it does."""
+    """Show which parts run. Exit status 1 unless all of them do."""
     states = Sandbox(folder, typer.echo).status()
     for state in states:
         typer.echo(f"{state.part:10} {f'pid {state.pid}' if state.pid else 'stopped':12} {state.about}")
@@ -47,13 +50,13 @@ def status(folder: Folder = HERE) -> None:
 
 @app.command()
 def run(folder: Folder = HERE) -> None:
-    """Start all of it, show the daemon's log, and stop all of it on Ctrl-C or SIGTERM."""
+    """Start all parts in the foreground and show the daemon's log. Ctrl-C or SIGTERM stops all parts."""
     sandbox = Sandbox(folder, typer.echo)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         sandbox.up()
-        _tell(sandbox)
+        _show_company(sandbox)
         _follow(sandbox)
     except KeyboardInterrupt:
         typer.echo("")
@@ -66,40 +69,46 @@ def run(folder: Folder = HERE) -> None:
 
 @app.command(name="demo")
 def play(folder: Folder = HERE) -> None:
-    """Place real calls of several sub-accounts at once, print minutes and the bill, and check them."""
+    """Place real calls to three sub-accounts at once, print their minute records and the bill, and check both.
+
+    The calls take about half a minute. Parts that do not run are started. Unless all parts ran before, all of them are
+    stopped at the end.
+    """
     demo.run(Sandbox(folder, typer.echo), typer.echo)
 
 
 @app.command()
 def call(
-    code: Annotated[str, typer.Argument(help="What is keyed: a passcode, and a # if you like.")],
-    number: Annotated[str, typer.Option(help="The access number that is dialled.")] = ACCESS_NUMBER,
-    caller: Annotated[str, typer.Option(help="The number that calls.")] = "12125550100",
-    stay: Annotated[float, typer.Option(help="Seconds that the caller stays after the last digit.")] = 10.0,
+    code: Annotated[str, typer.Argument(help="Digits that the caller keys: a passcode, with # at its end or without.")],
+    number: Annotated[str, typer.Option(help="Access number that the caller dials.")] = ACCESS_NUMBER,
+    caller: Annotated[str, typer.Option(help="The caller's own phone number.")] = "12125550100",
+    stay: Annotated[float, typer.Option(help="Seconds from the last digit until the caller hangs up.")] = 10.0,
     folder: Folder = HERE,
 ) -> None:
-    """Place one real call: dial, key, stay, hang up."""
+    """Place one real call: dial an access number, key a passcode, stay a while, hang up."""
     sandbox = Sandbox(folder, typer.echo)
     system.ensure(system.for_callers(), typer.echo)
     calling = SipCaller(number, (Digits(code, 1.0),), caller, stay=stay)
     typer.echo(f"{caller} dials {number} ...")
     [log] = asyncio.run(calls.place([calling], sandbox.sip_address))
     if log.answered_at is None:
-        raise SandboxError(f"the call was not answered: SIP status {log.status or 'none'}")
+        raise SandboxError(
+            f"the call was not answered: {f'SIP status {log.status}' if log.status else 'no SIP response came'}"
+        )
     ended = "the caller hung up" if log.ended_by == "caller" else "the bridge hung up"
     typer.echo(f"answered at {log.answered_at:%H:%M:%S.%f}; {ended} after {log.seconds:.3f} s")
 
 
 @app.command()
 def remove(folder: Folder = HERE) -> None:
-    """Stop all of it and delete its data."""
+    """Stop all parts, and delete the folder with all its data, keys and logs."""
     Sandbox(folder, typer.echo).remove()
 
 
-def _tell(sandbox: Sandbox) -> None:
-    found = company.of(sandbox)
-    typer.echo(f"ready: REST at {sandbox.api_url}; call sip:{ACCESS_NUMBER}@{sandbox.sip_address} and key")
-    for member in found.members:
+def _show_company(sandbox: Sandbox) -> None:
+    northwind = company.of(sandbox)
+    typer.echo(f"ready: REST at {sandbox.api_url}; call sip:{ACCESS_NUMBER}@{sandbox.sip_address} and key one of")
+    for member in northwind.members:
         codes = ", ".join(f"{digits} ({role})" for role, digits in member.digits.items())
         typer.echo(f"  {codes:36} for the room of {member.name}")
     typer.echo(f"all addresses and keys: {sandbox.folder / 'env'}")
@@ -114,6 +123,6 @@ def _follow(sandbox: Sandbox) -> None:
             typer.echo(text, nl=False)
             if not text:
                 time.sleep(0.1)
-                # The daemon may be killed and started again by its own command while this follows.
+                # Somebody may kill the daemon meanwhile and start it again by FOLDER/daemon: the new one is followed.
                 daemon = daemon if daemon.alive() else sandbox.daemon
-    raise SandboxError(f"The daemon ended; its log ends:\n{tail(sandbox.daemon_log)}")
+    raise SandboxError(f"The daemon ended by itself; {sandbox.daemon_log} ends:\n{tail(sandbox.daemon_log)}")

@@ -1,4 +1,4 @@
-"""A small company to try things out with: three sub-accounts, a tariff, and passcodes."""
+"""A small company for demonstrations: an account with a tariff, three sub-accounts, their rooms and passcodes."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """The account and its members."""
+    """The account, and a member for each of its sub-accounts."""
 
     id: str
     name: str
@@ -47,37 +47,40 @@ class Company:
 
 
 def of(sandbox: Sandbox) -> Company:
-    """The company of a sandbox that is up, made when it has none yet. Its codes are kept in the sandbox's folder."""
-    kept = sandbox.folder / "company.json"
+    """Return the company of a sandbox that is up. The first time, create it.
+
+    Its digits are kept in the sandbox's folder: REST shows them when they are made, and not again.
+    """
+    path = sandbox.folder / "company.json"
     try:
-        known = json.loads(kept.read_text())
+        saved = json.loads(path.read_text())
     except FileNotFoundError:
-        made = asyncio.run(_found_at(sandbox))
-        kept.touch(mode=0o600)
-        kept.write_text(json.dumps(asdict(made)))
-        return made
-    return Company(known["id"], known["name"], tuple(Member(**member) for member in known["members"]))
+        created = asyncio.run(_create_at(sandbox))
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(created)))
+        return created
+    return Company(saved["id"], saved["name"], tuple(Member(**member) for member in saved["members"]))
 
 
-async def _found_at(sandbox: Sandbox) -> Company:
+async def _create_at(sandbox: Sandbox) -> Company:
     async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client:
-        return await found(client, "Northwind Legal")
+        return await create(client, "Northwind Legal")
 
 
-async def found(client: Rest, name: str) -> Company:
-    """Make the account, its tariff and its sub-accounts, each by one REST call."""
+async def create(client: Rest, name: str) -> Company:
+    """Create the account, its tariff and its sub-accounts, each by one REST request."""
     account = await client.post("/v1/accounts", {"name": name, "currency": "USD", "time_zone": "America/New_York"})
     await client.post("/v1/tariffs", {"account_id": account["id"], **TARIFF})
     members = []
     for user_id, person, kind in PEOPLE:
-        made = await client.post(
+        created = await client.post(
             f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": user_id, "name": person, "kind": kind}
         )
-        members.append(_member(made))
+        members.append(_member(created))
     return Company(account["id"], name, tuple(members))
 
 
-def _member(made: Mapping[str, Any]) -> Member:
-    [room] = made["rooms"]
+def _member(created: Mapping[str, Any]) -> Member:
+    [room] = created["rooms"]
     digits = {passcode["role"]: passcode["digits"] for passcode in room["passcodes"]}
-    return Member(made["id"], made["user_id"], made["name"], made["kind"], room["id"], digits)
+    return Member(created["id"], created["user_id"], created["name"], created["kind"], room["id"], digits)

@@ -1,4 +1,7 @@
-"""The demo: real callers on one number at once, each in their own conference; then records, the bill and a check."""
+"""The demo: six real callers dial one number at once and meet in the conferences of three sub-accounts.
+
+It prints their minute records and the bill, and checks both against what the callers logged themselves.
+"""
 
 import asyncio
 import time
@@ -23,21 +26,23 @@ from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
 
 TOLERANCE_S: Final = 1.0
+"""A stay or its end may differ by so much from what the caller logged."""
 CLOSING_S: Final = 10.0
+"""How long the demo waits until the last record is closed and rated."""
 
 
 @dataclass(frozen=True, slots=True)
 class CastMember:
-    """One caller of the demo: who, in which room, and what they do."""
+    """One caller of the demo: the sub-account whose room they call, their role there, and what they do."""
 
     member: Member
     role: str
     caller: SipCaller
 
 
-def cast(found: Company) -> list[CastMember]:
-    """Six callers of three sub-accounts, two a room; the second mistypes first."""
-    employee, department, project = found.members
+def cast(northwind: Company) -> list[CastMember]:
+    """Return six callers, two for each sub-account's room. The second keys a wrong passcode first."""
+    employee, department, project = northwind.members
 
     def part(member: Member, role: str, phone: str, stay: float, tone: int, wrong: bool = False) -> CastMember:
         code = Digits(member.digits[role], 1.0)
@@ -55,16 +60,16 @@ def cast(found: Company) -> list[CastMember]:
 
 
 async def play(sandbox: Sandbox, say: Say) -> bool:
-    """The whole demo on a sandbox that is up. True when every check holds."""
+    """Play the demo on a sandbox that is up. Return True if every check holds."""
     system.ensure(system.for_callers(), say)
     environment = sandbox.environment
     async with rest.client(sandbox.api_url, environment["BRIDGE_OPERATOR_KEY"]) as client:
-        found = await company.found(client, f"Northwind Legal {datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
-        say(f"\nThe account {found.name!r} has three sub-accounts; each was made by one REST call, passcodes included:")
-        for member in found.members:
+        northwind = await company.create(client, f"Northwind Legal {datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+        say(f"\nThe account {northwind.name!r} has three sub-accounts. One REST request made each, with its passcodes:")
+        for member in northwind.members:
             codes = ", ".join(f"{role} {digits}" for role, digits in member.digits.items())
             say(f"  {member.user_id:8} {member.name:24} {member.kind:12} {codes}")
-        parts = cast(found)
+        parts = cast(northwind)
         stranger = SipCaller(
             ACCESS_NUMBER,
             (Digits("9999999#", 2.0), Digits("12345#", 5.0), Digits("8888888#", 5.0)),
@@ -72,16 +77,16 @@ async def play(sandbox: Sandbox, say: Say) -> bool:
             stay=30.0,
             hangs_up="far end",
         )
-        say(f"\nSeven callers dial {ACCESS_NUMBER} at the same time; one mistypes first, one knows no passcode ...")
+        say(f"\nSeven callers dial {ACCESS_NUMBER} at the same time: one mistypes first, and one knows no passcode ...")
         began = time.monotonic()
         *logs, refused = await calls.place([*(part.caller for part in parts), stranger], sandbox.sip_address)
         say(f"all have hung up after {time.monotonic() - began:.0f} s")
-        records = await _records(client, found, len(parts))
+        records = await _records(client, northwind, len(parts))
         _show(records, say)
         period = datetime.now(UTC).strftime("%Y-%m")
         say("")
-        say(sandbox.bridge("statement", "--account", found.id, "--period", period).rstrip())
-        [statement] = (await client.get("/v1/statements", account_id=found.id, period=period))["items"]
+        say(sandbox.bridge("statement", "--account", northwind.id, "--period", period).rstrip())
+        [statement] = (await client.get("/v1/statements", account_id=northwind.id, period=period))["items"]
     say("\nThe check, against what the callers themselves logged:")
     checks = [*_stays(parts, logs, records), *_apart(parts, records), *_stranger(refused), *_sums(records, statement)]
     for holds, what in checks:
@@ -89,11 +94,11 @@ async def play(sandbox: Sandbox, say: Say) -> bool:
     return all(holds for holds, _ in checks)
 
 
-async def _records(client: Rest, found: Company, count: int) -> list[Any]:
-    """The closed and rated records of the account, once there are `count` of them."""
+async def _records(client: Rest, northwind: Company, count: int) -> list[Any]:
+    """Return the minute records of the account, once `count` of them are rated or CLOSING_S have passed."""
     deadline = time.monotonic() + CLOSING_S
     while True:
-        records = await client.all("/v1/minutes", account_id=found.id)
+        records = await client.all("/v1/minutes", account_id=northwind.id)
         rated = [record for record in records if record["amount"] is not None]
         if len(rated) >= count or time.monotonic() > deadline:
             return records
@@ -162,12 +167,12 @@ def _sums(records: Sequence[Mapping[str, Any]], statement: Mapping[str, Any]) ->
 
 
 def run(sandbox: Sandbox, say: Say) -> None:
-    """Bring the sandbox up if it is not, play, and put it down again if it was not up. Raises SandboxError."""
+    """Play the demo, with the sandbox started before and stopped afterwards unless it was up. Raises SandboxError."""
     was_up = all(state.pid for state in sandbox.status())
     try:
         sandbox.up()
         if not asyncio.run(play(sandbox, say)):
-            raise SandboxError("The demo's check failed; see the lines marked FAILED.")
+            raise SandboxError("The demo's check failed: see the lines marked FAILED above.")
         say("\nThe demo holds.")
     finally:
         if not was_up:

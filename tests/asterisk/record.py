@@ -158,7 +158,7 @@ def _worth_keeping(frames: list[str]) -> list[str]:
 
 async def _record_anew(sandbox: Sandbox) -> Recording:
     async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as api:
-        return await record(sandbox, await company.found(api, "Northwind Legal"))
+        return await record(sandbox, await company.create(api, "Northwind Legal"))
 
 
 def main() -> None:

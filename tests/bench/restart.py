@@ -210,7 +210,7 @@ async def measure(sandbox: Sandbox, codes: int, times: int) -> dict[str, float]:
         await asyncio.to_thread(sandbox.up)
         await logged(sandbox.daemon_log, said, lambda line: line.get("event") == "directory_filled")
         figures["directory_filled_s"] = round(time.monotonic() - began, 1)
-        firm = await company.found(client, "Northwind Legal")
+        firm = await company.create(client, "Northwind Legal")
     code = firm.members[0].digits["guest"]
     figures |= {"codes": codes, "code_length": len(code), "restarts": times}
     print(

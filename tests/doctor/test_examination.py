@@ -117,7 +117,7 @@ def test_with_no_settings_at_all_it_names_them() -> None:
     assert ran.returncode == 1
     for name in (*SECRETS, "BRIDGE_DATABASE_URL", "BRIDGE_SIP_TRUNKS"):
         assert f"FAILED   {name} is not set. It is: " in ran.stdout
-    assert "postgres     warning  not checked\n" in ran.stdout
+    assert "postgres     warning  not checked, because its settings are missing or malformed\n" in ran.stdout
 
 
 def test_while_postgres_is_away_or_silent_the_backlog_is_told_for_all_that(near: Path) -> None:

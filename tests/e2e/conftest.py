@@ -44,4 +44,4 @@ async def api(sandbox: Sandbox) -> AsyncIterator[Rest]:
 @pytest.fixture
 async def firm(api: Rest, request: pytest.FixtureRequest) -> Company:
     """An account of this test's own, with three sub-accounts."""
-    return await company.found(api, f"{request.node.name} {time.monotonic_ns()}"[:200])
+    return await company.create(api, f"{request.node.name} {time.monotonic_ns()}"[:200])

@@ -1,1 +1,1 @@
-"""The machine under the sandbox: packages, ports and processes."""
+"""The sandbox's access to its machine: packages, ports, sockets and processes."""

@@ -1,4 +1,4 @@
-"""The Debian mirror that this machine itself uses."""
+"""Finds the Debian mirror that this machine uses for its own packages."""
 
 import os
 import re
@@ -12,7 +12,7 @@ ONE_LINE = re.compile(r"\s*deb\s+(\[(?P<options>[^]]*)\]\s*)?(?P<uri>\S+)\s+(?P<
 
 @dataclass(frozen=True, slots=True)
 class AptSource:
-    """One place packages come from: an address, one suite there (`bookworm`, `bookworm-updates`), the key ring."""
+    """A source of packages: an address, a suite there (`bookworm`, `bookworm-updates`), and the key ring if named."""
 
     uri: str
     suite: str
@@ -20,7 +20,7 @@ class AptSource:
 
     @property
     def is_archive(self) -> bool:
-        """Whether it is Debian's main archive or a mirror of it, as far as an entry shows that."""
+        """True if the entry looks like Debian's main archive or a mirror of it."""
         whole = f"{self.uri.rstrip('/')}/{self.suite}"
         if "security" in whole or not self.uri.startswith(SCHEMES):
             return False
@@ -28,9 +28,9 @@ class AptSource:
 
 
 def mirror(apt: Path = Path("/etc/apt"), release: Path = Path("/etc/os-release")) -> str | None:
-    """Where to get Debian from: BRIDGE_DEBIAN_MIRROR, else what a Debian machine's own apt sources say.
+    """Return the URL of a Debian mirror: BRIDGE_DEBIAN_MIRROR, else the one in a Debian machine's own apt sources.
 
-    None on any other distribution: mmdebstrap knows a mirror itself then.
+    Returns None on any other distribution: then mmdebstrap uses its default mirror.
     """
     if override := os.environ.get("BRIDGE_DEBIAN_MIRROR"):
         return override
@@ -40,7 +40,7 @@ def mirror(apt: Path = Path("/etc/apt"), release: Path = Path("/etc/os-release")
 
 
 def sources(apt: Path) -> list[AptSource]:
-    """All enabled binary sources that carry `main`, of `sources.list` and `sources.list.d`, in both formats."""
+    """Read the enabled binary sources that offer `main` from `sources.list` and `sources.list.d`, in both formats."""
     found: list[AptSource] = []
     for path in (apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))):
         found += one_line(_read(path))
@@ -50,7 +50,7 @@ def sources(apt: Path) -> list[AptSource]:
 
 
 def one_line(text: str) -> list[AptSource]:
-    """Sources of a `.list` file: `deb [options] URI SUITE COMPONENT…`."""
+    """Read the sources of a `.list` file: lines of `deb [options] URI SUITE COMPONENT…`."""
     found = []
     for line in text.splitlines():
         entry = ONE_LINE.match(line.partition("#")[0])
@@ -61,7 +61,7 @@ def one_line(text: str) -> list[AptSource]:
 
 
 def deb822(text: str) -> list[AptSource]:
-    """Sources of a `.sources` file: stanzas of `Types: URIs: Suites: Components:`."""
+    """Read the sources of a `.sources` file: stanzas of `Types: URIs: Suites: Components:`."""
     found = []
     for stanza in _stanzas(text):
         usable = "deb" in stanza.get("types", "").split() and "main" in stanza.get("components", "").split()

@@ -1,7 +1,7 @@
-"""Ranges of ports that no other sandbox on this machine uses.
+"""Claims ranges of ports that no other sandbox on this machine uses.
 
-A claim is a lock on bytes FIRST to LAST of one shared file. The kernel drops it when the last process that inherited
-the descriptor ends, so a claim can be neither stale nor forgotten.
+A claim of the ports FIRST to LAST is a lock on the bytes FIRST to LAST of one shared file. The kernel drops the lock
+when the last process that inherited its descriptor ends, so no claim outlives its sandbox.
 """
 
 import fcntl
@@ -17,21 +17,24 @@ from typing import Self
 
 from bridge.sandbox.errors import SandboxError
 
-# Below Linux's ephemeral ports, above most services.
+# Above the ports of most services, and below those that Linux picks for outgoing connections (from 32768 on).
 LOWEST, HIGHEST = 10_000, 32_000
 LOCKS = Path(tempfile.gettempdir()) / "bridge-sandbox-ports"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`count` ports from `first` (even) on, UDP and TCP, held until released by all who inherited `descriptor`."""
+    """A claim of `count` ports from `first` (even) on, for UDP and TCP.
+
+    It holds until every process that inherited `descriptor` has released it or ended.
+    """
 
     first: int
     count: int
     descriptor: int
 
     def release(self) -> None:
-        """Let go of this process's share."""
+        """Close this process's descriptor of the claim."""
         os.close(self.descriptor)
 
     def __enter__(self) -> Self:
@@ -42,14 +45,14 @@ class Claim:
 
 
 def claim(count: int, first: int | None = None) -> Claim:
-    """Claim `count` consecutive free ports: those from `first` on if they are to be had, others if not.
+    """Claim `count` consecutive free ports: those from `first` on if they are free, else others.
 
-    Raises SandboxError when no such range is left.
+    Raises SandboxError if no such range is left.
     """
-    wanted = [] if first is None else [first]
+    preferred = [] if first is None else [first]
     anywhere = list(range(LOWEST, HIGHEST - count, 10))
     start = random.randrange(len(anywhere)) if anywhere else 0  # noqa: S311 -- guards nothing
-    for candidate in (*wanted, *anywhere[start:], *anywhere[:start]):
+    for candidate in (*preferred, *anywhere[start:], *anywhere[:start]):
         descriptor = _lock(candidate, count)
         if descriptor is not None:
             if all(_free(port) for port in range(candidate, candidate + count)):
@@ -62,14 +65,14 @@ def claim(count: int, first: int | None = None) -> Claim:
 
 
 def hold(first: int, count: int) -> Claim | None:
-    """Claim ports that this sandbox's own processes use; None when those still hold the claim."""
+    """Claim ports that this sandbox's own processes use. Return None if those processes still hold the claim."""
     descriptor = _lock(first, count)
     return None if descriptor is None else Claim(first, count, descriptor)
 
 
 def _lock(first: int, count: int) -> int | None:
     descriptor = _open()
-    # struct flock: type, whence, start, length, pid; locks of an open file description want pid 0.
+    # struct flock: type, whence, start, length, pid. Locks of an open file description require pid 0.
     request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
@@ -80,7 +83,7 @@ def _lock(first: int, count: int) -> int | None:
 
 
 def _open() -> int:
-    # Without O_CREAT first: Linux forbids it on another user's file in a sticky folder, even to root.
+    # First without O_CREAT: with it, Linux lets nobody, not even root, open another user's file in a sticky folder.
     try:
         return os.open(LOCKS, os.O_RDWR)
     except FileNotFoundError:

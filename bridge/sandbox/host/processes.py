@@ -1,7 +1,7 @@
-"""Processes that outlive the command that started them, and are found again by what they carry.
+"""Processes that outlive the command that started them, and are found again by their environment.
 
-Each process of a sandbox has `BRIDGE_SANDBOX=FOLDER` and `BRIDGE_SANDBOX_PART=NAME` in its environment, so that no pid
-file can be wrong: a daemon that somebody else started with the sandbox's own command is found as well.
+Each process of a sandbox has `BRIDGE_SANDBOX=FOLDER` and `BRIDGE_SANDBOX_PART=NAME` in its environment. Unlike a pid
+file, this is never out of date, and it also finds a daemon that somebody started by the sandbox's own command.
 """
 
 import os
@@ -17,18 +17,18 @@ from bridge.sandbox.errors import SandboxError
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; `started` (clock ticks since boot) tells it from a later one with the same pid."""
+    """A process. `started` (clock ticks since boot) distinguishes it from a later one with the same pid."""
 
     pid: int
     started: int
 
     def alive(self) -> bool:
-        """Whether it still runs; one that has ended but was not waited for does not."""
+        """Return True if the process still runs. A zombie, which has ended and was not waited for, does not."""
         _reap(self.pid)
         return _started(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, unless the process has gone."""
+        """Send a signal, unless the process has ended."""
         if self.alive():
             try:
                 os.kill(self.pid, number)
@@ -36,7 +36,7 @@ class Process:
                 return
 
     def wait(self, patience: float) -> bool:
-        """Wait for its end, at most `patience` seconds; whether it has ended."""
+        """Wait for the end of the process, at most `patience` seconds. Return True if it has ended."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -49,12 +49,13 @@ class Process:
         return not self.alive()
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
+        """Send SIGKILL, and wait for the end of the process, at most 5 s."""
         self.send(signal.SIGKILL)
         self.wait(5.0)
 
     def stop(self, patience: float = 20.0) -> None:
-        """SIGTERM, and SIGKILL to one that is still there after `patience` seconds."""
+        """Send SIGTERM, and SIGKILL if the process still runs after `patience` seconds."""
+        # A process that was stopped by SIGSTOP would not receive SIGTERM.
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         if not self.wait(patience):
@@ -62,15 +63,15 @@ class Process:
 
 
 def of(pid: int) -> Process | None:
-    """The process that has this pid now."""
+    """Return the process that has this pid now, or None."""
     started = _started(pid)
     return None if started is None else Process(pid, started)
 
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, keep: Sequence[int] = ()) -> Process:
-    """Start a process in a session of its own, standard input empty, output appended to `log`.
+    """Start a process in a session of its own, with empty standard input and its output appended to `log`.
 
-    It inherits the descriptors in `keep`: a lock held by one of them is held as long as the process lives.
+    The process inherits the descriptors in `keep`, and so holds their locks as long as it lives. Raises SandboxError.
     """
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -90,18 +91,18 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: Path, kee
 
 
 def carrying(folder: Path, part: str) -> list[Process]:
-    """Processes of one part of the sandbox in `folder`, the oldest first."""
-    wanted = {f"BRIDGE_SANDBOX={folder}".encode(), f"BRIDGE_SANDBOX_PART={part}".encode()}
-    return _select(lambda proc: wanted <= set((proc / "environ").read_bytes().split(b"\0")))
+    """Return the processes of one part of the sandbox in `folder`, the oldest first."""
+    marks = {f"BRIDGE_SANDBOX={folder}".encode(), f"BRIDGE_SANDBOX_PART={part}".encode()}
+    return _select(lambda proc: marks <= set((proc / "environ").read_bytes().split(b"\0")))
 
 
 def within(folder: Path) -> list[Process]:
-    """Processes whose working directory is `folder`, the oldest first."""
+    """Return the processes whose working directory is `folder`, the oldest first."""
     return _select(lambda proc: (proc / "cwd").readlink() == folder)
 
 
 def wait_until(met: Callable[[], bool], patience: float) -> bool:
-    """Ask again and again, at most `patience` seconds; whether it came true."""
+    """Call `met` every 30 ms, for at most `patience` seconds, until it returns True. Return True if it did."""
     return any(met() for _ in _moments(patience))
 
 
@@ -112,11 +113,11 @@ def _moments(patience: float) -> Iterator[None]:
         time.sleep(0.03)
 
 
-def _select(wanted: Callable[[Path], bool]) -> list[Process]:
+def _select(matches: Callable[[Path], bool]) -> list[Process]:
     found = []
     for proc in Path("/proc").glob("[0-9]*"):
         try:
-            process = of(int(proc.name)) if wanted(proc) else None
+            process = of(int(proc.name)) if matches(proc) else None
         except OSError:
             continue
         if process is not None and process.alive():
@@ -129,7 +130,8 @@ def _started(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    # Of a process that was killed, the first thread may be a zombie while others still hold its sockets and locks.
+    # A zombie has ended only if it has one thread left. In a process that was killed, the first thread may be a zombie
+    # while other threads still hold its sockets and locks.
     ended = fields[0] in "ZX" and int(fields[17]) <= 1
     return None if ended else int(fields[19])
 

@@ -1,15 +1,15 @@
-"""Which ports a process has really bound, read from /proc."""
+"""Reads from /proc the ports that a process has bound."""
 
 from pathlib import Path
 
 from bridge.sandbox.host.processes import Process
 
-# State of a socket that waits for whoever comes, in /proc/net: TCP_LISTEN, and unconnected UDP.
+# The states in /proc/net of a socket that anybody may send to: TCP_LISTEN, and unconnected UDP.
 OPEN = {"tcp": "0A", "udp": "07"}
 
 
 def bound(process: Process) -> set[tuple[str, int]]:
-    """Its listening sockets, as ("udp" or "tcp", port); empty when it has gone."""
+    """Return the listening sockets of a process, as ("udp" or "tcp", port). Empty if the process has ended."""
     proc = Path(f"/proc/{process.pid}")
     inodes = set(_inodes(proc))
     found = set()

@@ -1,4 +1,4 @@
-"""What the sandbox needs from the system: Debian packages, and the right to send telephone events."""
+"""Requirements of the sandbox on the system: Debian packages, and the right to send telephone events."""
 
 import fcntl
 import os
@@ -16,13 +16,14 @@ from bridge.sandbox.errors import SandboxError
 Say = Callable[[str], None]
 CAP_NET_RAW = 1 << 13
 INSTALLING = Path(tempfile.gettempdir()) / "bridge-sandbox-installing"
-"""Whoever installs holds a lock on it: apt-get waits for others of its kind, but not while they renew their lists."""
+"""The process that installs packages holds a lock on this file. apt-get's own lock is not enough: apt-get does not wait
+while another one updates the package lists."""
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Debian package, why it is wanted, and whether what it brings is there already."""
+    """A Debian package, why it is needed, and whether the program or file it provides is present."""
 
     name: str
     why: str
@@ -30,12 +31,12 @@ class Package:
 
 
 def for_callers() -> list[Package]:
-    """What placing calls takes."""
+    """Return the packages that placing calls needs."""
     return [Package("sip-tester", "SIPp places the calls", shutil.which("sipp") is not None)]
 
 
 def for_fetching_asterisk() -> list[Package]:
-    """What unpacking Debian's Asterisk takes, on a machine that has none of its own."""
+    """Return the packages that unpacking Debian's Asterisk needs, on a machine that has no Asterisk of its own."""
     return [
         Package("mmdebstrap", "it unpacks Asterisk from Debian", shutil.which("mmdebstrap") is not None),
         Package("debian-archive-keyring", "it proves that the packages are Debian's", DEBIAN_KEYRING.exists()),
@@ -43,9 +44,9 @@ def for_fetching_asterisk() -> list[Package]:
 
 
 def ensure(packages: Sequence[Package], say: Say) -> None:
-    """Install what is missing if we are root.
+    """Install the missing packages, if this process is root's.
 
-    Raises SandboxError with the exact command if we are not, or if apt-get fails.
+    Raises SandboxError with the exact command if it is not, or if apt-get fails.
     """
     missing = [package for package in packages if not package.present]
     if not missing:
@@ -65,7 +66,9 @@ def ensure(packages: Sequence[Package], say: Say) -> None:
             _quietly([*install[:3], "update"])
             result = _quietly(install)
     if result.returncode != 0:
-        raise SandboxError(f"`{shlex.join(install)}` failed; mend this and try again:\n{result.stderr.strip()[-1500:]}")
+        raise SandboxError(
+            f"`{shlex.join(install)}` failed. Correct this and try again:\n{result.stderr.strip()[-1500:]}"
+        )
 
 
 def _quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -76,20 +79,20 @@ def _quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def ensure_telephone_events() -> None:
-    """SIPp plays RFC 4733 digits through a raw socket: being root, or a capability of its file, allows that.
+    """Check that SIPp may send RFC 4733 digits. It needs a raw socket: root has that right, or SIPp's file gives it.
 
-    Raises SandboxError with the exact command otherwise.
+    Raises SandboxError with the exact command that gives the right.
     """
     if not may_send_telephone_events():
         raise SandboxError(
-            "SIPp may not open the raw socket that RFC 4733 digits go through.\n"
+            "SIPp sends RFC 4733 digits through a raw socket, and may not open one.\n"
             f"Run this once: sudo setcap cap_net_raw+ep {_sipp()}\n"
-            "Callers that key by SIP INFO or in-band tones need no such right."
+            "Callers that send digits by SIP INFO or as tones do not need this."
         )
 
 
 def may_send_telephone_events() -> bool:
-    """Whether a SIPp that we start can key RFC 4733 digits."""
+    """Return True if a SIPp that this process starts can send RFC 4733 digits."""
     status = Path("/proc/self/status").read_text()
     effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
     if effective & CAP_NET_RAW:

@@ -99,7 +99,7 @@ async def test_a_trusted_caller_is_the_host_without_a_code(sandbox: Sandbox, api
 async def test_on_a_dedicated_number_the_codes_of_others_are_wrong(
     sandbox: Sandbox, api: Rest, firm: Company, request: pytest.FixtureRequest
 ) -> None:
-    other = await company.found(api, f"another firm {request.node.name}")
+    other = await company.create(api, f"another firm {request.node.name}")
     number = "18005550177"
     await api.post("/v1/access-numbers", {"number": number, "account_id": other.id})
     own = SipCaller(number, (Digits(other.members[0].digits["guest"], 0.5),), caller="4930555002", stay=1.5)

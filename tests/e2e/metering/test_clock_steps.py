@@ -61,7 +61,7 @@ async def test_a_step_of_the_clock_makes_no_stay_longer(
     async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as api:
         # New callers are refused while the clock is wrong.
         await until(lambda: asyncio.to_thread(sandbox.ready), bool, 20.0)
-        firm = await company.found(api, f"Clock {seconds}")
+        firm = await company.create(api, f"Clock {seconds}")
         who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
         async with calls.start(who, sandbox.sip_address) as call:
             await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)

@@ -50,7 +50,7 @@ async def small_api(small: Sandbox) -> AsyncIterator[Rest]:
 
 @pytest.fixture
 async def small_firm(small_api: Rest, request: pytest.FixtureRequest) -> Company:
-    return await company.found(small_api, request.node.name)
+    return await company.create(small_api, request.node.name)
 
 
 def parts(sandbox: Sandbox) -> dict[str, Any]:
