@@ -40,7 +40,7 @@ from bridge.storage.postgres import migration
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.metering import minute_records
 from bridge.storage.provisioning.tenants import PostgresTenants
-from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
+from bridge.usecases.billing.add_tariff import add_tariff
 from bridge.usecases.provisioning import provision
 from tests.bench import journal_load
 
@@ -84,7 +84,7 @@ async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount
         account = await provision.create_account(tenants, AccountFields("bench", "USD", "UTC"))
         since = datetime(2020, 1, 1, tzinfo=UTC)
         tariffs = PostgresTariffs(database)
-        await new_tariff(tenants, tariffs, account.id, since, Decimal("0.049"), Decimal("0.02"), 6, 6, 4)
+        await add_tariff(tenants, tariffs, account.id, since, Decimal("0.049"), Decimal("0.02"), 6, 6, 4)
         owners = [
             await provision.create_sub_account(
                 tenants, kept, account.id, SubAccountFields(f"u{number}", f"User {number}")

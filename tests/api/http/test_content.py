@@ -9,7 +9,7 @@ import pytest
 import structlog
 from pydantic import BaseModel
 
-from bridge.api import server as rest
+from bridge.api import server
 from bridge.api.http import execution
 from bridge.api.http.content import Bytes, Json, Returned, Stream
 from bridge.api.http.operations import Operation
@@ -87,7 +87,7 @@ async def serving(contents: Contents) -> AsyncIterator[Any]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def serve() -> None:
-        async with rest.serving(given, "127.0.0.1", 0, contents.operations) as (_, port):
+        async with server.serving(given, "127.0.0.1", 0, contents.operations) as (_, port):
             ready.set_result(port)
             await stop.wait()
 
@@ -262,7 +262,7 @@ async def test_a_stream_ends_when_the_server_stops(serving: Any, contents: Conte
     response = await client.get("/v1/events")
     assert await response.content.readany() == b"1"
     # Sooner than the time that aiohttp gives requests to come to their end.
-    async with asyncio.timeout(rest.SHUTDOWN_S - 0.5):
+    async with asyncio.timeout(server.SHUTDOWN_S - 0.5):
         await end()
     assert contents.chunks.closed.is_set()
     with pytest.raises(aiohttp.ClientPayloadError):

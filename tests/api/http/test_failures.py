@@ -10,7 +10,7 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient
 
-from bridge.api import server as rest
+from bridge.api import server
 from bridge.api.http import execution
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.provisioning.tenants import Account
@@ -47,7 +47,7 @@ def tenants(world: World) -> Tenants:
 async def broken(
     tenants: BrokenTenants, world: World, health: Any, directory: Directory, rooms: LiveRooms
 ) -> AsyncIterator[Api]:
-    app = rest.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
+    app = server.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
     async with TestClient(Served(app)) as client:
         yield Api(client)
 

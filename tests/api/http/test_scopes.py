@@ -14,8 +14,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from sqlalchemy import event, update
 
-from bridge.api import server as rest
-from bridge.api import table
+from bridge.api import server, table
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import problem_responses
 from bridge.domain.access.principal import Scope
@@ -89,7 +88,7 @@ async def town(migrated: Postgres) -> AsyncIterator[Town]:
             gone = update(accounts).where(accounts.c.id == UUID(closed.ids["account_id"]))
             await connection.execute(gone.values(state="closed"))
         served = services(World(database), directory, rooms)
-        async with TestClient(Served(rest.application(served))) as client:
+        async with TestClient(Served(server.application(served))) as client:
             yield Town(Api(client), database, mine, neighbour, other, keys)
 
 

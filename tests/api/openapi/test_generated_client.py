@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from bridge.api import server as rest
-from bridge.api import table
+from bridge.api import server, table
 from bridge.api.openapi import document
 from bridge.domain.period import SECOND_US
 from tests.api.conftest import DOCUMENT, OPERATOR_KEY, Directory, LiveRooms, World, services
@@ -89,7 +88,7 @@ def test_models_are_named_as_the_schemas(client: Client) -> None:
 
 async def test_it_creates_a_sub_account_rotates_a_code_and_lists_minutes(client: Client, world: World) -> None:
     models = client.module("models")
-    async with rest.serving(services(world, Directory(), LiveRooms()), "127.0.0.1", 0) as (_, port):
+    async with server.serving(services(world, Directory(), LiveRooms()), "127.0.0.1", 0) as (_, port):
         made = client.module("client").AuthenticatedClient(f"http://127.0.0.1:{port}", OPERATOR_KEY)
         async with made as api:
             account = await client.operation("accounts", "create_account")(

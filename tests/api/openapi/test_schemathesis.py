@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.api import server as rest
+from bridge.api import server
 from bridge.domain.admission.grant import RoomOwner
 from bridge.usecases.access.ports import OWNED
 from bridge.usecases.conference.ports import LiveConference
@@ -59,7 +59,7 @@ async def test_nothing_that_can_be_sent_breaks_the_document(world: World, tmp_pa
     directory.owners[mine.ids["room_id"]] = RoomOwner(mine.ids["account_id"], mine.ids["sub_account_id"])
     config = tmp_path / "schemathesis.toml"
     config.write_text(configured(key, [mine, *more]))
-    async with rest.serving(services(world, directory, rooms), "127.0.0.1", 0) as (_, port):
+    async with server.serving(services(world, directory, rooms), "127.0.0.1", 0) as (_, port):
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)),
             *("run", f"http://127.0.0.1:{port}/openapi.json", "--checks", ",".join(CHECKS)),

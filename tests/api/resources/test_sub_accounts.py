@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 
-from bridge.api import server as rest
+from bridge.api import server
 from tests.api.conftest import Api, Callers, Directory, LiveRooms, World, services
 from tests.api.http.test_operations import closed, stay_of
 
@@ -22,7 +22,7 @@ def callers() -> Callers:
 @pytest.fixture
 async def api(world: World, directory: Directory, rooms: LiveRooms, callers: Callers) -> AsyncIterator[Api]:
     given = services(world, directory, rooms, participants=callers)
-    async with TestClient(TestServer(rest.application(given))) as client:
+    async with TestClient(TestServer(server.application(given))) as client:
         yield Api(client)
 
 

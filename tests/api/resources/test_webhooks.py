@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from bridge.api import server as rest
+from bridge.api import server
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from tests.api.conftest import Api, Directory, LiveRooms, World, services
@@ -116,7 +116,7 @@ async def test_a_ping_and_its_redelivery(world: World, tenant: Api, hook: Any) -
 
 async def test_an_operator_may_allow_their_own_network(world: World, directory: Directory, rooms: LiveRooms) -> None:
     given = services(world, directory, rooms, private_webhooks=True)
-    async with TestClient(TestServer(rest.application(given))) as client:
+    async with TestClient(TestServer(server.application(given))) as client:
         made = await Api(client).post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})
         changed = await Api(client)("PATCH", f"/v1/webhooks/{made['id']}", {"url": "http://10.0.0.1/"})
     assert (changed.status, changed.body["url"]) == (200, "http://10.0.0.1/")

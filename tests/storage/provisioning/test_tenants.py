@@ -17,7 +17,7 @@ from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
-from bridge.usecases.billing.add_tariff import add_tariff as new_tariff
+from bridge.usecases.billing.add_tariff import add_tariff
 from bridge.usecases.metering.ports import Position
 from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import CodeTaken, Keys, NewCode
@@ -63,7 +63,7 @@ async def test_what_is_not_there_is_said_so(tenants: PostgresTenants, tariffs: P
         tariffs.tariff_versions(nobody),
         provision.create_sub_account(tenants, secrets, nobody, SubAccountFields("1", "x")),
         provision.add_passcode(tenants, secrets, nobody, Role.GUEST),
-        new_tariff(tenants, tariffs, nobody, NOVEMBER, Decimal(1)),
+        add_tariff(tenants, tariffs, nobody, NOVEMBER, Decimal(1)),
     ):
         with pytest.raises(NotFound):
             await asked
@@ -170,7 +170,7 @@ async def test_a_tariff_version_never_changes_a_charge(
     await ledger.commit("node1", None, Position("f", 1), SWITCH_STATE, [closed(stay_of(sub_account))])
 
     async def add(since_days: int, price: str) -> None:
-        await new_tariff(tenants, tariffs, sub_account.account_id, NOVEMBER + since_days * day, Decimal(price))
+        await add_tariff(tenants, tariffs, sub_account.account_id, NOVEMBER + since_days * day, Decimal(price))
 
     async def charged() -> list[Decimal]:
         async with database.transaction() as connection:
@@ -207,7 +207,7 @@ async def test_a_tariff_that_comes_while_stays_close_leaves_none_unrated(
     async def keep_adding() -> None:
         for day in range(20):
             since = NOVEMBER - timedelta(days=day)
-            await new_tariff(tenants, tariffs, sub_account.account_id, since, Decimal(1))
+            await add_tariff(tenants, tariffs, sub_account.account_id, since, Decimal(1))
 
     async with asyncio.TaskGroup() as both:
         both.create_task(keep_closing())

@@ -13,7 +13,7 @@ from bridge.domain.errors import Conflict, NotFound, Stale
 from bridge.domain.provisioning.tenants import Account
 from bridge.domain.webhooks.event import DeliveryState, Event, EventKind, Webhook, WebhookState
 from bridge.domain.webhooks.retry import Reply
-from bridge.storage import keys as keyring
+from bridge.storage import keys
 from bridge.storage.postgres.database import Database
 from bridge.storage.webhooks.deliveries import CLAIM, PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
@@ -266,16 +266,16 @@ async def test_secrets_are_sealed_and_sealed_anew(
     database: Database, webhooks: PostgresWebhooks, hook: Webhook
 ) -> None:
     old, new = "5eed" * 16, "feed" * 16
-    _, secret = await keep_webhooks.rotate_secret(webhooks, keyring.derive(old), hook.id, timedelta(hours=1))
+    _, secret = await keep_webhooks.rotate_secret(webhooks, keys.derive(old), hook.id, timedelta(hours=1))
     sealed = await webhooks.secret(hook.id)
     assert secret.encode() not in sealed
-    assert await keep_webhooks.renew_secrets(webhooks, keyring.derive(new, old)) == 1
-    kept = keyring.derive(new).unseal(await webhooks.secret(hook.id))
-    assert kept == keyring.derive(old).unseal(sealed)
+    assert await keep_webhooks.renew_secrets(webhooks, keys.derive(new, old)) == 1
+    kept = keys.derive(new).unseal(await webhooks.secret(hook.id))
+    assert kept == keys.derive(old).unseal(sealed)
     assert kept.split(" ")[0] == secret
     # Nobody's change is overwritten by what was read before it.
     await webhooks.seal_anew(hook.id, sealed, b"stale")
-    assert keyring.derive(new).unseal(await webhooks.secret(hook.id)) == kept
+    assert keys.derive(new).unseal(await webhooks.secret(hook.id)) == kept
 
 
 async def test_what_is_due_is_found_by_an_index(database: Database, hook: Webhook) -> None:
