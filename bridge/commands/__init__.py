@@ -1,1 +1,1 @@
-"""The commands of `bridge`, a module a subject. They speak to Postgres directly: for operators on the box."""
+"""The commands of `bridge`, one module a subject. Most call REST; those that need no daemon use Postgres or files."""

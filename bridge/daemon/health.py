@@ -1,4 +1,4 @@
-"""The daemon's own health: readiness, gauges, and how the journal gets on in the ledger."""
+"""Health of the daemon: readiness of its parts, gauges, and how much of the journal is committed to Postgres."""
 
 import asyncio
 import time

@@ -1,1 +1,1 @@
-"""The bill on paper and screen."""
+"""The statement as text, and the differences with a carrier's file as text and CSV."""

@@ -1,1 +1,1 @@
-"""The machine that the daemon runs on: its clock and its disks."""
+"""The machine that the daemon runs on: the state of its clock."""

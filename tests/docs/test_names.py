@@ -154,10 +154,10 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @every_page
 def test_every_test_exists(page: Path) -> None:
-    """Tests stand as tests/FILE::NAME, or as ::NAME behind one of the same file."""
+    """Tests stand as tests/FILE::NAME, or as ::NAME behind one of the same file; a command has the test at its end."""
     missing, file = [], ""
     for word in quoted(page):
-        path, colons, name = word.partition("::")
+        path, colons, name = word.rpartition(" ")[2].partition("::")
         if path.startswith("tests/") and path.endswith(".py"):
             file = path
         if colons and f"def {name}(" not in (ROOT / file).read_text():

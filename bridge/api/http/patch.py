@@ -21,7 +21,10 @@ class Change(Request):
 
 
 def kept(**about: Any) -> Any:
-    """A field of a PATCH body: optional, and without a default in the OpenAPI document, since there is none."""
+    """Return an optional field of a PATCH body.
+
+    The OpenAPI document shows no default: a field that is left out stays as it is.
+    """
     return Field(default_factory=_nothing, **about)
 
 

@@ -103,6 +103,9 @@ def _response(status: int) -> Json:
 
 
 def _names_owned(operation: Operation) -> bool:
-    """Return True if a body or query names a resource with an owner: one that the key may not see is a 404."""
+    """Return True if the body or query of an operation can name a resource that belongs to an account.
+
+    The response is a 404 if the key may not see that resource.
+    """
     models = [model for model in (operation.query, operation.body) if model is not None]
     return operation.scope is not Scope.OPERATOR and any(OWNED & model.model_fields.keys() for model in models)

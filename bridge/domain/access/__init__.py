@@ -1,1 +1,1 @@
-"""The rules of access: API keys, ownership, audit log and idempotency."""
+"""The rules of access: the form of API keys, and what the holder of a key may do and see."""

@@ -49,7 +49,7 @@ class EntryEnded:
 
 
 def press(digits: str, key: str) -> EntryOpen | EntryEnded:
-    """The entry `digits` after one more key, by the table above."""
+    """Return the entry `digits` after one more key, by the rules at the head of this module."""
     if key == "#" and digits:
         return EntryEnded(digits)
     if key == "*":

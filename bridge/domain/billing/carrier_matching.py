@@ -1,6 +1,6 @@
 """Matches the carrier's calls with ours, one to one.
 
-There are four looks, the surest first. Each look takes calls that the looks before it left:
+There are four passes, the surest first. Each pass takes calls that the passes before it left:
 
 1. the same SIP Call-ID. A pair that has it to itself needs no more. An id that comes twice on either side (a carrier
    that forks, or writes a constant) pairs only within the window, like numbers do;
@@ -8,7 +8,7 @@ There are four looks, the surest first. Each look takes calls that the looks bef
 3. the same caller, within the window: carriers that write a routing number for the dialled one;
 4. the same dialled number, within the window, where one side does not know the caller: withheld numbers.
 
-Within a look the closest pair comes first: closest by start, after the offset of the two clocks, and by duration
+Within a pass the closest pair comes first: closest by start, after the offset of the two clocks, and by duration
 together, since one company's staff call at the same moment under one number. Ties are broken by what the calls say,
 never by the order they came in.
 """

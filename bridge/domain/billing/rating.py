@@ -1,4 +1,4 @@
-"""Rating: (minute record, tariff version) → charge. Pure, so that any charge can be computed again."""
+"""Rating: (length of a stay, its error bound, tariff version) → charge. Pure: any charge can be computed again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -13,8 +13,8 @@ skipped. Both are taken off when the stay ends, so that it is never charged for 
     `ClockSteppedBack` shown by an ALIVE, to  0               + doubt_us − step       estimated; + 6 s (`REVIVAL_US`)
       a stay that was there at the ALIVE before
 
-A step back makes a stay shorter by itself: it ends on an earlier clock than it began on. Who was there at the ALIVE
-before is there since so much longer, and gets the step back.
+A step back makes a stay shorter by itself, because the stay ends on an earlier clock than it began on. If an ALIVE
+shows the step, the step is added back to each stay that was there at the ALIVE before.
 """
 
 from dataclasses import replace

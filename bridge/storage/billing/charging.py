@@ -1,4 +1,4 @@
-"""Writes the charges of closed stays beside them, as `domain.billing.rating` computes them."""
+"""Writes the charges of closed stays. `bridge.domain.billing.rating` computes each charge."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -38,11 +38,12 @@ class _Owner:
 
 
 async def charge(connection: AsyncConnection, records: Sequence[Row]) -> list[tuple[str, Row]]:
-    """Write the charges of minute records under the tariffs in force when they began; those that have one keep it.
+    """Write the charge of each minute record, under the tariff that was in force when its stay began.
 
-    Nothing is written for a record from before any tariff of its account, nor for one that says there was no stay.
-    Returns the records that a person has to look at, each with the kind of incident: `unassigned_stay` if no
-    sub-account of its account owns it, `charge_too_large` if only a wrong clock can explain it.
+    A record that has a charge keeps it. A record gets none if its stay began before the first tariff of its account,
+    or if it says that there was no stay. Returns the records that a person has to look at, each with its kind of
+    incident: `unassigned_stay` if no sub-account of its account owns the record, `charge_too_large` if only a wrong
+    clock can explain the amount.
     """
     if not records:
         return []

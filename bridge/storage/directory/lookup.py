@@ -1,4 +1,4 @@
-"""Look-ups in the local directory of passcodes, numbers and known callers. None waits for the network."""
+"""Look-ups in the local directory of passcodes, numbers and known callers. Only `confirm` may ask Postgres."""
 
 import asyncio
 import hmac
@@ -29,7 +29,9 @@ def _wall_clock_us() -> int:
 
 
 class LocalDirectory(FollowingDirectory):
-    """Implements admission_ports.Directory. `run` keeps it fresh; without `run` it stays as the file on disk is.
+    """Implements `Directory` of the ports of admission.
+
+    `run` keeps it fresh. Without `run` it stays as the file on disk is.
 
     `now_us` returns the wall clock in µs since 1970; windows of validity are compared with it.
     """

@@ -81,7 +81,10 @@ class PostgresPasscodes(Repository):
             return added
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
-        """Note the refusal in a transaction that stays when the request fails. Raises TooMany beyond the limit."""
+        """Write into the audit log that `count` chosen codes were refused. Raises TooMany beyond the account's limit.
+
+        The entry is a transaction of its own, so it stays although the request fails.
+        """
         owner = Owner(site.account_id, site.sub_account_id)
         async with self._database.separate_transaction() as connection:
             await audit_log.note(

@@ -1,4 +1,4 @@
-"""Renewal of what passcodes are kept under, without downtime: once it is done, the former key can go."""
+"""Stores all passcodes under the present key, without downtime. Once that is done, the former key can be removed."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -10,10 +10,10 @@ BATCH: Final = 1000
 
 
 async def renew_passcodes(passcodes: Passcodes, keys: Keys, progress: Callable[[int], None] = lambda _: None) -> int:
-    """Keep all live passcodes and PINs under the present key, those kept under former ones: how many that were.
+    """Store live passcodes and PINs under the present key if a former key is in use. Return how many were renewed.
 
-    A batch is a transaction: it may be stopped and gone on with, and be run twice at once. `progress` is told of the
-    number so far. Raises Unavailable, and BridgeError for a code that none of the keys opens.
+    Each batch is a transaction. So a renewal may be stopped and started again, and two may run at once. `progress` is
+    called with the number so far. Raises Unavailable, and BridgeError for a code that none of the keys opens.
     """
     done = 0
     while stale := await passcodes.stale_codes(keys.id, BATCH):
