@@ -18,5 +18,5 @@ def delay(attempts: int, first_s: float, longest_s: float, chance: float) -> flo
 
 def delays(first_s: float, longest_s: float, chance: Callable[[], float]) -> Iterator[float]:
     """Yield the seconds to wait before each further attempt, without end. Begin a new iterator after a success."""
-    for attempts in itertools.count(1):
+    for attempts in itertools.count(1):  # pragma: no branch -- the count never ends
         yield delay(attempts, first_s, longest_s, chance())

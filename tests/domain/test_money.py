@@ -45,3 +45,24 @@ def test_what_is_no_currency_in_use_is_refused(code: str) -> None:
 
 def test_minor_units_follow_iso_4217() -> None:
     assert [money.minor_decimals(code) for code in ("USD", "JPY", "KWD")] == [2, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "parts"),
+    [
+        ("0.05", [1, 1], ["0.03", "0.02"]),
+        ("-0.05", [1, 1], ["-0.03", "-0.02"]),
+        ("1.00", [0, 3, 1], ["0", "0.75", "0.25"]),
+        ("1.00", [0, 0], ["1", "0"]),
+    ],
+)
+def test_what_a_division_leaves_over_goes_to_the_earlier_share(
+    total: str, weights: list[int], parts: list[str]
+) -> None:
+    assert money.shared(Decimal(total), weights, 2) == [Decimal(part) for part in parts]
+
+
+@pytest.mark.parametrize(("weights", "reason"), [([], "nothing to share over"), ([2, -1], "a weight is negative")])
+def test_weights_that_cannot_share_anything_are_refused(weights: list[int], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        money.shared(Decimal(1), weights, 2)

@@ -53,7 +53,7 @@ class Principal:
                 return True
             case Scope.ACCOUNT:
                 return owner.account_id == self.account_id
-            case Scope.SUB_ACCOUNT:
+            case Scope.SUB_ACCOUNT:  # pragma: no branch -- mypy shows that no other case is left
                 return owner.sub_account_id == self.sub_account_id
 
     def reads(self, owner: Owner) -> bool:
@@ -74,7 +74,7 @@ class Principal:
                 return wanted
             case Scope.ACCOUNT:
                 return Owner(self.account_id, wanted.sub_account_id)
-            case Scope.SUB_ACCOUNT:
+            case Scope.SUB_ACCOUNT:  # pragma: no branch -- mypy shows that no other case is left
                 return Owner(self.account_id, self.sub_account_id)
 
 

@@ -295,7 +295,7 @@ class Fold:
                 changes = self._stays.torn_join(fact)
             case TornEvent.LEFT:
                 changes = self._stays.torn_exit(fact)
-            case TornEvent.CALL_ARRIVED | TornEvent.OTHER:
+            case TornEvent.CALL_ARRIVED | TornEvent.OTHER:  # pragma: no branch -- mypy shows that no other case is left
                 changes = []
         return [Incident(fact.at, "torn_line", fact.event), *changes]
 

@@ -347,7 +347,7 @@ class OpenStays:
                 if not in_gap:
                     self._arrive_by(lambda arrival: arrival.by_us + step_us)
                 return self._change_inside(lambda stay: clock_adjustment.gaps_explained(stay, event))
-            case ClockSteppedBack():
+            case ClockSteppedBack():  # pragma: no branch -- mypy shows that no other case is left
                 newcomers = self._newcomers
                 return self._change_inside(
                     lambda stay: clock_adjustment.stepped_back(stay, event, stay.identity.uniqueid in newcomers)

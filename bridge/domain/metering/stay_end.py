@@ -234,7 +234,7 @@ def closed_with_reason(
             return closed(stay, Reason.HUNG_UP)
         case HungUpBy.OTHERS:
             return closed(heard, Reason.DROPPED)
-        case HungUpBy.SWITCH_OR_UNKNOWN:
+        case HungUpBy.SWITCH_OR_UNKNOWN:  # pragma: no branch -- mypy shows that no other case is left
             cause = _cause(hangup, told_cause)
     if cause in (CAUSE_NO_MEDIA, None):
         # Without any cause it may have been for want of audio too.

@@ -258,7 +258,7 @@ class SwitchTimeline:
                 return False
             case PossibleReplay():
                 return True
-            case ReplayOf(boot):
+            case ReplayOf(boot):  # pragma: no branch -- mypy shows that no other case is left
                 return boot != self.boot or fact.at <= self.line_us
 
     def is_before_boot(self, at: int) -> bool:

@@ -44,3 +44,11 @@ def test_the_latest_are_kept_and_stored(callers: list[int]) -> None:
     again.restore(stored)
     end = NOW + len(callers) * DAY_S
     assert [again.has(number, end) for number in latest] == [recent_callers.has(number, end) for number in latest]
+
+
+def test_of_too_many_numbers_the_one_admitted_longest_ago_is_forgotten_and_deleted() -> None:
+    recent_callers = RecentCallers(most=2)
+    recent_callers.restore({"2": NOW + 2, "1": NOW + 1})
+    recent_callers.admitted("3", NOW + 3)
+    assert recent_callers.changed == {"3": NOW + 3, "1": None}
+    assert [recent_callers.has(number, NOW + 3) for number in ("1", "2", "3")] == [False, True, True]

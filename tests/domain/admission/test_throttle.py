@@ -193,3 +193,14 @@ def test_a_key_without_failures_has_nothing_to_lift() -> None:
     throttles = Throttles(POLICIES)
     throttles.lift(GUESSER.own)
     assert throttles.changed == {}
+
+
+def test_without_any_failure_nobody_waits() -> None:
+    assert Throttles(POLICIES).delay_s(GUESSER, NOW) == 0.0
+
+
+def test_throttles_stored_before_a_restart_go_on() -> None:
+    throttles = Throttles(POLICIES)
+    throttles.restore({GUESSER.own: after(5)})
+    assert throttles.delay_s(GUESSER, NOW) == 2.0
+    assert throttles.changed == {}

@@ -257,3 +257,10 @@ def test_the_span_of_a_file() -> None:
 def test_numbers_as_books_write_them(one: str, other: str, alike: bool) -> None:
     assert phone.unlike(one, other, 8) is not alike
     assert phone.unlike(other, one, 8) is not alike
+
+
+def test_the_differences_of_durations_add_up_over_the_calls_that_both_sides_have() -> None:
+    calls = [own(number, START + number * 10 * MINUTE) for number in range(3)]
+    longer = [replace(line, duration_us=(line.duration_us or 0) + SECOND // 4) for line in copied(calls[:2])]
+    found = reconcile(longer, calls, ALL)
+    assert (len(found.matched), found.duration_difference_us) == (2, SECOND // 2)

@@ -104,3 +104,8 @@ def test_estimated_time_is_billed_only_when_the_tariff_says_so(us: int, bound: i
     assert rating.charge(us, version, bound) == rating.charge(us, version)
     generous = replace(version, bill_estimated=True)
     assert rating.charge(us, generous, bound) == rating.charge(us + bound, version)
+
+
+def test_a_version_whose_numbers_make_a_tariff_is_taken_as_it_is() -> None:
+    version = tariff("0.000001", "1000")
+    assert rating.checked(version, "USD") is version

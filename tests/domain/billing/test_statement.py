@@ -105,3 +105,40 @@ def test_every_instant_lies_in_its_month_alone(us: int, zone: str) -> None:
 def test_what_is_no_month_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="period"):
         period.month(name, "UTC")
+
+
+def test_an_instant_is_of_the_month_that_it_is_in_the_accounts_time_zone() -> None:
+    at = datetime(2026, 11, 1, 3, 59, 59, tzinfo=UTC)
+    assert [period.month_of(at, zone) for zone in ("America/New_York", "UTC")] == ["2026-10", "2026-11"]
+
+
+def stay(number: int, owner: int, conference: int, at_s: int, amount: str) -> BilledStay:
+    joined = START + timedelta(seconds=at_s)
+    return BilledStay(
+        UUID(int=number), UUID(int=owner), f"user {owner}", "Ada", "employee", UUID(int=conference), "a room",
+        "host", "4930123456", joined, joined + timedelta(seconds=61), 61_000_000, 120, Decimal(amount), "measured",
+    )  # fmt: skip
+
+
+def test_a_statement_has_a_line_for_each_user_and_in_it_the_conferences_as_they_began() -> None:
+    found = [
+        stay(1, 12, 120, 0, "0.123"),
+        stay(2, 11, 111, 900, "0.10"),
+        stay(3, 11, 110, 60, "0.20"),
+        stay(4, 11, 110, 0, "0.30"),
+    ]
+    bill = statement.issue(account("USD"), period.month("2026-11", "UTC"), found, 2, 1)
+    ada, bob = bill.lines
+    assert [(line.user_id, line.stays, line.amount) for line in bill.lines] == [
+        ("user 11", 3, Decimal("0.60")),
+        ("user 12", 1, Decimal("0.123")),
+    ]
+    assert [[one.id.int for one in each.participants] for each in ada.conferences] == [[4, 3], [2]]
+    assert (ada.duration_us, ada.billed_seconds, bob.duration_us) == (183_000_000, 360, 61_000_000)
+    assert (bill.subtotal, bill.tax, bill.rounding, bill.total) == (
+        Decimal("0.723"),
+        Decimal(0),
+        Decimal("-0.003"),
+        Decimal("0.72"),
+    )
+    assert (bill.unrated, bill.open) == (2, 1)

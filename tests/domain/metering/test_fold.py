@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -6,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.domain.metering import journal_line
-from bridge.domain.metering.fold import Fold
-from bridge.domain.metering.records import Call, Change, Evidence, Incident, MinuteRecord, OpenStay, Outcome, Reason
+from bridge.domain.metering.fold import ENDED, Fold
+from bridge.domain.metering.records import Call, Evidence, OpenCall, OpenStay, Outcome, Reason
+from tests.domain.metering.folding import RTP_TIMEOUT, calls, fold, incidents, merged, records, word
 from tests.domain.metering.journals import (
     ACCOUNT,
     BEAT,
@@ -23,33 +23,8 @@ from tests.domain.metering.journals import (
     living,
 )
 
-RTP_TIMEOUT = 60 * SECOND
-
-
-def fold(lines: Iterable[bytes], state: Fold | None = None) -> list[Change]:
-    state = state or Fold("n", RTP_TIMEOUT)
-    return [change for found in lines for fact in journal_line.read(found) for change in state.apply(fact)]
-
-
-def records(changes: Iterable[Change]) -> list[MinuteRecord]:
-    return [change for change in changes if isinstance(change, MinuteRecord)]
-
-
-def calls(changes: Iterable[Change]) -> list[Call]:
-    return [change for change in changes if isinstance(change, Call)]
-
-
-def incidents(changes: Iterable[Change]) -> list[str]:
-    return [change.kind for change in changes if isinstance(change, Incident)]
-
-
 STAY = CallLines("n-7.1", START, START + 3 * SECOND, START + 63 * SECOND + 7)
 LIVING = living(70)
-
-
-def merged(*streams: list[bytes]) -> list[bytes]:
-    """Lines of several streams in order of their times, as one Asterisk writes them."""
-    return sorted((found for stream in streams for found in stream), key=lambda found: journal_line.parse(found).at)  # type: ignore[union-attr]
 
 
 def test_a_stay_becomes_one_measured_record() -> None:
@@ -79,6 +54,8 @@ def test_a_stay_is_open_from_its_first_line_and_over_from_its_exit() -> None:
         ("TIMEOUT", 16, "dialplan/builtin", Reason.LONGEST_STAY),
         ("HANGUP", 16, "", Reason.SWITCH_STOPPED),
         ("HANGUP", 31, "", Reason.DROPPED),
+        ("HANGUP", 21, "", Reason.DISCONNECTED),
+        ("HANGUP", 16, "dialplan/builtin", Reason.DROPPED),
     ],
 )
 def test_why_a_stay_ended(result: str, cause: int, source: str | None, reason: Reason) -> None:
@@ -318,10 +295,6 @@ def test_no_bytes_whatever_stop_the_fold(lines: list[bytes]) -> None:
     assert records(fold(lines)) == []
 
 
-def word(event: str, at: int, about: str) -> bytes:
-    return line(event, at, "n-5.0", {"extra": about}, channame="Local/boot@heart-00000007;1")
-
-
 def test_an_absent_caller_is_closed_where_they_were_seen_last() -> None:
     seen, said = STAY.joined + 20 * SECOND, STAY.joined + 40 * SECOND  # type: ignore[operator]
     changes = fold(merged(LIVING, STAY.lines()[:5], [word("ABSENT", said, f"{STAY.uniqueid}:{seen}")]))
@@ -434,3 +407,77 @@ def test_callers_who_came_after_the_clock_went_back_behind_the_boots_beginning_a
     after = [alive(START + beat * BEAT + step, beat) for beat in range(13, 40)]
     [record] = records(fold([*old, boot(START - 1), *living(5), *came.lines()[:5], *merged(after, came.lines()[5:])]))
     assert record.stay.identity.uniqueid == came.uniqueid
+
+
+CALLED = STAY.lines()[1]
+
+
+def test_alive_us_is_the_time_of_the_last_alive_line() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    assert state.alive_us == 0
+    fold([boot(START - 1), *living(1), line("APP_END", START + 600_000, "n-8.1")], state)
+    assert state.alive_us == START + BEAT
+
+
+def test_a_line_that_may_have_been_read_before_is_held_until_a_beat_decides() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    fold([boot(START - 1), *living(1)], state)
+    assert state.held is None
+    state.expect_replay()
+    late = line("CALLED", START + 600_000, "n-7.1", {"extra": "18005550100:call-1@pbx"})
+    assert fold([late], state) == []
+    assert state.held == journal_line.parse(late)
+    [call] = fold([alive(START + 2 * BEAT)], state)
+    assert isinstance(call, OpenCall)
+    assert (call.uniqueid, call.started_us) == ("n-7.1", START + 600_000)
+    assert state.held is None
+
+
+def test_in_a_journal_without_any_boot_there_is_nothing_to_replay() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    state.expect_replay()
+    [call] = fold([CALLED], state)
+    assert (isinstance(call, OpenCall), state.held) == (True, None)
+
+
+def test_a_name_that_breaks_the_first_line_of_a_call_is_no_incident_and_hides_nothing() -> None:
+    """CHAN_START is written before the dialplan cleans the name; a line break in it leaves garbage behind."""
+    state = Fold("n", RTP_TIMEOUT)
+    fold([*living(3), CALLED, STAY.enter()], state)
+    torn = line("CHAN_START", START + 3 * SECOND, "n-7.2")[:150]
+    assert fold([torn, b'Eve","exten":"join"}', b"more of it"], state) == []
+    # A whole line ends that: garbage behind it is reported.
+    assert incidents(fold([alive(START + 6 * BEAT), b"more of it"], state)) == ["garbage_line"]
+
+
+def test_a_call_whose_hang_up_line_is_lost_ends_with_its_channel() -> None:
+    lines = [found for found in STAY.lines() if b'"HANGUP",' not in found[:40]]
+    changes = fold(merged(LIVING, lines))
+    [call], [record] = calls(changes), records(changes)
+    assert (call.ended_us, call.cause, call.evidence) == (STAY.left + 320, 0, Evidence.MEASURED)  # type: ignore[operator]
+    # LEFT still says why: cause 16, and nothing of the caller's own channel.
+    assert (record.left_us, record.reason) == (STAY.left, Reason.SWITCH_STOPPED)
+
+
+def test_garbage_among_replayed_lines_is_no_incident() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    fold([boot(START - 1), *living(3), CALLED, STAY.enter()], state)
+    assert fold([boot(START - 1), b"garbage", *living(3), b"garbage"], state) == []
+    assert incidents(fold([alive(START + 6 * BEAT), b"garbage"], state)) == ["garbage_line"]
+
+
+def test_a_torn_line_that_says_nothing_by_its_head_alone_is_an_incident_and_no_more() -> None:
+    state = Fold("n", RTP_TIMEOUT)
+    assert incidents(fold([CALLED, STAY.entering()[:-40]], state)) == ["torn_line"]
+    assert (state.stays, state.switch_state.entering) == ([], ())
+
+
+def test_of_too_many_channels_that_have_ended_the_earliest_is_forgotten() -> None:
+    """Their lines change nothing when they are read again. So old a line is not read again."""
+    others = [f"n-6.{number}" for number in range(ENDED - 1)]
+    state = Fold("n", RTP_TIMEOUT, ended=(STAY.uniqueid, *others))
+    assert fold([CALLED], state) == []
+    ended = CallLines("n-7.2", START)
+    assert [type(change) for change in fold([ended.lines()[1], ended.lines()[-1]], state)] == [OpenCall, Call]
+    assert fold([ended.lines()[1]], state) == []
+    assert [type(change) for change in fold([CALLED], state)] == [OpenCall]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.domain.metering import verification
 from bridge.domain.metering.records import Call, Evidence, Identity, MinuteRecord, OpenCall, OpenStay, Reason
 from bridge.domain.metering.verification import (
+    MARGIN_US,
     Comparison,
     EntryKind,
     JournalCoverage,
@@ -222,3 +223,57 @@ def test_holes_are_merged(holes: list[tuple[int, int]]) -> None:
     for point in range(60):
         inside = any(since <= point <= until for since, until in holes)
         assert any(since <= point <= until for since, until in found) == inside
+
+
+def test_holes_that_overlap_or_touch_are_one() -> None:
+    assert list(verification.merged([])) == []
+    assert list(verification.merged([(5, 6), (0, 2), (1, 1), (2, 3)])) == [(0, 3), (5, 6)]
+
+
+def test_an_entry_far_outside_the_period_is_no_half_of_one_inside() -> None:
+    span = Span(START, START + HOUR)
+    row = kept(record(1, START))
+    assert verdicts(compared([record(1, START - MARGIN_US)], [row], span=span)) == [Verdict.DIFFERS]
+    assert verdicts(compared([record(1, START - MARGIN_US - 1)], [row], span=span)) == [Verdict.NOT_IN_JOURNAL]
+
+
+def test_a_second_row_is_one_too_many_also_if_the_ledger_is_read_first() -> None:
+    comparison = Comparison(ALL)
+    for row in (7, 8):
+        comparison.ledger(kept(record(), row=row))
+    comparison.journal(record())
+    found = comparison.finish((), (), WHOLE, 0)
+    assert [(one.verdict, one.id) for one in found.differences] == [(Verdict.NOT_IN_JOURNAL, UUID(int=8))]
+
+
+def test_of_two_rows_near_an_entry_the_nearer_is_its_other_half_and_the_other_has_none() -> None:
+    here, near, far = record(1, START + 3 * SECOND), kept(record(1, START + 2 * SECOND)), kept(record(1, START))
+    found = compared([here], [far, near])
+    assert [(one.verdict, one.journal, one.ledger) for one in found.differences] == [
+        (Verdict.NOT_IN_JOURNAL, None, far),
+        (Verdict.DIFFERS, here, near),
+    ]
+
+
+def test_an_entry_in_whose_middle_the_journal_begins_is_taken_as_the_ledger_has_it() -> None:
+    extent = JournalCoverage(START + SECOND, START + HOUR)
+    assert compared([record(1, START + 2 * SECOND)], [kept(record(1, START))], extent=extent).agreed
+
+
+def held_call(told: OpenCall) -> LedgerEntry:
+    return LedgerEntry(
+        EntryKind.CALL, told.id, told.id, (told.node, told.uniqueid), told.started_us, None, {}, open=True
+    )
+
+
+def test_open_calls() -> None:
+    going, other = call(1).call, call(2).call
+    found = compared([], [], [going], [held_call(going)])
+    assert (found.agreed, found.stays, found.calls) == (True, 0, 1)
+    [missing] = compared([], [], [going]).differences
+    assert (missing.verdict, missing.kind, missing.id) == (Verdict.MISSING, EntryKind.CALL, going.id)
+    assert missing.at_us == START
+    [early] = compared([], [kept(call(1))], [going]).differences
+    assert (early.verdict, bool(early.unmendable)) == (Verdict.OPEN_IN_JOURNAL, True)
+    found = compared([], [], [going], [held_call(other)])
+    assert sorted(verdicts(found)) == [Verdict.MISSING, Verdict.OPEN_IN_LEDGER]

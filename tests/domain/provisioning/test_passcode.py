@@ -63,3 +63,8 @@ def test_a_chosen_pin_is_kept_as_it_is() -> None:
 def test_a_pin_of_a_wrong_form_or_too_easy_to_guess_is_refused(pin: str) -> None:
     with pytest.raises(Invalid, match="pin"):
         passcode.chosen_pin(pin, "8520741")
+
+
+def test_a_weak_code_is_never_handed_out_but_drawn_again() -> None:
+    drawn = iter([123456, 74138])
+    assert passcode.generated(6, lambda below: next(drawn)) == "074138"

@@ -2,6 +2,7 @@
 
 import contextlib
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from bridge.domain.provisioning.changes import (
 )
 from bridge.domain.provisioning.changes import given as given_fields
 from bridge.domain.provisioning.tenants import PasscodeTerms
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @given(st.text(max_size=80))
@@ -46,6 +49,8 @@ def test_names_that_look_alike_are_the_same() -> None:
         ("labels", {"": "x"}),
         ("labels", {"k" * 41: "x"}),
         ("labels", {"k": ""}),
+        ("labels", {f"k{number}": "x" for number in range(21)}),
+        ("valid_from", datetime(2026, 11, 1)),  # noqa: DTZ001 -- a time without a zone is what is refused
         ("greeting", "a/b"),
         ("code", "12a"),
         ("time_zone", "nowhere"),
@@ -80,3 +85,32 @@ def test_each_field_of_a_value_is_checked(value: Any, field: str) -> None:
     with pytest.raises(Invalid) as refused:
         validation.checked(value)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kept"),
+    [
+        ("valid_until", AT, AT),
+        ("valid_until", None, None),
+        ("greeting", "welcome_2", "welcome_2"),
+        ("greeting", "", ""),
+        ("code", "0042", "0042"),
+        ("number", "+1 800 555-0100", "18005550100"),
+        ("currency", "eur", "EUR"),
+    ],
+)
+def test_what_is_taken_is_kept_in_its_usual_form(field: str, value: object, kept: object) -> None:
+    assert validation.field(field, value) == kept
+
+
+@pytest.mark.parametrize(("begin", "end"), [(None, None), (AT, None), (None, AT), (AT, AT + timedelta(seconds=1))])
+def test_a_passcode_may_be_valid_from_a_time_up_to_a_later_one(begin: datetime | None, end: datetime | None) -> None:
+    terms = PasscodeTerms(valid_from=begin, valid_until=end)
+    assert validation.window(terms) is terms
+
+
+@pytest.mark.parametrize("end", [AT, AT - timedelta(seconds=1)])
+def test_a_passcode_that_would_never_be_valid_is_refused(end: datetime) -> None:
+    with pytest.raises(Invalid) as refused:
+        validation.window(PasscodeTerms(valid_from=AT, valid_until=end))
+    assert refused.value.field == "valid_until"

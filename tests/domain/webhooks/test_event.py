@@ -103,6 +103,7 @@ def test_a_conference_is_told_with_its_ends() -> None:
         ("suspended", "active", "resumed"),
         ("active", "closed", "closed"),
         ("suspended", "closed", "closed"),
+        ("closed", "closed", "updated"),
     ],
 )
 def test_what_a_change_of_a_sub_account_is_called(before: str, after: str, kind: str) -> None:
@@ -116,3 +117,16 @@ def test_guessing_is_the_operators_business() -> None:
     assert begun.account_id is None
     assert begun.lane == ended.lane
     assert payload.payload(begun)["data"] == {"access_number": "18005550100", "failures": 61}
+
+
+def test_values_within_values_have_the_same_form() -> None:
+    assert payload.data({"at": [AT, Role.GUEST], "owner": Owner(A)}) == {
+        "at": ["2026-11-20T10:00:00.000005Z", "guest"],
+        "owner": {"account_id": str(A), "sub_account_id": None},
+    }
+
+
+def test_a_label_is_a_line_or_empty() -> None:
+    assert [webhook.labelled(text) for text in (" CRM ", "", "  ")] == ["CRM", "", ""]
+    with pytest.raises(Invalid, match="label"):
+        webhook.labelled("two\nlines")

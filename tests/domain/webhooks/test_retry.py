@@ -54,3 +54,8 @@ def test_what_counts_as_received() -> None:
         False, True, True, True, False, False, False,
     ]  # fmt: skip
     assert [Reply(status).gone for status in (404, 410)] == [False, True]
+
+
+def test_the_last_attempt_falls_on_the_end_of_three_days() -> None:
+    assert retry.again_s(30, PATIENCE - SECOND, REFUSED, 0.5) == 1.0
+    assert retry.again_s(30, PATIENCE, REFUSED, 0.5) is None
