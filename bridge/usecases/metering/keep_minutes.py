@@ -68,7 +68,7 @@ async def keep_minutes(
                 changes += [_placed(change, offset, batch) for change in fold.apply(fact)]
             if fold.held is not held:
                 # Lines that the fold holds back are not in its committed state: reading resumes before them.
-                held_from = None if fold.held is None else Position(batch.position.file, max(0, offset))
+                held_from = None if fold.held is None else batch.position.earlier(max(0, offset))
             offset += len(line) + 1
         lines += len(batch.lines)
         if not changes and time.monotonic() - committed_at < IDLE_COMMIT_S:

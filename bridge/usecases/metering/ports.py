@@ -14,10 +14,21 @@ from bridge.domain.metering.verification import Difference, LedgerEntry
 # --- Minutes ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the journal: a file, identified by its content and not by its name, and the bytes read so far."""
+    """A place in the journal: a file, identified by its content and not by its name, and the bytes read so far.
+
+    After a colon, `file` may also identify the bytes right before the place.
+    """
 
     file: str
     offset: int
+
+    def earlier(self, offset: int) -> "Position":
+        """Return a place where a line begins, further up in the same file.
+
+        Other bytes come before that place, so those that identify this one are left out: the journal would not find
+        them there, and would read the file again from its start.
+        """
+        return Position(self.file.partition(":")[0], offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,10 @@ class Journal(Protocol):
     """The switch's own event log."""
 
     def read(self, position: Position | None) -> AsyncIterator[Batch]:
-        """Yield batches after a position, as they are written. Never ends."""
+        """Yield batches after a position, or all if it is None, as they are written. Never ends.
+
+        If other bytes come before the position than those that it names, its file is read again from the start.
+        """
 
 
 @dataclass(frozen=True, slots=True)

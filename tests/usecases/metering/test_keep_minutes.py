@@ -1,6 +1,8 @@
-"""Journal → ledger, with a journal that ends and a ledger in memory."""
+"""Journal → ledger, with a journal and a ledger in memory."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -12,21 +14,11 @@ from bridge.usecases.metering import keep_minutes as keeping
 from bridge.usecases.metering.keep_minutes import Progress, keep_minutes
 from bridge.usecases.metering.ports import Batch, Position
 from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, booting
+from tests.usecases.metering.fake_journal import FakeJournal
 from tests.usecases.metering.fake_ledger import FakeLedger
 
 BEATS = [*booting(START), alive(START + SECOND)]
 CALL = CallLines("n-7.1", START + 2 * SECOND)
-
-
-@dataclass
-class Written:
-    """A journal of batches, which ends."""
-
-    batches: Sequence[Batch]
-
-    async def read(self, position: Position | None) -> AsyncIterator[Batch]:
-        for batch in self.batches:
-            yield batch
 
 
 @dataclass
@@ -58,9 +50,17 @@ def batch(offset: int, lines: Sequence[bytes]) -> Batch:
 
 
 async def told(ledger: FakeLedger, *batches: Batch) -> list[Progress]:
-    """What is told of each batch."""
+    """The progress that is reported for each batch."""
     progress: list[Progress] = []
-    await keep_minutes("n", Written(batches), ledger, 60 * SECOND, progress.append, lambda _: None)
+    journal = FakeJournal(list(batches))
+    keeping = asyncio.create_task(keep_minutes("n", journal, ledger, 60 * SECOND, progress.append, lambda _: None))
+    drained = asyncio.create_task(journal.drained.wait())
+    async with asyncio.timeout(10):
+        await asyncio.wait([keeping, drained], return_when=asyncio.FIRST_COMPLETED)
+    for task in (keeping, drained):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
     return progress
 
 
@@ -74,7 +74,8 @@ async def test_only_places_that_are_committed_are_told() -> None:
 
 
 async def test_a_place_that_another_daemon_committed_is_told_at_once() -> None:
-    progress = await told(FakeLedger({"n": Position("f", 50)}), batch(100, BEATS))
+    until = 50 + sum(len(line) + 1 for line in BEATS)
+    progress = await told(FakeLedger({"n": Position("f", 50)}), batch(until, BEATS))
     assert [found.position for found in progress] == [Position("f", 50)]
 
 
@@ -86,9 +87,11 @@ async def test_what_may_be_old_is_not_committed_before_it_is_known_to_be_new() -
     lines = [*earlier, *BEATS, *CALL.lines(), *held]
     until = 1000 + sum(len(line) + 1 for line in lines)
     beat = alive(START - 49 * SECOND, count=3)
-    progress = await told(ledger, batch(until, lines), batch(until + len(beat) + 1, [beat]))
+    ends = Position("f:bytes", until), Position("f:others", until + len(beat) + 1)
+    progress = await told(ledger, Batch(lines, ends[0]), Batch([beat], ends[1]))
+    # The bytes that identify the batch's end are not those before the held lines.
     place = Position("f", until - sum(len(line) + 1 for line in held))
-    assert ledger.moves == [(None, place), (place, Position("f", until + len(beat) + 1))]
+    assert ledger.moves == [(None, place), (place, ends[1])]
     assert [found.lines for found in progress] == [len(lines), 1]
 
 
