@@ -29,7 +29,10 @@ class Freshness(Protocol):
     """The local directory, as the node that takes a change sees it."""
 
     async def catch_up(self) -> None:
-        """Apply all committed changes, so that this node admits callers by them before the response goes out."""
+        """Apply all committed changes, so that this node admits callers by them before the response goes out.
+
+        If Postgres is lost meanwhile, nothing is raised: the directory applies the changes later by itself.
+        """
 
     def owner(self, room_id: str) -> RoomOwner | None:
         """The owner of a room, None for an unknown room."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from jsonschema import Draft202012Validator, FormatChecker
 from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.openapi import document
-from bridge.domain.admission.grant import RoomOwner
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
@@ -36,9 +35,11 @@ from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
 from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.conference.ports import LiveConference, LiveView
 from bridge.usecases.metering.ports import Position
 from bridge.usecases.services import Services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
+from tests.api.fake_participant_control import FakeParticipantControl
 from tests.storage.conftest import fresh, migrated, server, url
 
 __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests want
@@ -67,35 +68,6 @@ class World:
         before = Position("f", self._kept) if self._kept else None
         self._kept += 1
         await self._ledger.commit("node1", before, Position("f", self._kept), SwitchState("node1-0.0"), [change])
-
-
-@dataclass
-class Directory:
-    """Counts how often it was brought up to date; fails when told to."""
-
-    caught_up: int = 0
-    fails: Exception | None = None
-    owners: dict[str, RoomOwner] = field(default_factory=dict)
-
-    def owner(self, room_id: str) -> RoomOwner | None:
-        return self.owners.get(room_id)
-
-    async def catch_up(self) -> None:
-        self.caught_up += 1
-        if self.fails:
-            raise self.fails
-
-
-@dataclass
-class LiveRooms:
-    conferences: list[LiveConference] = field(default_factory=list)
-    unknown: tuple[str, ...] = ()
-    fails: Exception | None = None
-
-    def view(self) -> LiveView:
-        if self.fails:
-            raise self.fails
-        return LiveView(tuple(self.conferences), self.unknown)
 
 
 @dataclass
@@ -202,24 +174,13 @@ async def world(url: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory()
+def directory() -> FakeFreshness:
+    return FakeFreshness()
 
 
 @pytest.fixture
-def rooms() -> LiveRooms:
-    return LiveRooms()
-
-
-class Callers:
-    """Notes whom it was told to end."""
-
-    def __init__(self) -> None:
-        self.ended: list[dict[str, Any]] = []
-
-    async def hang_up(self, **whom: Any) -> int:
-        self.ended.append(whom)
-        return 0
+def rooms() -> FakeLiveRooms:
+    return FakeLiveRooms()
 
 
 class Lockout:
@@ -236,7 +197,7 @@ def lockout() -> Lockout:
     return Lockout()
 
 
-def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any) -> Services:
+def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **others: Any) -> Services:
     """All that the API is given; `others` in the place of some."""
     database = world.database
     given: dict[str, Any] = {
@@ -247,7 +208,7 @@ def services(world: World, directory: Directory, rooms: LiveRooms, **others: Any
         "keys": KEYS,
         "freshness": directory,
         "rooms": rooms,
-        "participants": Callers(),
+        "participants": FakeParticipantControl(),
         "attempts": PostgresRefusedEntries(database),
         "blocks": AuditedBlocks(Lockout().guard, database),
         "api_keys": PostgresApiKeys(database),
@@ -272,7 +233,7 @@ class Served(TestServer):
 
 
 @pytest.fixture
-async def api(world: World, directory: Directory, rooms: LiveRooms, lockout: Lockout) -> AsyncIterator[Api]:
+async def api(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, lockout: Lockout) -> AsyncIterator[Api]:
     given = services(world, directory, rooms, blocks=AuditedBlocks(lockout.guard, world.database))
     async with TestClient(Served(rest.application(given))) as client:
         yield Api(client)
@@ -282,7 +243,7 @@ async def api(world: World, directory: Directory, rooms: LiveRooms, lockout: Loc
 async def refusing(migrated: Postgres) -> AsyncIterator[Api]:
     """One API for all tests of a module that are refused, and leave nothing."""
     async with Database(await fresh(migrated)) as database:
-        served = services(World(database), Directory(), LiveRooms())
+        served = services(World(database), FakeFreshness(), FakeLiveRooms())
         async with TestClient(Served(rest.application(served))) as client:
             yield Api(client)
 

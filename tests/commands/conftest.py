@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 from bridge import cli
 from bridge.api.server import application
 from bridge.storage.postgres.database import Database
-from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
+from tests.api.conftest import OPERATOR_KEY, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 from tests.storage.conftest import migrated, server, url
 
 __all__ = ["migrated", "server", "url"]  # fixtures
@@ -93,7 +95,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def rest(database: Database, bridge: Shell, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shell]:
     """The same shell, where the daemon's REST is served."""
-    app = application(services(World(database), Directory(), LiveRooms()))
+    app = application(services(World(database), FakeFreshness(), FakeLiveRooms()))
     # What the daemon logs is not what a command says.
     async with TestServer(app) as server:
         with capture_logs():

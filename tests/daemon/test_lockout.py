@@ -1,8 +1,6 @@
 """Lockout as a part of the daemon: what its settings come to, and what it tells."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,22 +8,15 @@ import pytest
 from bridge import telemetry
 from bridge.daemon import lockout
 from bridge.daemon.lockout import Lockout, LockoutSettings
-from bridge.domain.admission.refusal import Refusal, RefusedEntry
+from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKind
 from bridge.domain.errors import Unavailable
 from bridge.domain.webhooks.event import Event, EventKind
 from bridge.usecases.admission import keep_throttles
+from tests.daemon.fake_refused_entries import FakeRefusedEntries
 
 TERMS = LockoutSettings(delay_s=1.0, block_after=10, block_s=300.0, guessing_per_minute=30.0, attempts_keep_days=90)
 NOW = 1.7e9
-
-
-class Attempts:
-    async def add(self, attempts: Sequence[RefusedEntry]) -> None: ...
-    async def page(self, *_: object) -> Sequence[RefusedEntry]:
-        return []
-
-    async def prune(self, before: datetime) -> None: ...
 
 
 def level_of(per_minute: float, minutes: float, kind: ThrottleKind) -> float:
@@ -63,7 +54,7 @@ async def test_guessing_is_told_in_gauge_readiness_and_events_once_postgres_take
             raise Unavailable("Postgres is away")
         told.append(event)
 
-    part = Lockout("node1", tmp_path, TERMS, Attempts(), lambda _: False, tell)
+    part = Lockout("node1", tmp_path, TERMS, FakeRefusedEntries(), lambda _: False, tell)
     await part.remember()
     assert part.health() == (True, "nobody guesses")
     for number in range(100):
@@ -87,7 +78,7 @@ async def test_guessing_is_told_in_gauge_readiness_and_events_once_postgres_take
         await asyncio.wait([running])
     assert {event.kind for event in told} == {EventKind.GUESSING_DETECTED}
 
-    again = Lockout("node1", tmp_path, TERMS, Attempts(), lambda _: False, tell)
+    again = Lockout("node1", tmp_path, TERMS, FakeRefusedEntries(), lambda _: False, tell)
     await again.remember()
     assert again.guard.throttles.level(INSTALLATION, again.guard.now) > 80
 
@@ -95,7 +86,7 @@ async def test_guessing_is_told_in_gauge_readiness_and_events_once_postgres_take
 async def test_a_state_folder_that_cannot_be_used_is_told_and_counts_go_on(tmp_path: Path) -> None:
     async def tell(event: Event) -> None: ...
 
-    part = Lockout("node1", tmp_path / "nowhere", TERMS, Attempts(), lambda _: False, tell)
+    part = Lockout("node1", tmp_path / "nowhere", TERMS, FakeRefusedEntries(), lambda _: False, tell)
     await part.remember()
     well, detail = part.health()
     assert well

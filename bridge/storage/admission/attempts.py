@@ -22,7 +22,7 @@ _TOLD: Final = (
 
 
 class PostgresRefusedEntries:
-    """Implements admission_ports.Attempts."""
+    """Implements admission_ports.RefusedEntries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -17,10 +17,12 @@ class ParticipantControl(Protocol):
         room_id: UUID | None = None,
         passcode_id: UUID | None = None,
     ) -> int:
-        """Hang up on every participant in the rooms of that account or sub-account, in that room, or who used that
-        passcode, and return how many they were.
+        """Hang up on every participant who meets all given conditions, and return how many they were.
 
-        Raises Unavailable when the switch cannot be asked.
+        The conditions are the account, sub-account and room of the conference, and the passcode that was used. None is
+        no condition. A participant who has left meanwhile is not counted.
+
+        Raises Unavailable when the switch can't be asked, and ValueError without any condition.
         """
 
 

@@ -18,7 +18,9 @@ from bridge.api.http.wire import Answer
 from bridge.api.serving import sending
 from bridge.domain.errors import NotFound
 from bridge.storage.postgres.database import Database
-from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
+from tests.api.conftest import OPERATOR_KEY, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 PDF = "application/pdf"
 EVENTS = "text/event-stream"
@@ -82,7 +84,7 @@ def contents() -> Contents:
 async def serving(contents: Contents) -> AsyncIterator[Any]:
     """The API as the daemon runs it, and how to stop it. Nothing here asks Postgres."""
     world = World(Database("postgresql://nobody@127.0.0.1:1/none"))
-    given = services(world, Directory(), LiveRooms())
+    given = services(world, FakeFreshness(), FakeLiveRooms())
     stop = asyncio.Event()
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

@@ -23,7 +23,9 @@ from bridge.domain.errors import BridgeError, Conflict, Forbidden, Invalid, Inva
 from bridge.storage.access import audit_log
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.access import idempotency_keys
-from tests.api.conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
+from tests.api.conftest import OPERATOR_KEY, Api, Served, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 Step = Callable[[ApiRequest], Awaitable[object]]
 KEY = "Idempotency-Key"
@@ -108,7 +110,7 @@ def deeds(world: World) -> Deeds:
 
 
 @pytest.fixture
-async def own(world: World, deeds: Deeds, directory: Directory, rooms: LiveRooms) -> AsyncIterator[Api]:
+async def own(world: World, deeds: Deeds, directory: FakeFreshness, rooms: FakeLiveRooms) -> AsyncIterator[Api]:
     """A client of an API that has deeds as well, whose answers no document describes."""
     app = rest.application(services(world, directory, rooms), (*table.OPERATIONS, *deeds.operations))
     async with TestClient(Served(app)) as client:
@@ -120,7 +122,7 @@ class Undescribed(Api):
 
 
 async def test_a_deed_is_one_transaction_known_here_after_its_commit(
-    own: Api, deeds: Deeds, directory: Directory
+    own: Api, deeds: Deeds, directory: FakeFreshness
 ) -> None:
     seen: list[tuple[str, int, int]] = []
 
@@ -152,7 +154,7 @@ async def test_a_deed_is_one_transaction_known_here_after_its_commit(
 )
 @pytest.mark.parametrize("key", [{}, {KEY: "k"}])
 async def test_nothing_is_left_of_what_failed(
-    own: Api, deeds: Deeds, directory: Directory, place: str, error: Exception, status: int, key: dict[str, str]
+    own: Api, deeds: Deeds, directory: FakeFreshness, place: str, error: Exception, status: int, key: dict[str, str]
 ) -> None:
     async def fail(request: ApiRequest) -> None:
         request.afterwards.append(lambda: pytest.fail("nothing was done"))

@@ -15,8 +15,11 @@ from bridge.api.http import execution
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.provisioning.tenants import Account
 from bridge.storage.provisioning.tenants import PostgresTenants
+from bridge.usecases import services as usecases
 from bridge.usecases.provisioning.ports import Tenants
-from tests.api.conftest import OPERATOR_KEY, Api, Directory, LiveRooms, Served, World, services
+from tests.api.conftest import OPERATOR_KEY, Api, Served, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 SECRET = "postgresql://bridge:hunter2@db"
 
@@ -45,7 +48,7 @@ def tenants(world: World) -> Tenants:
 
 @pytest.fixture
 async def broken(
-    tenants: BrokenTenants, world: World, health: Any, directory: Directory, rooms: LiveRooms
+    tenants: BrokenTenants, world: World, health: Any, directory: FakeFreshness, rooms: FakeLiveRooms
 ) -> AsyncIterator[Api]:
     app = server.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
     async with TestClient(Served(app)) as client:
@@ -83,9 +86,12 @@ async def test_a_handler_that_hangs_is_given_up(
     assert "try again" in problem["detail"]
 
 
-async def test_a_change_stands_even_if_this_node_cannot_learn_of_it(api: Api, directory: Directory) -> None:
+async def test_a_change_stands_even_if_this_node_cannot_learn_of_it(
+    api: Api, directory: FakeFreshness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account = await api.post("/v1/accounts", {"name": "x", "currency": "USD", "time_zone": "UTC"})
-    directory.fails = Unavailable("Postgres was lost just now")
+    monkeypatch.setattr(usecases, "CATCH_UP_S", 0.05)
+    directory.hangs = True
     made = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1", "name": "x"})
     assert made["rooms"][0]["passcodes"][0]["digits"]
 

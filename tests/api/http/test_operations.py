@@ -12,11 +12,12 @@ import pytest
 
 from bridge.api.http import paging
 from bridge.api.resources import minutes
-from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Evidence, Identity, MinuteRecord, OpenStay, Reason, microseconds
 from bridge.usecases.conference.ports import LiveConference, LiveParticipant
 from bridge.usecases.provisioning import provision
-from tests.api.conftest import KEYS, Api, Directory, LiveRooms, World
+from tests.api.conftest import KEYS, Api, World
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 NOVEMBER = datetime(2026, 11, 20, 10, 0, 0, 123456, tzinfo=UTC)
 SECOND = 1_000_000
@@ -48,7 +49,7 @@ async def test_accounts(api: Api, account: Any) -> None:
 
 
 async def test_one_call_makes_a_sub_account_that_works(
-    api: Api, account: Any, world: World, directory: Directory
+    api: Api, account: Any, world: World, directory: FakeFreshness
 ) -> None:
     path = f"/v1/accounts/{account['id']}/sub-accounts"
     made = await api.post(path, {"user_id": "p-4711", "name": "Harbour Bridge", "kind": "project"})
@@ -68,7 +69,7 @@ async def test_one_call_makes_a_sub_account_that_works(
     await api.refused(409, "POST", path, {"user_id": "sales", "name": "Other"})
 
 
-async def test_passcodes(api: Api, sub_account: Any, directory: Directory) -> None:
+async def test_passcodes(api: Api, sub_account: Any, directory: FakeFreshness) -> None:
     room = sub_account["rooms"][0]
     path = f"/v1/rooms/{room['id']}/passcodes"
     made = await api.post(path, {"role": "guest"})
@@ -90,7 +91,7 @@ async def test_passcodes(api: Api, sub_account: Any, directory: Directory) -> No
     assert (await api.get(f"/v1/passcodes/{made['id']}"))["state"] == "revoked"
 
 
-async def test_access_numbers(api: Api, directory: Directory) -> None:
+async def test_access_numbers(api: Api, directory: FakeFreshness) -> None:
     made = await api.post("/v1/access-numbers", {"number": "+1 (800) 555-0100", "kind": "toll_free"})
     assert (made["number"], made["kind"]) == ("18005550100", "toll_free")
     assert directory.caught_up == 1
@@ -231,7 +232,7 @@ def _adds_up(whole: Any, parts: Any) -> None:
     assert Decimal(whole["amount"]) == sum(Decimal(part["amount"]) for part in parts)
 
 
-async def test_live_conferences(api: Api, rooms: LiveRooms) -> None:
+async def test_live_conferences(api: Api, rooms: FakeLiveRooms) -> None:
     assert await api.all("/v1/conferences") == []
     people = tuple(LiveParticipant(f"node1-1.{n}", "4930", "guest", NOVEMBER, n == 0, n == 1) for n in range(2))
     rooms.conferences = [LiveConference(f"room-{n}", NOVEMBER + timedelta(seconds=n % 2), people) for n in range(5)]
@@ -250,8 +251,8 @@ async def test_live_conferences(api: Api, rooms: LiveRooms) -> None:
     assert (await api.get("/v1/conferences", limit=1))["unknown_nodes"] == ["node2"]
 
 
-async def test_conferences_that_are_not_known_are_no_empty_list(api: Api, rooms: LiveRooms) -> None:
-    rooms.fails = Unavailable("no node is known: node1 has no connection to its Asterisk's AMI")
+async def test_conferences_that_are_not_known_are_no_empty_list(api: Api, rooms: FakeLiveRooms) -> None:
+    rooms.unknown = rooms.nodes
     answer = await api("GET", "/v1/conferences")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert "node1" in answer.body["detail"]

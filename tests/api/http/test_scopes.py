@@ -23,20 +23,9 @@ from bridge.sandbox.postgres import Postgres
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.provisioning import accounts
 from bridge.usecases.access.ports import OWNED
-from bridge.usecases.conference.ports import LiveConference
-from tests.api.conftest import (
-    DOCUMENT,
-    NOBODY,
-    OPERATOR_KEY,
-    Answer,
-    Api,
-    Directory,
-    LiveRooms,
-    Served,
-    World,
-    fresh,
-    services,
-)
+from tests.api.conftest import DOCUMENT, NOBODY, OPERATOR_KEY, Answer, Api, Served, World, fresh, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms, conference_of_one
 from tests.api.owned_resources import NOW, PAST, Holdings
 
 OPERATIONS: Final = pytest.mark.parametrize("operation", table.OPERATIONS, ids=lambda one: one.name)
@@ -78,11 +67,11 @@ async def town(migrated: Postgres) -> AsyncIterator[Town]:
         neighbour = await Holdings(database, 2).fill(UUID(mine.ids["account_id"]))
         other = await Holdings(database, 3).fill()
         closed = await Holdings(database, 4).fill()
-        directory, rooms = Directory(), LiveRooms()
+        directory, rooms = FakeFreshness(), FakeLiveRooms()
         for each in (mine, neighbour, other):
             room = each.ids["room_id"]
             directory.owners[room] = RoomOwner(each.ids["account_id"], each.ids["sub_account_id"])
-            rooms.conferences.append(LiveConference(room, NOW, ()))
+            rooms.conferences.append(conference_of_one(room, NOW))
         keys = await _keys(mine, neighbour, other, closed)
         async with database.transaction() as connection:
             gone = update(accounts).where(accounts.c.id == UUID(closed.ids["account_id"]))

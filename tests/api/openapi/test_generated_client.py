@@ -16,7 +16,9 @@ import pytest
 from bridge.api import server, table
 from bridge.api.openapi import document
 from bridge.domain.period import SECOND_US
-from tests.api.conftest import DOCUMENT, OPERATOR_KEY, Directory, LiveRooms, World, services
+from tests.api.conftest import DOCUMENT, OPERATOR_KEY, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 from tests.api.http.test_operations import closed, stay_of
 
 PACKAGE = "generated_bridge_client"
@@ -88,7 +90,7 @@ def test_models_are_named_as_the_schemas(client: Client) -> None:
 
 async def test_it_creates_a_sub_account_rotates_a_code_and_lists_minutes(client: Client, world: World) -> None:
     models = client.module("models")
-    async with server.serving(services(world, Directory(), LiveRooms()), "127.0.0.1", 0) as (_, port):
+    async with server.serving(services(world, FakeFreshness(), FakeLiveRooms()), "127.0.0.1", 0) as (_, port):
         made = client.module("client").AuthenticatedClient(f"http://127.0.0.1:{port}", OPERATOR_KEY)
         async with made as api:
             account = await client.operation("accounts", "create_account")(

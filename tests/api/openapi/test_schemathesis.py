@@ -15,8 +15,9 @@ import pytest
 from bridge.api import server
 from bridge.domain.admission.grant import RoomOwner
 from bridge.usecases.access.ports import OWNED
-from bridge.usecases.conference.ports import LiveConference
-from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
+from tests.api.conftest import OPERATOR_KEY, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms, conference_of_one
 from tests.api.owned_resources import NOW, Holdings
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "5")
@@ -55,7 +56,7 @@ async def test_nothing_that_can_be_sent_breaks_the_document(world: World, tmp_pa
     key = OPERATOR_KEY
     if scope == "account":
         key = await mine.key("account", account_id=UUID(mine.ids["account_id"]))
-    directory, rooms = Directory(), LiveRooms([LiveConference(mine.ids["room_id"], NOW, ())])
+    directory, rooms = FakeFreshness(), FakeLiveRooms([conference_of_one(mine.ids["room_id"], NOW)])
     directory.owners[mine.ids["room_id"]] = RoomOwner(mine.ids["account_id"], mine.ids["sub_account_id"])
     config = tmp_path / "schemathesis.toml"
     config.write_text(configured(key, [mine, *more]))

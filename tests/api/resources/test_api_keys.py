@@ -12,8 +12,9 @@ from bridge.domain.admission.grant import RoomOwner
 from bridge.storage.access.api_keys import PostgresApiKeys
 from bridge.storage.postgres.tables.access import api_keys
 from bridge.storage.postgres.tables.provisioning import accounts, sub_accounts
-from bridge.usecases.conference.ports import LiveConference
-from tests.api.conftest import NOBODY, Api, Directory, LiveRooms, World, rfc3339
+from tests.api.conftest import NOBODY, Api, World, rfc3339
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms, conference_of_one
 
 KEYS = "/v1/api-keys"
 
@@ -165,7 +166,7 @@ async def test_a_key_is_rotated_with_or_without_overlap(api: Api, account: Any) 
 
 
 async def test_lists_are_narrowed_to_what_is_theirs(
-    api: Api, account: Any, sub_account: Any, rooms: LiveRooms, directory: Directory
+    api: Api, account: Any, sub_account: Any, rooms: FakeLiveRooms, directory: FakeFreshness
 ) -> None:
     other = await api.post("/v1/accounts", {"name": "Other", "currency": "EUR", "time_zone": "UTC"})
     theirs = await api.post(f"/v1/accounts/{other['id']}/sub-accounts", {"user_id": "1", "name": "x"})
@@ -175,8 +176,8 @@ async def test_lists_are_narrowed_to_what_is_theirs(
     for owner in (sub_account, theirs):
         room = owner["rooms"][0]["id"]
         directory.owners[room] = RoomOwner(owner["account_id"], owner["id"])
-        rooms.conferences.append(LiveConference(room, now, ()))
-    rooms.conferences.append(LiveConference("stray", now, ()))
+        rooms.conferences.append(conference_of_one(room, now))
+    rooms.conferences.append(conference_of_one("stray", now))
     assert len(await api.all("/v1/conferences")) == 3
     for asking in (tenant, user):
         assert [room["room_id"] for room in await asking.all("/v1/conferences")] == [sub_account["rooms"][0]["id"]]

@@ -8,19 +8,24 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import text
 
 from bridge.api import server
-from tests.api.conftest import Api, Callers, Directory, LiveRooms, World, services
+from tests.api.conftest import Api, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
+from tests.api.fake_participant_control import FakeParticipantControl
 from tests.api.http.test_operations import closed, stay_of
 
 SECOND = 1_000_000
 
 
 @pytest.fixture
-def callers() -> Callers:
-    return Callers()
+def callers() -> FakeParticipantControl:
+    return FakeParticipantControl()
 
 
 @pytest.fixture
-async def api(world: World, directory: Directory, rooms: LiveRooms, callers: Callers) -> AsyncIterator[Api]:
+async def api(
+    world: World, directory: FakeFreshness, rooms: FakeLiveRooms, callers: FakeParticipantControl
+) -> AsyncIterator[Api]:
     given = services(world, directory, rooms, participants=callers)
     async with TestClient(TestServer(server.application(given))) as client:
         yield Api(client)
@@ -112,7 +117,7 @@ async def test_lists_can_be_filtered(api: Api, account: Any) -> None:
     await api.refused(422, "GET", path, params={"label": "no colon"})
 
 
-async def test_many_at_once_as_json(api: Api, account: Any, directory: Directory, world: World) -> None:
+async def test_many_at_once_as_json(api: Api, account: Any, directory: FakeFreshness, world: World) -> None:
     rows = [{"user_id": f"u{number}", "name": f"Person {number}", "labels": {"n": "1"}} for number in range(50)]
     before = directory.caught_up
     made = await api.post(f"{path_of(account)}/bulk", {"items": rows})
@@ -183,14 +188,14 @@ async def test_a_user_id_that_is_taken_is_named(api: Api, account: Any, sub_acco
 
 
 async def test_closing_is_for_good_and_revokes_the_codes(
-    api: Api, sub_account: Any, callers: Callers, directory: Directory
+    api: Api, sub_account: Any, callers: FakeParticipantControl, directory: FakeFreshness
 ) -> None:
     path = f"/v1/sub-accounts/{sub_account['id']}"
     room = sub_account["rooms"][0]
     assert (await api("PATCH", path, {"state": "suspended"}, params={"disconnect": "true"})).status == 200
-    assert [str(whom["sub_account_id"]) for whom in callers.ended] == [sub_account["id"]]
+    assert [str(whom["sub_account_id"]) for whom in callers.requests] == [sub_account["id"]]
     assert (await api("PATCH", path, {"state": "active"}, params={"disconnect": "true"})).status == 200
-    assert len(callers.ended) == 1
+    assert len(callers.requests) == 1
     closed_now = await api("PATCH", path, {"state": "closed"})
     assert closed_now.body["state"] == "closed"
     assert closed_now.body["rooms"][0]["passcodes"] == []

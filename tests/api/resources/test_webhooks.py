@@ -8,7 +8,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from bridge.api import server
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
-from tests.api.conftest import Api, Directory, LiveRooms, World, services
+from tests.api.conftest import Api, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 URL = "https://example.com/hook"
 
@@ -114,7 +116,9 @@ async def test_a_ping_and_its_redelivery(world: World, tenant: Api, hook: Any) -
     await tenant.refused(409, "POST", f"/v1/webhooks/{hook['id']}/test")
 
 
-async def test_an_operator_may_allow_their_own_network(world: World, directory: Directory, rooms: LiveRooms) -> None:
+async def test_an_operator_may_allow_their_own_network(
+    world: World, directory: FakeFreshness, rooms: FakeLiveRooms
+) -> None:
     given = services(world, directory, rooms, private_webhooks=True)
     async with TestClient(TestServer(server.application(given))) as client:
         made = await Api(client).post("/v1/webhooks", {"url": "http://127.0.0.1:9/hook"})

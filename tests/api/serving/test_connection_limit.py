@@ -18,7 +18,9 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer
 from bridge.api.serving import connection_limit, sending
-from tests.api.conftest import OPERATOR_KEY, Directory, LiveRooms, World, services
+from tests.api.conftest import OPERATOR_KEY, World, services
+from tests.api.fake_freshness import FakeFreshness
+from tests.api.fake_live_rooms import FakeLiveRooms
 
 HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -26,7 +28,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 @pytest.fixture
 async def listening(
-    world: World, directory: Directory, rooms: LiveRooms, monkeypatch: pytest.MonkeyPatch
+    world: World, directory: FakeFreshness, rooms: FakeLiveRooms, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[int]:
     """The port of the API as the daemon runs it, with short patience."""
     for module, name, seconds in (
@@ -109,7 +111,7 @@ class Large(Answer):
 async def serving(world: World, handler: Any) -> AsyncIterator[tuple[int, web.Server]]:
     """The port of an API with one more operation, `GET /v1/one`, and its server."""
     more = (*table.OPERATIONS, Operation("one", "GET", "/v1/one", "", handler, Large))
-    app = rest.application(services(world, Directory(), LiveRooms()), more)
+    app = rest.application(services(world, FakeFreshness(), FakeLiveRooms()), more)
     runner = rest.runner_of(app)
     async with connection_limit.listening(runner, app[sending.BUSY], "127.0.0.1", 0) as (_, port):
         assert runner.server is not None

@@ -17,11 +17,13 @@ USER, PASSWORD = "bridge", "correct-horse"
 class FakeAri:
     """Answers every request with 204, unless `answers` says otherwise; `requests` holds (method, uri, query).
 
+    `bodies` holds (uri, decoded body) of the requests that have a body.
     Events of the client's own come back to it, unless its application was `taken`; they are not among the requests.
     """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[tuple[str, Any]] = []
         self.answers: dict[str, tuple[int, Any]] = {"applications/bridge": (200, {"channel_ids": []})}
         self.silent = self.taken = False
         self.sockets: list[web.WebSocketResponse] = []
@@ -44,6 +46,8 @@ class FakeAri:
                 continue
             query = {pair["name"]: pair["value"] for pair in frame.get("query_strings", [])}
             self.requests.append((frame["method"], frame["uri"], query))
+            if "message_body" in frame:
+                self.bodies.append((frame["uri"], json.loads(frame["message_body"])))
             self.heard.set()
             if not self.silent:
                 await socket.send_json(self._answer(frame))

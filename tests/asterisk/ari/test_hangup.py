@@ -1,8 +1,8 @@
 """Hanging up on those inside, over a fake ARI."""
 
 import asyncio
-from collections.abc import AsyncIterator, Set
-from uuid import UUID, uuid4
+from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 
@@ -11,23 +11,25 @@ from bridge.asterisk.ari.client import Ari, AriLogin, AriUnreachable
 from bridge.asterisk.ari.hangup import ParticipantHangup
 from bridge.domain.admission.grant import Grant
 from bridge.domain.admission.seats import Seats
-from bridge.domain.errors import Unavailable
+from bridge.domain.metering.records import Identity, OpenStay
 from bridge.domain.provisioning.passcode import Role
 from tests.asterisk.ari.fake_ari import FakeAri, running
+from tests.asterisk.ari.fake_present_participants import FakePresentParticipants
 
 ROOM, PASSCODE, OTHER = uuid4(), uuid4(), uuid4()
 
 
-class Ledger:
-    """Knows of one who came in before a restart; or is away."""
-
-    def __init__(self, *inside: str, away: bool = False) -> None:
-        self._inside, self._away = inside, away
-
-    async def inside(self, node: str, **wanted: UUID | None) -> Set[str]:
-        if self._away:
-            raise Unavailable("Postgres is away")
-        return set(self._inside) if wanted["passcode_id"] == PASSCODE else set()
+def present(*uniqueids: str, away: bool = False) -> FakePresentParticipants:
+    """The ledger's participants, who came in by PASSCODE before a restart."""
+    stays = [
+        OpenStay(
+            Identity("node1", uniqueid, "b-1", 0),
+            *("node1-0.0", str(ROOM), "account", "sub-account", str(PASSCODE), "guest", ""),
+            *(f"PJSIP/trunk-{uniqueid}", "4930123456", "18005550100"),
+        )
+        for uniqueid in uniqueids
+    ]
+    return FakePresentParticipants(stays, away)
 
 
 def seats(*callers: str) -> Seats:
@@ -66,7 +68,7 @@ def hung_up(fake: FakeAri) -> list[str]:
 
 
 async def test_those_of_the_ledger_and_those_on_the_way_are_hung_up_on(fake: tuple[FakeAri, Ari]) -> None:
-    callers = ParticipantHangup("node1", seats("c-2"), Ledger("c-1"))
+    callers = ParticipantHangup("node1", seats("c-2"), present("c-1"))
     callers.connected(fake[1])
     assert await callers.hang_up(passcode_id=PASSCODE) == 2
     assert hung_up(fake[0]) == ["channels/c-1", "channels/c-2"]
@@ -76,23 +78,23 @@ async def test_those_of_the_ledger_and_those_on_the_way_are_hung_up_on(fake: tup
 
 async def test_one_who_has_left_meanwhile_is_no_error(fake: tuple[FakeAri, Ari]) -> None:
     fake[0].answers["channels/c-1"] = (404, None)
-    callers = ParticipantHangup("node1", seats("c-1", "c-2"), Ledger())
+    callers = ParticipantHangup("node1", seats("c-1", "c-2"), present())
     callers.connected(fake[1])
     assert await callers.hang_up(room_id=ROOM) == 1
 
 
 async def test_without_postgres_those_in_memory_are_hung_up_on(fake: tuple[FakeAri, Ari]) -> None:
-    callers = ParticipantHangup("node1", seats("c-1"), Ledger("c-2", away=True))
+    callers = ParticipantHangup("node1", seats("c-1"), present("c-2", away=True))
     callers.connected(fake[1])
     assert await callers.hang_up(passcode_id=PASSCODE) == 1
 
 
 async def test_without_the_switch_it_is_told() -> None:
-    callers = ParticipantHangup("node1", seats("c-1"), Ledger())
+    callers = ParticipantHangup("node1", seats("c-1"), present())
     with pytest.raises(AriUnreachable, match="try again"):
         await callers.hang_up(room_id=ROOM)
 
 
 async def test_everybody_is_not_hung_up_on_by_mistake() -> None:
     with pytest.raises(ValueError, match="name whose"):
-        await ParticipantHangup("node1", seats("c-1"), Ledger()).hang_up()
+        await ParticipantHangup("node1", seats("c-1"), present()).hang_up()
