@@ -1,4 +1,4 @@
-"""How hard properties are tried: `pytest --hypothesis-profile=long` tries the fold on over 100,000 journals in all."""
+"""Profiles of hypothesis. `pytest --hypothesis-profile=long` tests the fold on over 100,000 journals in all."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""REST over real HTTP, on a real Postgres; each answer is held against the document."""
+"""Fixtures of REST over real HTTP, on a real Postgres. Each response is checked against the OpenAPI document."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -87,7 +87,7 @@ class Api:
         self.key = key
 
     def with_key(self, key: str) -> "Api":
-        """The same, asking with another key."""
+        """Return a client like this one, with another API key."""
         return type(self)(self.client, key)
 
     async def __call__(self, method: str, path: str, body: Any = None, **given: Any) -> Answer:
@@ -111,13 +111,13 @@ class Api:
         return answer
 
     async def get(self, path: str, **query: object) -> Any:
-        """What a GET that must go well answers."""
+        """Send a GET that must succeed, and return the body of the response."""
         answer = await self("GET", path, params={name: str(value) for name, value in query.items()})
         assert answer.status == 200, answer
         return answer.body
 
     async def post(self, path: str, body: Any) -> Any:
-        """What a POST that must go well answers."""
+        """Send a POST that must succeed, and return the body of the response."""
         answer = await self("POST", path, body)
         assert answer.status == 201, answer
         return answer.body

@@ -1,4 +1,4 @@
-"""One of everything that can be owned, put into the tables as it is, for two accounts."""
+"""Writes one resource of each kind that can be owned straight into the tables, for two accounts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -39,7 +39,7 @@ NAMES: Final = {
 
 
 class Holdings:
-    """What one sub-account has, and its account: `ids` by the names that paths have for them."""
+    """One resource of each kind that a sub-account and its account own. `ids` holds their ids by path parameter."""
 
     def __init__(self, database: Database, number: int) -> None:
         self._database = database

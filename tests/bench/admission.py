@@ -302,7 +302,7 @@ def write_callers(path: Path, side: Side, codes: Mapping[str, str], report: Load
 
 
 def _some(callers: Sequence[str]) -> str:
-    """How many there are, and the first of them."""
+    """Return the number of callers and the first five, as text."""
     if not callers:
         return "none"
     return f"{len(callers)} ({', '.join(callers[:5])}{' …' if len(callers) > 5 else ''})"

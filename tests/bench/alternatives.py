@@ -1,4 +1,4 @@
-"""What an operator would otherwise build to bring a caller into a room: dialplan with FastAGI, or with `func_odbc`.
+"""Alternatives that an operator would build to bring a caller into a room: dialplan with FastAGI or `func_odbc`.
 
 Each alternative is an extension of the sandbox's own Asterisk. All have the product's prompt, rooms' profiles and
 journal, and one table with the digits of a passcode and the name of a room.

@@ -1,4 +1,4 @@
-"""Carriers' files: usual and unusual headings, times, numbers; and files that mean harm."""
+"""Carriers' files: usual and unusual headings, times and numbers, and files made to attack the reader."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -58,7 +58,7 @@ class Shell:
         return json.loads(await self(*words, "--json"))
 
     async def json_of(self, status: int, *words: str) -> Any:
-        """What a command says that ends with this status."""
+        """Run a command that must end with this status, and return its output, read as JSON."""
         outcome = await self.run(*words, "--json")
         assert (outcome.status, outcome.complained) == (status, ""), outcome
         return json.loads(outcome.said)
@@ -94,7 +94,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def rest(database: Database, bridge: Shell, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shell]:
-    """The same shell, where the daemon's REST is served."""
+    """The shell of `bridge`, with the daemon's REST API served beside it."""
     app = application(services(World(database), FakeFreshness(), FakeLiveRooms()))
     # What the daemon logs is not what a command says.
     async with TestServer(app) as server:

@@ -37,7 +37,7 @@ class Node:
             file.write(b"".join(line + b"\n" for line in lines))
 
     async def commit(self) -> None:
-        """What the daemon does, up to the end of the journal."""
+        """Commit the journal up to its end, as the daemon does."""
         done = asyncio.Event()
         size = self.path.stat().st_size
 
@@ -111,7 +111,7 @@ async def node(bridge: Shell, hale: Any, database: Database, near: Path, monkeyp
 
 @pytest.mark.parametrize("piece", [3, 1000])
 async def test_nothing_differs(bridge: Shell, node: Node, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    """However small the pieces are in which the two sides are read."""
+    """The journal and the ledger are read in pieces. The result does not depend on their size."""
     monkeypatch.setattr(verify_journal, "LINES", 7 * piece)
     monkeypatch.setattr(verify_journal, "PAGE", piece)
     said = await bridge("journal", "verify")

@@ -1,4 +1,4 @@
-"""Everything a call needs can be set up from the shell."""
+"""Setting up from the shell everything that a call needs."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is told of the journal's way into the ledger."""
+"""The daemon's health: what it reports while the journal is committed to the ledger."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The barrier that metering puts up: when it stands, and when it is gone again."""
+"""The barrier that refuses new callers while minutes cannot be metered: when it begins and when it ends."""
 
 import time
 from collections.abc import AsyncIterator

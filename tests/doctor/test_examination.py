@@ -1,4 +1,4 @@
-"""`bridge doctor` where parts are away, silent or not what they should be: it says so, and it ends."""
+"""`bridge doctor` while parts are away, silent or replaced by other programs: it reports that, and ends in time."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Waiting for what is to happen, and looking at it."""
+"""Waits for events of the product, and reads its journal and records."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 
 
 async def until(ask: Callable[[], Awaitable[Found]], met: Callable[[Found], object], seconds: float = 10.0) -> Found:
-    """What `ask` answers, once it is as wanted. Fails with the last answer after `seconds`."""
+    """Call `ask` until `met` is true of its result, and return that. Fails with the last result after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = await ask()

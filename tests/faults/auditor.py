@@ -423,7 +423,7 @@ def _keeps_out(trouble: Trouble) -> bool:
 
 
 def _settled(trouble: Trouble) -> int:
-    """How long a fault may keep callers out after it is healed, in µs."""
+    """Return for how long a fault may keep callers out after it is healed, in µs."""
     return RECONNECTED if trouble.kind is Kind.ARI_SILENCE else SETTLED
 
 

@@ -59,7 +59,7 @@ SHORTEST_FREEZE_S, LONGEST_SILENCE_S, LONGEST_ABSENCE_S = 1.0, 25.0, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How many calls and faults a run has. `gaps_s` is the mean pause between two faults of a lane.
+    """The number of calls and faults of a run. `gaps_s` is the mean pause between two faults of a lane.
 
     For the first `calm_s` seconds Asterisk is left alone and can write. So nothing but the lack of audio ends the calls
     of the ghosts, which come at the beginning.

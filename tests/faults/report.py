@@ -14,7 +14,7 @@ Value = int | float | str
 
 
 class Over(Enum):
-    """How a figure of several runs is made from those of each run."""
+    """Ways to combine a figure of several runs into one."""
 
     SUM = "sum"
     MOST = "most"
@@ -24,7 +24,7 @@ class Over(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a figure says, what is wanted of it (empty: nothing), and how several runs are combined."""
+    """A figure of the report: its label, its required value (empty: none), and how several runs are combined."""
 
     label: str
     wanted: str = ""

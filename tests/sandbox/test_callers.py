@@ -60,7 +60,7 @@ exten => end,1,CELGenUserEvent(HEARD,${CODE}:${FILTER(0-9A-Za-z@.\x2D,${CHANNEL(
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What Asterisk noted of a call: the digits it heard, and its own times of answer and end."""
+    """Asterisk's own notes of a call: the digits it heard, and the times of answer and end."""
 
     digits: str
     answered_at: float | None

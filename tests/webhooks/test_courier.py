@@ -1,4 +1,4 @@
-"""One attempt, against receivers that do all that receivers do."""
+"""One attempt to deliver an event, against receivers that succeed, fail, hang and misbehave."""
 
 import asyncio
 import ipaddress

@@ -101,7 +101,7 @@ def is_signed(message: Message, secret: str) -> bool:
 
 
 async def settled(database: Database, seconds: float = 20.0) -> None:
-    """Until nothing waits any more."""
+    """Wait until no delivery is pending."""
     async with asyncio.timeout(seconds):
         while True:
             async with database.transaction() as connection:

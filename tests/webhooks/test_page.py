@@ -1,4 +1,4 @@
-"""docs/webhooks.md tells what is: its code verifies real messages, its examples have the form of real ones."""
+"""docs/webhooks.md is true: its code verifies real messages, its examples have the form of real ones."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a problem that names what is wrong, and nothing is changed."""
+"""Malformed requests: the response is a problem document that names what is wrong, and nothing is changed."""
 
 import asyncio
 import base64

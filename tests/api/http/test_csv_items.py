@@ -1,4 +1,4 @@
-"""Whatever text a spreadsheet writes into a file is what JSON would have said."""
+"""CSV files that spreadsheets write: each row is read as the JSON object that it stands for."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""A change is carried out whole or not at all, once, and by nobody who has not seen what it changes."""
+"""Changes over REST are complete or not made at all, made once, and refused if made to an outdated version."""
 
 import asyncio
 import io
@@ -99,7 +99,7 @@ class Deeds:
             await audit_log.note(connection, word, "deed", None, Owner())
 
     async def done(self) -> int:
-        """How many lines are committed, as another connection sees it."""
+        """Return the number of committed rows, as another connection sees it."""
         async with self.database.connection("tests") as connection:
             return int(await connection.fetchval("SELECT count(*) FROM audit_log WHERE subject = 'deed'"))
 

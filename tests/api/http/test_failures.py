@@ -1,4 +1,4 @@
-"""When a part fails, the client learns what it can do, and nothing of the inside."""
+"""Failures of a part: the client learns what it can do, and nothing about the inside of the product."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Each operation as it is meant to be used."""
+"""Every REST operation, used as it is meant to be."""
 
 import csv
 import io

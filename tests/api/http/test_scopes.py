@@ -1,4 +1,4 @@
-"""Every operation of the table with every kind of key: what is answered follows from the table alone.
+"""Every operation with every kind of API key: the status follows from the operation table alone.
 
 `?nonsense=1` is refused after all that is about keys, and before anything is done: 422 says that a key was let through.
 """
@@ -114,7 +114,7 @@ async def _keys(mine: Holdings, neighbour: Holdings, other: Holdings, closed: Ho
 
 
 def expected(operation: Operation, key: Key) -> int:
-    """What that kind of key is answered, of things that are `mine`."""
+    """Return the status that this kind of key gets, for resources that belong to `mine`."""
     if key.scope is None:
         return 401
     if REACH.index(key.scope) < REACH.index(operation.scope) or (key.read_only and operation.method != "GET"):

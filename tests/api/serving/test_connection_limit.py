@@ -1,4 +1,4 @@
-"""Clients that are slow, half open or many hold nobody up."""
+"""The connection limit: slow, half-open or many clients delay no other client."""
 
 import asyncio
 import socket
@@ -43,7 +43,7 @@ async def listening(
 
 
 async def served_within(port: int, seconds: float) -> bytes:
-    """What a well-behaved client is answered."""
+    """Send a request as a well-behaved client does, and return the response."""
     async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEALTH)

@@ -1,4 +1,4 @@
-"""ARI on the wire, faked: the websocket with requests and events, as Asterisk 22.10 speaks it."""
+"""A fake ARI server: the websocket with requests and events, as Asterisk 22.10 speaks it."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Hanging up on those inside, over a fake ARI."""
+"""Hanging up participants, over a fake ARI."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Callers who were let in lately."""
+"""Recent callers: numbers that were admitted lately."""
 
 from hypothesis import given
 from hypothesis import strategies as st

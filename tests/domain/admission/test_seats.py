@@ -1,4 +1,4 @@
-"""Seats: exact whatever order news come in."""
+"""Seats: their count is exact in whatever order events arrive."""
 
 from hypothesis import given
 from hypothesis import strategies as st

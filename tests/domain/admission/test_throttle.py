@@ -1,4 +1,4 @@
-"""What wrong entries cost: one throttle, and all of them together."""
+"""Throttles: the delays and blocks after wrong entries, of one throttle and of all together."""
 
 import math
 

@@ -45,7 +45,7 @@ def own(
 
 
 def theirs(line: int, call: OwnCall) -> CarrierCall:
-    """What a carrier with perfect clocks writes of one of our calls."""
+    """Return one of our calls as a carrier with perfect clocks writes it."""
     return CarrierCall(
         line=line,
         caller=call.caller,

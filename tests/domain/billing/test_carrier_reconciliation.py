@@ -1,4 +1,4 @@
-"""The carrier's book against ours."""
+"""Comparison of a carrier's calls with ours."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Faults that meet: the journal's disk is full as the switch wakes from a freeze, or as it starts again."""
+"""Journals of faults that coincide: the journal's disk is full while the switch wakes from a freeze, or starts."""
 
 import random
 import re

@@ -33,8 +33,9 @@ class Truth:
 
 @dataclass
 class World:
-    """What happened, and every line of it with its channel, in the order in which it was written. The clock's last word
-    is `end`."""
+    """All stays that really happened, and every line of the journal with its channel, in the order of writing.
+
+    `end` is the last time that the clock showed."""
 
     truths: list[Truth] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
@@ -62,18 +63,18 @@ class Boot:
 
     @property
     def began(self) -> int:
-        """When it began, by its clock."""
+        """The time when the boot began, by its clock."""
         return self.begin + self.offset
 
     def written(self, due: int) -> int:
-        """When something that was due is done: not while the switch was frozen."""
+        """Return the time when something due at `due` is done: after the freeze, if the switch is frozen then."""
         for begin, length in self.freezes:
             if begin <= due < begin + length:
                 return begin + length + 40
         return due
 
     def heard(self, chance: random.Random, due: int) -> int:
-        """When a BYE that was sent at `due` is taken in: one that the kernel dropped is repeated up to 4 s later."""
+        """Return the time when the switch reads a BYE sent at `due`. If the kernel drops it, it comes again within 4 s."""
         at = self.written(due)
         if self.late and at != due and chance.random() < 0.5:
             length = next(length for begin, length in self.freezes if begin <= due < begin + length)
@@ -81,7 +82,7 @@ class Boot:
         return at
 
     def wall(self, at: int) -> int:
-        """What the clock shows."""
+        """Return the time that the clock shows at `at`."""
         return at + self.offset + sum(step for since, step in self.steps if since <= at)
 
 
@@ -191,7 +192,7 @@ def _call(chance: random.Random, boot: Boot, uniqueid: str, truths: list[Truth])
 
 
 def _words(chance: random.Random, boot: Boot, uniqueid: str, joined: int, end: int) -> Iterator[tuple[int, str, bytes]]:
-    """What the daemon says of a participant while they are in the room, now and then."""
+    """Yield the lines that the daemon writes now and then about a participant who is in the room."""
     at = joined + chance.randint(1, 2 * LOOK)
     while at < end and not boot.steps:
         asked = at - chance.randint(0, 200_000)

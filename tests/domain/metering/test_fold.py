@@ -90,7 +90,7 @@ WOKE = START + 80 * SECOND
 
 @pytest.mark.parametrize("after", [0, SECOND, 3_900_000])
 def test_a_hang_up_may_come_again_so_long_after_a_freeze(after: int) -> None:
-    """Where the kernel's queue ran over meanwhile, the BYE was lost, and comes again within T2 (4 s)."""
+    """A BYE is lost if the kernel's queue is full during the freeze. SIP repeats it within T2 (4 s)."""
     left = WOKE + after
     [record] = records(fold(merged(living(60), living(8, WOKE), replace(STAY, left=left).lines())))
     assert (record.left_us, record.evidence) == (FROZE, Evidence.ESTIMATED)
@@ -394,7 +394,7 @@ def test_a_channel_that_is_there_is_of_this_boot_whatever_the_clock_says() -> No
 
 
 def test_a_hang_up_that_is_read_late_ends_a_stay_when_it_was() -> None:
-    """What was written before it was lost, and what came after it was read before."""
+    """The lines before the hang-up were lost, and the lines after it were read earlier."""
     late = [found for found in STAY.lines() if b'"HANGUP"' in found[:40]]
     [record] = records(fold([*merged(living(80), STAY.lines()[:5]), *late]))
     assert (record.evidence, record.duration_us <= 60 * SECOND + 7) == (Evidence.ESTIMATED, True)

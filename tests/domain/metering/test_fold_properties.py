@@ -1,4 +1,4 @@
-"""Whatever happens to a switch and to its journal, no stay is billed longer than it was, and none twice.
+"""Properties of the fold under faults of the switch and of its journal: no stay is billed too long, and none twice.
 
 A run of some hundred journals each; `make properties` tries over 100,000 in all.
 """
@@ -47,7 +47,7 @@ def truth_of(truths: Sequence[Truth], record: MinuteRecord) -> Truth:
 
 
 def stay_of(truths: Sequence[Truth], stay: OpenStay) -> tuple[str, str]:
-    """Which of all stays it is: where no line told the bridge, the one that the channel began next to it."""
+    """Return channel and bridge of the true stay: without a bridge in the lines, the channel's join nearest in time."""
     uniqueid, joined = stay.identity.uniqueid, stay.identity.joined_us
     if stay.bridge_id:
         return uniqueid, stay.bridge_id
@@ -218,7 +218,7 @@ def test_whatever_befalls_a_journal_no_bill_gets_longer(seed: int, calls: int) -
 @pytest.mark.parametrize("damage", [tear, glue, litter, attack], ids=lambda damage: damage.__name__)
 @given(seed=SEEDS, calls=CALLS)
 def test_a_line_that_is_spoilt_makes_no_stay_free(damage: Damage, seed: int, calls: int) -> None:
-    """What it hid is bounded from the lines around it, to two seconds."""
+    """The lines around it bound what it hid, to two seconds."""
     chance = random.Random(seed)
     made = world(chance, calls, quiet=True)
     whole = records(fold(written(made)))

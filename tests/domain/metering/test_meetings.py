@@ -1,4 +1,4 @@
-"""Faults that meet: a freeze, a full disk as the switch wakes or starts, a daemon that is away, and damage."""
+"""Faults that coincide: a freeze, a full disk as the switch wakes or starts, a daemon that is away, and damage."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""When minutes can be metered, and when nobody new may be admitted."""
+"""Findings about metering, and when new callers must be refused."""
 
 from dataclasses import replace
 

@@ -186,7 +186,7 @@ def test_a_room_that_does_not_take_a_caller_begins_no_stay() -> None:
 @pytest.mark.parametrize("again", [[WHOLE], [CAME[3], WHOLE], [TORN], [CAME[3], TORN, WHOLE, WHOLE]])
 @pytest.mark.parametrize("place", [0, 1, 30])
 def test_the_line_of_a_torn_join_read_again_begins_no_second_stay(again: list[bytes], place: int) -> None:
-    """Whole, from a copy of the journal, or torn as it is."""
+    """It is read again complete, from a copy of the journal, or torn as before."""
     lines = until(START + 70 * SECOND, [*CAME, TORN, EXIT, *END])
     torn = lines.index(TORN) + 1 + place
     [record] = records(folded([*lines[:torn], *again, *lines[torn:]])[0])
@@ -230,7 +230,7 @@ def test_who_comes_back_unseen_has_two_stays_once_they_are_seen() -> None:
 
 
 def test_an_exit_out_of_another_bridge_after_a_hole_is_of_another_stay() -> None:
-    """What came between, exit and join, a full disk took."""
+    """A full disk lost the exit and the join in between."""
     back = replace(STAY, joined=FULL_AT + 5 * SECOND, left=FULL_AT + 20 * SECOND, bridge="bridge-2")
     lines = until(FULL_AT, [*CAME, WHOLE])
     lines += until(START + 70 * SECOND, [back.exit(), *back.lines()[6:]], FULL_AT + 7 * SECOND)

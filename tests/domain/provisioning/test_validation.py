@@ -1,4 +1,4 @@
-"""What people may write, and in which form it is kept."""
+"""Validation of what people enter, and the form in which it is stored."""
 
 import contextlib
 import unicodedata

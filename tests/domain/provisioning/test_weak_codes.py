@@ -1,4 +1,4 @@
-"""What people try first is weak, and little else is."""
+"""Weak codes: those that people try first, and few others."""
 
 import itertools
 import random

@@ -1,4 +1,4 @@
-"""When a delivery that was not received is tried again."""
+"""Times of the next attempt to deliver an event that was not received."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Into the room by phone, in every way that callers key."""
+"""Callers reach their room by phone, in every way that digits can be sent."""
 
 import time
 from typing import Any

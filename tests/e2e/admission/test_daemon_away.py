@@ -1,4 +1,4 @@
-"""Callers while the daemon is away, and a daemon that finds its world missing."""
+"""Callers while the daemon is away, and a daemon that starts while Asterisk or Postgres is away."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from tests.e2e.watching import closed, journal, until
 
 @pytest.fixture
 def daemon_back(sandbox: Sandbox) -> Iterator[None]:
-    """Whatever the test does to the daemon, the next test finds it running."""
+    """Start the daemon again after a test that stops it."""
     try:
         yield
     finally:
@@ -91,7 +91,7 @@ async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(
 
 
 def _channel_shown(sandbox: Sandbox, call_id: str) -> Callable[[], Awaitable[str]]:
-    """What Asterisk shows of the channel of a call, its variables included."""
+    """Return a function that reads what Asterisk shows of a call's channel, with its variables."""
     [line] = [line for line in journal(sandbox) if line["eventtype"] == "CALLED" and call_id in line["appdata"]]
 
     async def shown() -> str:

@@ -1,4 +1,4 @@
-"""Conferences never mix, proved by ear: each plays its own tone, and nobody hears another's."""
+"""Conferences never mix, shown by recordings: each conference has its own tone, and no caller hears another's."""
 
 import wave
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ Samples = npt.NDArray[np.float64]
 
 
 def loudness_db(samples: Samples, hertz: int) -> float:
-    """How loud a tone is in a recording, within ±10 Hz, in dB over one unit of a 16-bit sample."""
+    """Return the loudness of a tone in a recording, within ±10 Hz, in dB over one unit of a 16-bit sample."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) / len(samples)
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE)
     band = spectrum[np.abs(frequencies - hertz) <= 10]

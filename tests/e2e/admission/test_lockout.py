@@ -1,4 +1,4 @@
-"""Guessing by phone: what it costs across calls and restarts, and whom it does not touch."""
+"""The lockout of callers who guess passcodes by phone, across calls and restarts; others are not affected."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ async def guess(sandbox: Sandbox, number: str) -> None:
 
 
 async def gets_in(sandbox: Sandbox, api: Rest, firm: Company, number: str) -> bool:
-    """Whether the right code gets this caller in."""
+    """Return True if the right passcode gets this caller in."""
     before = len(await api.all("/v1/minutes", account_id=firm.id))
     who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["guest"], 0.3),), caller=number, stay=8.0)
     [log] = await calls.place([who], sandbox.sip_address)

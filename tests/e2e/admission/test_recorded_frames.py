@@ -1,4 +1,4 @@
-"""The recorded frames are still what the running Asterisk sends: a recording that has rotted proves nothing."""
+"""The recorded frames are still what the running Asterisk sends: an outdated recording would prove nothing."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where the journal and the rooms disagree for good, and where its heart stands still."""
+"""Lasting differences between the journal and the rooms, and a heartbeat that stops."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""`bridge doctor` on the whole product, well and unwell."""
+"""`bridge doctor` on the whole product, with all parts well and with some of them failing."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from bridge.sandbox.stack import Sandbox
 
 @pytest.fixture
 def all_back(sandbox: Sandbox) -> Iterator[None]:
-    """Whatever the test does to the parts, the next test finds them running."""
+    """Start all parts again after a test that stops some."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Callers whose telephones are gone without BYE: what Asterisk does about them, and what they are charged."""
+"""Callers whose telephones disappear without BYE: when Asterisk ends their calls, and what is charged."""
 
 import asyncio
 import time

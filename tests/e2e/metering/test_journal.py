@@ -1,4 +1,4 @@
-"""A real call's record, changed behind the product's back, is found by folding the journal and mended from it."""
+"""A record of a real call that was changed in Postgres: the journal shows the difference and restores the record."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Minutes that can't be metered: nobody new gets in, nobody who talks is touched. On a small disk of its own."""
+"""While minutes cannot be metered, new callers are refused and talking callers go on. On a small disk of its own."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def small_firm(small_api: Rest, request: pytest.FixtureRequest) -> Company
 
 
 def parts(sandbox: Sandbox) -> dict[str, Any]:
-    """What /readyz says of each part."""
+    """Return what /readyz reports about each part."""
     try:
         with DIRECTLY.open(f"{sandbox.api_url}/readyz", timeout=2) as answer:
             return dict(json.load(answer))
@@ -87,7 +87,7 @@ async def refused_politely(sandbox: Sandbox, digits: str) -> None:
 
 
 async def admitted(sandbox: Sandbox, api: Rest, firm: Company) -> None:
-    """Whether a second member gets into a room of their own, and out again with a record."""
+    """Check that a second member gets into their own room, and that their stay becomes a closed record."""
     member = firm.members[1]
     await calls.place([SipCaller(ACCESS_NUMBER, (Digits(member.digits["host"], 0.3),), stay=1.0)], sandbox.sip_address)
     await until(lambda: api.all("/v1/minutes", account_id=firm.id, room_id=member.room_id, state="closed"), bool)

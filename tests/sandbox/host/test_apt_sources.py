@@ -1,4 +1,4 @@
-"""Which of a machine's package sources is Debian's main archive."""
+"""Finding Debian's main archive among the package sources of a machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Processes found by what they carry, told alive or dead."""
+"""Processes found by their environment, and recognised as alive or ended."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The local directory: what Postgres says, within a second; what it said, while Postgres is away."""
+"""The local directory follows Postgres within a second, and keeps its last state while Postgres is away."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Limited uses: each counts once, whatever dies or is away."""
+"""Passcodes with limited uses: each use counts once, whichever part is killed or away."""
 
 import asyncio
 from pathlib import Path

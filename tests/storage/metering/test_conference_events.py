@@ -1,4 +1,4 @@
-"""What webhooks hear of rooms is what the ledger has come to know, each thing once."""
+"""Webhook events of conferences: one for each fact that the ledger learns."""
 
 import itertools
 from collections.abc import Sequence

@@ -65,7 +65,7 @@ async def kept(books: PostgresLedgerAudit) -> list[LedgerEntry]:
 
 
 async def differences(books: PostgresLedgerAudit, *journal: MinuteRecord) -> Sequence[Difference]:
-    """What differs from a journal that says just this."""
+    """Return the differences between the ledger and a journal with exactly these records."""
     comparison = verification.Comparison(verification.Span())
     for told in journal:
         comparison.journal(told)

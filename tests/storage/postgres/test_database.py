@@ -1,4 +1,4 @@
-"""Whatever keeps Postgres from answering becomes one clear line."""
+"""Errors of a Postgres that does not answer: each becomes one clear line."""
 
 import socket
 from pathlib import Path

@@ -279,7 +279,7 @@ async def test_secrets_are_sealed_and_sealed_anew(
 
 
 async def test_what_is_due_is_found_by_an_index(database: Database, hook: Webhook) -> None:
-    """However much waits for later: it is looked for four times a second."""
+    """The query runs four times a second, so it must be fast however many deliveries wait for later."""
     asked = {"most": 9, "of_one": 9, "without": [], "lease": timedelta(1), "look": timedelta(1)}
     async with database.transaction() as connection:
         await connection.execute(text("SET LOCAL enable_seqscan = off"))
