@@ -32,8 +32,9 @@ app.add_typer(asterisk, name="asterisk")
 def serve() -> None:
     """Run the daemon of this node, in the foreground. SIGTERM or Ctrl-C stops it.
 
-    Run one daemon beside each Asterisk, on the same machine. While it is stopped, new callers hear music, talking
-    callers go on, and minutes wait in the journal. Its settings are BRIDGE_* variables: see `bridge settings`.
+    Run one daemon beside each Asterisk, on the same machine. While it is
+    stopped, new callers hear music, talking callers go on, and minutes wait in
+    the journal. Its settings are BRIDGE_* variables: see `bridge settings`.
     """
     daemon.serve(settings.load(settings.DaemonSettings))
 
@@ -42,8 +43,9 @@ def serve() -> None:
 def migrate() -> None:
     """Create or update the tables in Postgres, as this version needs them.
 
-    Run this after each installation or update, before the daemon starts. It may be run again at any time: if the tables
-    are up to date, nothing changes. Needs BRIDGE_DATABASE_URL.
+    Run this after each installation or update, before the daemon starts. It may
+    be run again at any time: if the tables are up to date, nothing changes.
+    Needs BRIDGE_DATABASE_URL.
     """
     chosen = settings.load(settings.DatabaseSettings)
     asyncio.run(migration.migrate(chosen.database_url.get_secret_value()))
@@ -54,7 +56,8 @@ def migrate() -> None:
 def show_settings(as_json: Json = False) -> None:
     """List every setting, with its meaning and default.
 
-    Each is an environment variable. This command needs none of them, and shows no values that are set.
+    Each is an environment variable. This command needs none of them, and shows
+    no values that are set.
     """
     if as_json:
         names = ("name", "default", "description")
@@ -72,8 +75,9 @@ def render(
 ) -> None:
     """Write Asterisk's configuration files from the settings, and print the path of each.
 
-    Run this as Asterisk's user after each change of a setting, and restart Asterisk while nobody talks. Replaces files
-    of the same name. Makes the folder of the journal, too.
+    Run this as Asterisk's user after each change of a setting, and restart
+    Asterisk while nobody talks. Replaces files of the same name. Makes the
+    folder of the journal, too.
     """
     node = settings.load(settings.NodeSettings)
     try:

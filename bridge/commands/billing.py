@@ -42,7 +42,8 @@ def minutes(
 ) -> None:
     """List the stays of callers in conferences, in order of joining.
 
-    Lists one month, unless --from or --to is given. A stay that still lasts has no duration and no amount yet.
+    Lists one month, unless --from or --to is given. A stay that still lasts has
+    no duration and no amount yet.
     """
 
     async def find(client: RestClient) -> tuple[dict[str, Any], list[Any]]:

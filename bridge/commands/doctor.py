@@ -26,8 +26,8 @@ SHOWN: Final = {CheckState.OK: "ok", CheckState.WARNING: "warning", CheckState.F
 def doctor(etc: Etc = None, as_json: Json = False) -> None:
     """Check this node, and say what is wrong and how to mend it. Changes nothing.
 
-    Checks the settings, Postgres, Asterisk, its configuration and journal, disks, clock, ports and the daemon. Exit
-    status 1 if anything FAILED.
+    Checks the settings, Postgres, Asterisk, its configuration and journal,
+    disks, clock, ports and the daemon. Exit status 1 if anything FAILED.
     """
     telemetry.configure("critical")  # problems are printed as results; the log would repeat them
     results = catalogue.results(etc)

@@ -40,9 +40,11 @@ UNASSIGNED: Final = ("id", "joined", "duration", "caller", "access_number", "roo
 def verify(since: From = None, until: To = None, as_json: Json = False) -> None:
     """Compute the minute records of a period from the journal alone, and list each difference from Postgres.
 
-    Compares every call that came in and every stay that began in the period on this node, over or not. Changes
-    nothing. Exit status 0: nothing differs. Exit status 1: something differs, or the comparison could not be made; then
-    one line on standard error says why. Memory grows with the number of differences, not with the period.
+    Compares every call that came in and every stay that began in the period on
+    this node, over or not. Changes nothing. Exit status 0: nothing differs.
+    Exit status 1: something differs, or the comparison could not be made; then
+    one line on standard error says why. Memory grows with the number of
+    differences, not with the period.
     """
     span = _span(since, until)
     result = postgres.run(lambda repositories: _verified(repositories, span))
@@ -61,9 +63,11 @@ def rebuild(
 ) -> None:
     """Correct the differences that `verify` lists, from the journal. Only adds rows; never changes one.
 
-    A missing record is written, with its charge. A record that differs gets a correction: the old charge is taken back
-    and the right one is added. A record that the journal does not know is corrected to nothing. The command may run
-    beside the daemon, and a second run writes the same rows. Exit status 0: no difference is left.
+    A missing record is written, with its charge. A record that differs gets a
+    correction: the old charge is taken back and the right one is added. A
+    record that the journal does not know is corrected to nothing. The command
+    may run beside the daemon, and a second run writes the same rows. Exit
+    status 0: no difference is left.
     """
     span = _span(since, until)
     result = postgres.run(lambda repositories: _verified(repositories, span))
@@ -89,8 +93,8 @@ def rebuild(
 def unassigned(since: Since = None, until: Until = None, as_json: Json = False) -> None:
     """List minute records that belong to no sub-account, and so are in no bill: `bridge journal assign` gives them one.
 
-    Such records come from channels that the daemon did not stamp, or from rooms that do not exist. Lists the last 31
-    days, unless --from is given.
+    Such records come from channels that the daemon did not stamp, or from rooms
+    that do not exist. Lists the last 31 days, unless --from is given.
     """
     start, end = _instant(since, "from") or datetime.now(UTC) - DEFAULT_PERIOD, _instant(until, "to")
 

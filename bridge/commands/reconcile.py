@@ -86,8 +86,9 @@ def reconcile(
 ) -> None:
     """Compare a carrier's file of calls with ours: list calls that only one side has, and calls that differ.
 
-    Changes nothing. Exit status 0: all calls agree. Exit status 1: there is a difference or a line that cannot be read,
-    or the comparison could not be made; then one line on standard error says why.
+    Changes nothing. Exit status 0: all calls agree. Exit status 1: there is a
+    difference or a line that cannot be read, or the comparison could not be
+    made; then one line on standard error says why.
     """
     columns = {
         "caller": caller_column,

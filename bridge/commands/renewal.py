@@ -11,8 +11,9 @@ from bridge.usecases.webhooks.keep_webhooks import renew_secrets
 def renew() -> None:
     """Seal all passcodes and webhook secrets anew, under the present BRIDGE_PASSCODE_KEY.
 
-    When it is done, BRIDGE_PASSCODE_KEYS_OLD can be removed. Callers notice nothing. The command may be stopped and
-    run again. It needs Postgres, and no daemon.
+    When it is done, BRIDGE_PASSCODE_KEYS_OLD can be removed. Callers notice
+    nothing. The command may be stopped and run again. It needs Postgres, and no
+    daemon.
     """
 
     async def work(repositories: Repositories) -> int:

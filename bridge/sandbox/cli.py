@@ -26,7 +26,8 @@ HERE = Path(".sandbox")
 def up(folder: Folder = HERE) -> None:
     """Start Postgres, Asterisk and the daemon in the background, and write FOLDER/env.
 
-    Parts that run already are left alone. The file `env` holds all addresses and keys, for a shell to read.
+    Parts that run already are left alone. The file `env` holds all addresses
+    and keys, for a shell to read.
     """
     sandbox = Sandbox(folder, typer.echo)
     sandbox.up()
@@ -71,8 +72,8 @@ def run(folder: Folder = HERE) -> None:
 def play(folder: Folder = HERE) -> None:
     """Place real calls to three sub-accounts at once, print their minute records and the bill, and check both.
 
-    The calls take about half a minute. Parts that do not run are started. Unless all parts ran before, all of them are
-    stopped at the end.
+    The calls take about half a minute. Parts that do not run are started.
+    Unless all parts ran before, all of them are stopped at the end.
     """
     demo.run(Sandbox(folder, typer.echo), typer.echo)
 
