@@ -143,10 +143,10 @@ class Sandbox:
                 if starting:
                     starting.result()
             if "daemon" in parts:
-                with self._step("schema of the database up to date"):
+                with self._step("bring the tables in Postgres up to date"):
                     self.bridge("migrate")
                 self._start_daemon(keep)
-                with self._step(f"access number {ACCESS_NUMBER}"):
+                with self._step(f"set up the access number {ACCESS_NUMBER}"):
                     self.ensure_access_number(ACCESS_NUMBER)
                 contract = "".join(f"{key}={value}\n" for key, value in self.contract().items())
                 private_folder.write(self.folder / "env", contract)
@@ -182,11 +182,11 @@ class Sandbox:
         if part == "postgres":
             # An embedded Postgres of an earlier `up` is stopped even if BRIDGE_DATABASE_URL names another one now.
             if self._has_postgres:
-                with self._step("Postgres stopped"):
+                with self._step("stop Postgres"):
                     self.postgres.stop()
             return
         for process in self._processes(part):
-            with self._step(f"{part} {process.pid} stopped"):
+            with self._step(f"stop {'Asterisk' if part == 'asterisk' else 'the daemon'}, pid {process.pid}"):
                 process.stop()
 
     def kill(self, part: Part) -> None:
@@ -239,7 +239,7 @@ class Sandbox:
         if database.accepts():
             self._say_running("Postgres", database.process)
             return
-        with self._step("Postgres"):
+        with self._step("start Postgres"):
             database.start()
 
     def _start_asterisk(self, keep: list[int]) -> None:
@@ -248,7 +248,7 @@ class Sandbox:
         if asterisk.process and asterisk.booted():
             self._say_running("Asterisk", asterisk.process)
             return
-        with self._step(f"Asterisk {asterisk.tree.version} on {self.sip_address}"):
+        with self._step(f"start Asterisk {asterisk.tree.version}, SIP on {self.sip_address}"):
             asterisk.render({**os.environ, **self.environment})
             asterisk.start(keep, listening=self._listening())
 
@@ -262,9 +262,9 @@ class Sandbox:
         command = daemon.write_command(self.folder, {**self.environment, **self.daemon_settings})
         running = self.daemon
         if running and self.ready():
-            self._say_running("daemon", running)
+            self._say_running("The daemon", running)
             return
-        with self._step(f"daemon on {self.api_url}"):
+        with self._step(f"start the daemon, REST on {self.api_url}"):
             process = running or processes.spawn([str(command)], os.environ, self.daemon_log, keep)
             ready = processes.wait_until(lambda: not process.alive() or self.ready(), 60.0)
             if not process.alive() or not ready:
@@ -279,6 +279,7 @@ class Sandbox:
 
     @contextmanager
     def _step(self, what: str) -> Iterator[None]:
+        """Say how long a step took when it is done, or that it failed."""
         begin = time.monotonic()
         try:
             yield
@@ -288,7 +289,7 @@ class Sandbox:
         self.say(f"{time.monotonic() - begin:6.1f} s  {what}")
 
     def _say_running(self, what: str, process: Process | None) -> None:
-        self.say(f"   runs   {what}, pid {process.pid if process else '?'}")
+        self.say(f"{'':8}  {what} runs already, pid {process.pid if process else 'unknown'}")
 
 
 @contextmanager
