@@ -74,7 +74,7 @@ class Boot:
         return due
 
     def heard(self, chance: random.Random, due: int) -> int:
-        """Return the time when the switch reads a BYE sent at `due`. If the kernel drops it, it comes again within 4 s."""
+        """Return when the switch reads a BYE sent at `due`. If the kernel drops one, it is repeated within 4 s."""
         at = self.written(due)
         if self.late and at != due and chance.random() < 0.5:
             length = next(length for begin, length in self.freezes if begin <= due < begin + length)
