@@ -9,7 +9,7 @@ from bridge.usecases.webhooks.keep_webhooks import renew_secrets
 
 
 def renew() -> None:
-    """Seal all passcodes and webhook secrets anew, under the present BRIDGE_PASSCODE_KEY.
+    """Encrypt all passcodes and webhook secrets again, under the present BRIDGE_PASSCODE_KEY.
 
     When it is done, BRIDGE_PASSCODE_KEYS_OLD can be removed. Callers notice
     nothing. The command may be stopped and run again. It needs Postgres, and no
@@ -23,4 +23,4 @@ def renew() -> None:
         )
 
     done = postgres.run(work)
-    typer.echo(f"{done} passcodes renewed; all are kept under the present key: BRIDGE_PASSCODE_KEYS_OLD can be removed")
+    typer.echo(f"{done} passcodes renewed. All are encrypted under the present key: BRIDGE_PASSCODE_KEYS_OLD can be removed")

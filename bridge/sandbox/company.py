@@ -49,7 +49,7 @@ class Company:
 def of(sandbox: Sandbox) -> Company:
     """Return the company of a sandbox that is up. The first time, create it.
 
-    Its digits are kept in the sandbox's folder: REST shows them when they are made, and not again.
+    Its members and their digits are saved in the sandbox's folder, so that later commands can show them again.
     """
     path = sandbox.folder / "company.json"
     try:

@@ -5,19 +5,17 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from bridge.api.http.wire import Query, Request
-from bridge.domain.provisioning import changes as domain
+from bridge.domain.provisioning import changes
 
-Changes = TypeVar("Changes", bound=domain.Changes)
+Changes = TypeVar("Changes", bound=changes.Changes)
 
 
 class Change(Request):
     """The body of a PATCH."""
 
-    def to(self, changes: type[Changes]) -> Changes:
-        """The fields that were sent, as a change of the domain whose fields have the same names."""
-        return changes(
-            **{name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
-        )
+    def to(self, kind: type[Changes]) -> Changes:
+        """Return the fields that were sent, as the domain's change `kind`, whose fields have the same names."""
+        return kind(**{name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set})
 
 
 def kept(**about: Any) -> Any:

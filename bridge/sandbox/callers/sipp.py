@@ -95,7 +95,7 @@ class Sipp:
         return self.errors.read().decode(errors="replace").strip()[-500:]
 
     def kill(self) -> None:
-        """Kill SIPp. The other side is not told."""
+        """Kill SIPp. The other side receives no BYE."""
         _kill(self.handle)
 
 
