@@ -23,4 +23,4 @@ def renew() -> None:
         )
 
     done = postgres.run(work)
-    typer.echo(f"{done} passcodes renewed. All are encrypted under the present key: BRIDGE_PASSCODE_KEYS_OLD can be removed")
+    typer.echo(f"{done} passcodes renewed. All use the present key: BRIDGE_PASSCODE_KEYS_OLD can be removed")
