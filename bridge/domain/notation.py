@@ -1,4 +1,4 @@
-"""How amounts, durations and times are written, the same on paper, on screen, in REST and in files."""
+"""The written form of amounts, durations and times: one for paper, screen, REST and files."""
 
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -7,7 +7,7 @@ from bridge.domain.period import SECOND_US
 
 
 def decimals(amount: Decimal) -> int:
-    """How many decimals an amount needs: 0 for 1200, 2 for 0.10 + 0.05."""
+    """Return the number of decimals that an amount needs: 0 for 1200, 2 for 0.10 + 0.05."""
     exponent = amount.normalize().as_tuple().exponent
     assert isinstance(exponent, int)
     return max(0, -exponent)

@@ -1,1 +1,1 @@
-"""What the product does, one verb a module. Sees the domain and its ports, nothing else."""
+"""The actions of the product, one verb a module. A use case sees the domain and its ports, nothing else."""

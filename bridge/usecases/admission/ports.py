@@ -71,7 +71,10 @@ class Caller(Protocol):
 
 
 class Directory(Protocol):
-    """Live passcodes, access numbers and known callers. This machine answers, in microseconds, without Postgres."""
+    """Live passcodes, access numbers and known callers. This machine answers, in microseconds.
+
+    Only `confirm` asks Postgres, while the directory may lag behind it.
+    """
 
     def number(self, dialled: str) -> DialledNumber | None:
         """The access number that was dialled (digits only), None when it is unknown."""
