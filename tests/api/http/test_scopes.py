@@ -4,15 +4,14 @@
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
 from aiohttp.test_utils import TestClient
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from bridge.api import server, table
 from bridge.api.http.operations import Operation
@@ -27,6 +26,7 @@ from tests.api.conftest import DOCUMENT, NOBODY, OPERATOR_KEY, Answer, Api, Serv
 from tests.api.fake_freshness import FakeFreshness
 from tests.api.fake_live_rooms import FakeLiveRooms, conference_of_one
 from tests.api.owned_resources import NOW, PAST, Holdings
+from tests.storage.statements import counted
 
 OPERATIONS: Final = pytest.mark.parametrize("operation", table.OPERATIONS, ids=lambda one: one.name)
 REACH: Final = (Scope.SUB_ACCOUNT, Scope.ACCOUNT, Scope.OPERATOR)
@@ -181,30 +181,15 @@ async def test_what_is_not_yours_cannot_be_told_from_what_is_not_there(town: Tow
     for name, key in town.keys.items():
         if expected(operation, key) != 404:
             continue
-        with statements(town.database) as for_theirs:
+        with counted(town.database) as for_theirs:
             theirs = await ask(town, operation, key, town.mine.ids)
-        with statements(town.database) as for_nobodys:
+        with counted(town.database) as for_nobodys:
             nobodys = await ask(town, operation, key, {})
         assert (theirs.status, theirs.body) == (nobodys.status, nobodys.body) == (404, theirs.body), name
         assert for_theirs == for_nobodys
         assert {k: v for k, v in theirs.headers.items() if k != "Date"} == {
             k: v for k, v in nobodys.headers.items() if k != "Date"
         }
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    engine = database._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def _required(operation: Operation) -> dict[str, str]:

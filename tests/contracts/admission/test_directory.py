@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, RoomOwner
+from bridge.domain.provisioning.changes import AccessNumberFields
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import SubAccount
 from bridge.storage.postgres.database import Database
@@ -70,7 +71,7 @@ async def provisioned(database: Database, tenants: PostgresTenants, keys: Keys, 
     await execute(database, "UPDATE passcodes SET valid_until = now() - CAST(:ago AS interval) WHERE id = :id", **past)
     await execute(database, "UPDATE passcodes SET max_uses = 2 WHERE role = 'host'")
     await execute(database, "UPDATE sub_accounts SET trust_callers = true")
-    await provision.add_access_number(tenants, NUMBER)
+    await provision.add_access_number(tenants, AccessNumberFields(NUMBER))
     await provision.add_known_caller(tenants, made.id, TRUSTED, "Ada Hale", skips_code=True)
     await provision.add_known_caller(tenants, made.id, KNOWN, "Ben Hale")
     assert expired.digits is not None
