@@ -15,7 +15,7 @@ def full_at_waking(chance: random.Random, lines: list[bytes]) -> list[bytes]:
     wakings = [
         place
         for place in range(1, len(lines))
-        if (gap := _time(lines, place) - _time(lines, place - 1)) > GAP and b'"BOOT"' not in lines[place] and gap > 0
+        if _time(lines, place) - _time(lines, place - 1) > GAP and b'"BOOT"' not in lines[place]
     ]
     return _full(chance, lines, chance.choice(wakings) + chance.choice((0, 1, 1, 2, 3))) if wakings else lines
 

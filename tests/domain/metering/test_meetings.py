@@ -47,7 +47,7 @@ def test_a_call_that_came_before_the_first_heartbeat_of_its_boot_is_one_call() -
 
 
 @given(SEEDS, CALLS)
-def test_where_faults_meet_no_bill_gets_longer_and_no_call_is_there_twice(seed: int, calls: int) -> None:
+def test_where_faults_meet_no_bill_gets_longer_and_no_stay_is_there_twice(seed: int, calls: int) -> None:
     chance = random.Random(seed)
     made = world(chance, calls, late=True)
     lines = written(made)
