@@ -15,17 +15,13 @@ from bridge.domain.metering import journal_line
 from bridge.domain.metering.fold import Fold
 from bridge.domain.metering.journal_line import Fact
 from bridge.domain.metering.records import Call, Change, Evidence, Identity, Incident, MinuteRecord, OpenStay, Reason
+from tests.domain.metering.folding import fold
 from tests.domain.metering.journals import HEART, SECOND, line
 from tests.domain.metering.switch_world import RTP_TIMEOUT, Truth, World, world
 
 SEEDS = st.integers(0, 2**48)
 CALLS = st.integers(1, 6)
 Damage = Callable[[random.Random, list[bytes]], list[bytes]]
-
-
-def fold(lines: Iterable[bytes], state: Fold | None = None) -> list[Change]:
-    state = state or Fold("n", RTP_TIMEOUT)
-    return [change for found in lines for fact in journal_line.read(found) for change in state.apply(fact)]
 
 
 def records(changes: Iterable[Change]) -> list[MinuteRecord]:

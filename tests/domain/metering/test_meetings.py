@@ -7,6 +7,7 @@ from hypothesis import given
 
 from bridge.domain.metering.records import Call, Evidence
 from tests.domain.metering import meetings
+from tests.domain.metering.folding import fold
 from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, living
 from tests.domain.metering.switch_world import world
 from tests.domain.metering.test_fold_properties import (
@@ -14,7 +15,6 @@ from tests.domain.metering.test_fold_properties import (
     SEEDS,
     assert_no_more_than_true,
     damaged,
-    fold,
     interrupted,
     records,
     written,

@@ -10,7 +10,8 @@ import pytest
 
 from bridge.domain.metering import journal_line
 from bridge.domain.metering.fold import Fold
-from bridge.domain.metering.records import Change, Evidence, Incident, MinuteRecord, OpenStay, Reason
+from bridge.domain.metering.records import Change, Evidence, MinuteRecord, OpenStay, Reason
+from tests.domain.metering.folding import RTP_TIMEOUT, incidents, records, word
 from tests.domain.metering.journals import (
     ACCOUNT,
     HEART,
@@ -26,7 +27,6 @@ from tests.domain.metering.journals import (
     living,
 )
 
-RTP_TIMEOUT = 60 * SECOND
 JOINED = START + 3 * SECOND
 LEFT = START + 63 * SECOND + 7
 STAY = CallLines("n-7.1", START, JOINED, LEFT)
@@ -52,14 +52,6 @@ def folded(lines: Sequence[bytes]) -> tuple[list[Change], Fold]:
     return changes, whole
 
 
-def records(changes: Sequence[Change]) -> list[MinuteRecord]:
-    return [change for change in changes if isinstance(change, MinuteRecord)]
-
-
-def incidents(changes: Sequence[Change]) -> list[str]:
-    return [change.kind for change in changes if isinstance(change, Incident)]
-
-
 def until(at: int, lines: Sequence[bytes], since: int = START) -> list[bytes]:
     """These lines, and a heart that beats beside them up to `at`: torn lines have their place by their head."""
     beats = [found for found in living(100) if since <= _at(found) < at]
@@ -70,10 +62,6 @@ def _at(text: bytes) -> int:
     [fact] = journal_line.read(text)
     assert isinstance(fact, journal_line.Fact)
     return fact.at
-
-
-def word(event: str, at: int, about: str) -> bytes:
-    return line(event, at, "n-5.0", {"extra": about}, channame="Local/boot@heart-00000007;1")
 
 
 def assert_whose(record: MinuteRecord) -> None:
