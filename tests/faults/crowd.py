@@ -20,6 +20,7 @@ from tests.faults.plan import Ghost, Visit
 PATIENCE_S, FAREWELL_S = 20.0, 40.0
 # A telephone that sends something each second is alive, and is cheap.
 BREATH_S = 1.0
+REPEAT_S = 1.0
 END_OF_EVENT = 0x80
 
 
@@ -135,6 +136,9 @@ class Crowd:
         self._changed[call_id].set()
         if log.ended_at is not None:
             self._lives[call_id].cancel()
+        elif self._lives[call_id].done():
+            # The answer crossed our CANCEL.
+            self._lives[call_id] = asyncio.create_task(_hang_up(process, call_id))
 
     def _visit(self, call_id: str) -> Visit:
         # SIPp's Call-ID is its call number, from 1 on, and its pid.
@@ -148,7 +152,7 @@ class Crowd:
         except TimeoutError:
             # Nobody answers: what follows is a CANCEL.
             pass
-        process.tell(call_id, "HANGUP")
+        await _hang_up(process, call_id)
 
     async def _answered(self, call_id: str) -> tuple[str, int]:
         while (remote := self._logs.get(call_id, CallLog()).media) is None:
@@ -173,6 +177,13 @@ class Crowd:
             await _breathe(stream, visit.stay_s)
         finally:
             speaking.cancel()
+
+
+async def _hang_up(process: Sipp, call_id: str) -> None:
+    """Order a call to end, until cancelled: an order can get lost where a switch that wakes sends all at once."""
+    while True:
+        process.tell(call_id, "HANGUP")
+        await asyncio.sleep(REPEAT_S)
 
 
 async def haunt(ghost: Ghost, code: str, number: str, target: str) -> CallerReport:

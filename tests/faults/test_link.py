@@ -66,5 +66,5 @@ async def test_what_is_said_into_a_silence_comes_when_it_ends(wire: tuple[Link, 
     done, _ = await asyncio.wait([waiting], timeout=0.3)
     assert not done
     link.mend()
-    assert await asyncio.wait_for(waiting, 5) == b"later"
+    assert await asyncio.wait_for(waiting, 20) == b"later"
     writer.close()

@@ -22,7 +22,8 @@ from bridge.usecases.metering.ports import Batch, Position
 
 log = structlog.get_logger()
 
-POLL_S: Final = 0.1
+POLL_S: Final = 0.25
+"""Lines that come within this time are committed together: a commit takes CPU time, which digits then wait for."""
 SYNC_S: Final = 0.2
 TIDY_S: Final = 60.0
 
@@ -44,10 +45,10 @@ class JournalFile:
         with closing(Reader(self._files, position, self._rotate_bytes)) as reader:
             while True:
                 batch = await asyncio.to_thread(reader.take)
-                if batch is None:
-                    await asyncio.sleep(POLL_S)
-                else:
+                if batch is not None:
                     yield batch
+                if batch is None or not reader.behind:
+                    await asyncio.sleep(POLL_S)
 
     def history(self, since: float | None) -> Iterator[tuple[str, int, bytes]]:
         """Yield all present lines in order, as (file identity, byte offset in the unpacked file, line).

@@ -43,6 +43,7 @@ class Reader:
         self._truncated = False
         self._recent = b""
         self._again = False
+        self._behind = False
         self._logged: dict[str, str] = {}
 
     def take(self) -> Batch | None:
@@ -54,6 +55,11 @@ class Reader:
                 self._leave()
                 self._log_once("journal_unreadable", str(error), "check the disk of BRIDGE_JOURNAL and who may read it")
                 return None
+
+    @property
+    def behind(self) -> bool:
+        """True if the last batch did not reach the end of what Asterisk had written by then."""
+        return self._behind
 
     def close(self) -> None:
         with self._lock:
@@ -73,8 +79,6 @@ class Reader:
                 return self._give(data[:whole])
             following = self._following(self._offset + len(data))
             if following is None:
-                if not data and self._content is not None:
-                    self._rotate()
                 return None
             if data and (self._part is None or following.identity != self._part.identity):
                 return self._give(data)  # the file ends in the middle of a line
@@ -109,11 +113,14 @@ class Reader:
         self._fresh_at = time.monotonic()
         self._logged = {event: what for event, what in self._logged.items() if event == NOT_ROTATED}
         self._place = journal_content.position(self._part.identity, self._offset, self._mark)
+        self._behind = not self._is_live() or len(data) > journal_content.BLOCK // 2
+        if not self._behind:
+            self._rotate()
         return Batch(journal_content.lines(data), self._place, again)
 
     def _rotate(self) -> None:
         """Rename the live file once it is long enough and read to its end. Asterisk begins another."""
-        if self._offset < self._rotate_bytes or not self._is_live():
+        if self._offset < self._rotate_bytes:
             return
         path = self._files.path
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")

@@ -22,6 +22,8 @@ SCENARIO = Path(__file__).parent / "scenarios" / "caller.xml"
 HEAD = re.compile(rb"-{20,} (\d+-\d+-\d+ [\d:.]+)\n\w+ message (sent|received) [(\[](\d+)[\])]? bytes[^\n]*\n\n")
 # Seconds after which a SIPp that nothing stops ends itself.
 LONGEST_RUN = 4 * 3600
+# Of SIPp's socket: what a switch sends at once after a stall must not push our orders out.
+BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ async def run(
         keys = {**fields, "my_media": formats.replace("PORT", str(claim.first))}
         command = [program, target, *scenario, "-i", local, "-bind_local", "-p", str(sip)]
         command += ["-ci", "127.0.0.1", "-cp", str(control), "-nostdin", "-timeout", str(LONGEST_RUN)]
-        command += ["-base_cseq", "2", "-trace_msg", "-message_file", "/dev/fd/PIPE", *options]
+        command += ["-base_cseq", "2", "-buff_size", str(BUFFER_BYTES)]
+        command += ["-trace_msg", "-message_file", "/dev/fd/PIPE", *options]
         for name, value in keys.items():
             command += ["-key", name, value]
         with tempfile.TemporaryFile() as errors:

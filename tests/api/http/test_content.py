@@ -221,7 +221,7 @@ async def test_a_stream_ends_when_its_client_goes_away(client: aiohttp.ClientSes
     assert await response.content.readany() == b"1"
     assert not contents.chunks.closed.is_set()
     response.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await contents.chunks.closed.wait()
 
 

@@ -23,6 +23,8 @@ from tests.api.fake_freshness import FakeFreshness
 from tests.api.fake_live_rooms import FakeLiveRooms
 
 HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()
+PATIENCE_S = 20.0
+"""These tests say that nobody is held up for ever; how long a busy machine takes is no matter."""
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -42,9 +44,9 @@ async def listening(
         yield port
 
 
-async def served_within(port: int, seconds: float) -> bytes:
+async def served(port: int) -> bytes:
     """Send a request as a well-behaved client does, and return the response."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEALTH)
         answer = await reader.read()
@@ -69,9 +71,9 @@ async def test_clients_that_stop_half_way_are_cut_off_and_hold_nobody_up(
     stuck = [await asyncio.open_connection("127.0.0.1", listening) for _ in range(20)]
     for _, writer in stuck:
         writer.write(sent)
-    assert (await served_within(listening, 2)).startswith(b"HTTP/1.1 200")
+    assert (await served(listening)).startswith(b"HTTP/1.1 200")
     for reader, writer in stuck:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await reader.read()).startswith(answer)
         writer.close()
 
@@ -81,13 +83,15 @@ async def trickle(port: int, head: bytes) -> float:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     began = time.monotonic()
     cut = asyncio.ensure_future(reader.read())
-    for byte in head + b"X-Padding: " + b"x" * 10_000:
-        if cut.done():
-            break
-        writer.write(bytes([byte]))
-        await asyncio.wait([cut], timeout=0.05)
-    await asyncio.gather(cut, return_exceptions=True)
-    writer.close()
+    try:
+        for byte in head + b"X-Padding: " + b"x" * 10_000:
+            if cut.done():
+                break
+            writer.write(bytes([byte]))
+            await asyncio.wait([cut], timeout=0.05)
+    finally:
+        writer.close()
+        await asyncio.gather(cut, return_exceptions=True)
     return time.monotonic() - began
 
 
@@ -96,11 +100,11 @@ async def test_two_hundred_who_trickle_hold_nobody_up(
     listening: int, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(connection_limit, "CONNECTIONS_MAX", most)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(3 * PATIENCE_S), asyncio.TaskGroup() as tasks:
         slow = [tasks.create_task(trickle(listening, HEAD)) for _ in range(200)]
         for _ in range(5):
-            assert (await served_within(listening, 1)).startswith(b"HTTP/1.1 200")
-    assert all(task.result() < 5 for task in slow)
+            assert (await served(listening)).startswith(b"HTTP/1.1 200")
+    assert all(task.result() < 2 * PATIENCE_S for task in slow)
 
 
 class Large(Answer):
@@ -135,16 +139,16 @@ async def test_where_all_are_busy_newcomers_are_told_to_come_back(
 
     async with serving(world, wait) as (port, _):
         inside = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             for _, writer in inside:
                 writer.write(ONE)
                 await entered.acquire()
-        assert (await served_within(port, 2)).startswith(b"HTTP/1.1 503")
+        assert (await served(port)).startswith(b"HTTP/1.1 503")
         go.set()
         for reader, writer in inside:
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
             writer.close()
-        assert (await served_within(port, 2)).startswith(b"HTTP/1.1 200")
+        assert (await served(port)).startswith(b"HTTP/1.1 200")
 
 
 async def test_who_does_not_read_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +167,7 @@ async def test_who_does_not_read_is_cut_off(world: World, monkeypatch: pytest.Mo
             loop = asyncio.get_running_loop()
             await loop.sock_connect(client, ("127.0.0.1", port))
             await loop.sock_sendall(client, ONE)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await began.wait()
                 while server.connections:
                     await asyncio.sleep(0.02)

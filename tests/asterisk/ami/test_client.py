@@ -77,7 +77,7 @@ async def test_events_come_in_order_even_split_over_segments(wire: tuple[FakeAmi
     fake, login = wire
     raw = JOIN.encode() + b"Event: ConfbridgeTalking\r\nConference: r-1\r\nUniqueid: n-1.2\r\nTalkingStatus: on\r\n\r\n"
     fake.events = [raw[:50], raw[50:51], raw[51:]]
-    async with client.ami_connection(login) as session, asyncio.timeout(5):
+    async with client.ami_connection(login) as session, asyncio.timeout(20):
         events = session.events()
         first, second = await anext(events), await anext(events)
     assert isinstance(first, ami_events.ParticipantJoined)
@@ -99,7 +99,7 @@ async def test_the_live_view_learns_who_is_there_and_follows(wire: tuple[FakeAmi
     rooms = AmiLiveRooms("node1")
     async with client.ami_connection(login) as session:
         following = asyncio.create_task(rooms.follow(session))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while rooms.participants < 2:
                 await asyncio.sleep(0)
         assert [(c.room_id, c.participants[0].role, c.participants[0].muted) for c in rooms.view().conferences] == [
@@ -135,7 +135,7 @@ async def test_no_conferences_is_an_error_to_ami_and_none_to_us(wire: tuple[Fake
         rooms.view()
     async with client.ami_connection(login) as session:
         following = asyncio.create_task(rooms.follow(session, known.set))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not known.is_set():
                 await asyncio.sleep(0)
         assert rooms.view() == LiveView(())

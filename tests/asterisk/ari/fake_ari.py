@@ -70,7 +70,7 @@ class FakeAri:
 
     async def until(self, method: str, uri: str, count: int = 1) -> dict[str, str]:
         """The query of the `count`-th such request, once it has come."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 found = [query for asked, at, query in self.requests if (asked, at) == (method, uri)]
                 if len(found) >= count:

@@ -99,7 +99,7 @@ class Serving:
     async def __aenter__(self) -> "Serving":
         ready = asyncio.Event()
         self._task = asyncio.create_task(self._serve(ready))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ready.wait()
         return self
 
@@ -128,7 +128,7 @@ async def test_a_connection_that_answers_but_brings_no_events_is_given_up(
         # As long as they come back, they go on.
         for _ in range(3):
             fake.echoed.clear()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await fake.echoed.wait()
         assert not serving.done()
         fake.taken = True
@@ -226,7 +226,7 @@ async def test_silence_counts_from_the_end_of_the_prompt(
         done, _ = await asyncio.wait([waiting], timeout=0.2)
         assert not done
         await serving.fake.event("PlaybackFinished", playback={"id": "c1-a", "target_uri": "channel:c1"})
-        assert await asyncio.wait_for(waiting, 5) is None
+        assert await asyncio.wait_for(waiting, 20) is None
         monkeypatch.setattr(calls.prompts, "LONGEST_S", 0.05)
         await call.say(Prompt.PASSCODE)
         assert await asyncio.wait_for(call.key(60), 5) is None

@@ -115,6 +115,44 @@ async def test_a_file_that_has_grown_is_rotated_by_the_reader(path: Path) -> Non
     assert len({file for file, _, _ in journal.history(None)}) == 2
 
 
+async def test_a_busy_journal_is_rotated_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is there whenever the reader looks."""
+    monkeypatch.setattr(journal_file, "POLL_S", 0.0)
+    append(path, ONE)
+    journal = JournalFile(path, 5 * len(ONE))
+    async with asyncio.timeout(10), aclosing(_batches(journal, None)) as batches:
+        async for _ in batches:
+            append(path, TWO)
+            if len(list(path.parent.iterdir())) > 1:
+                break
+
+
+async def test_a_backlog_is_read_without_pauses_and_its_end_with_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "BLOCK", 4 * len(ONE))
+    monkeypatch.setattr(reader, "QUIET_S", -1.0)
+    for number in (3, 2, 1):
+        append(path.with_name(f"cel.jsonl.{number}"), *(line(10 * (9 - number) + place) for place in range(8)))
+    append(path, line(100))
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(journal_file.asyncio, "sleep", sleep)
+    lines: list[bytes] = []
+    async with asyncio.timeout(10), aclosing(_batches(JournalFile(path, 1 << 30), None)) as batches:
+        async for batch in batches:
+            lines += batch.lines
+            if len(lines) == 25:
+                assert not pauses
+                append(path, line(101))
+            if len(lines) == 26:
+                break
+    assert pauses == [journal_file.POLL_S]
+
+
 async def test_a_torn_last_line_of_an_archive_is_handed_on(path: Path) -> None:
     append(path, ONE, TWO[:20], end="")
     path.rename(path.with_name("cel-20261123T000000Z.jsonl"))

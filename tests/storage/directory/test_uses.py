@@ -92,7 +92,7 @@ async def test_uses_outlive_a_restart_with_postgres_away(
         assert found(directory, digits).uses_left == 1
         assert await in_postgres(database) == (2, 2)
         assert await directory.take_use(found(directory, digits), "1.3")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await in_postgres(database) != (3, 3):
                 await asyncio.sleep(0.01)
         await directory.catch_up()

@@ -202,7 +202,7 @@ async def test_a_code_that_postgres_has_let_in_again_is_confirmed() -> None:
 async def test_an_entry_has_an_end_in_all() -> None:
     caller = keying("74")
     patience = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=0.05, tries=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert not await dial(caller, patience=patience)
 
 
