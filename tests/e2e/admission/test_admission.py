@@ -13,7 +13,7 @@ from bridge.sandbox.company import Company
 from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
-from tests.e2e.watching import closed, journal, until
+from tests.e2e.watching import closed, journal, journaled, until
 
 
 def caller(*script: Digits, **about: Any) -> SipCaller:
@@ -36,7 +36,7 @@ async def test_a_trailing_hash_is_swallowed_and_the_host_is_a_host(sandbox: Sand
     member = firm.members[1]
     async with calls.start(caller(Digits(member.digits["host"] + "#"), stay=60.0), sandbox.sip_address) as call:
         [live] = await until(
-            lambda: _live(api, member.room_id), lambda found: found and found[0]["participants"], seconds=5
+            lambda: _live(api, member.room_id), lambda found: found and found[0]["participants"], seconds=20
         )
         [participant] = live["participants"]
         assert participant["role"] == "host"
@@ -72,7 +72,7 @@ async def test_after_three_tries_the_caller_is_told_and_hung_up_on(
 ) -> None:
     [log] = await calls.place([caller(*script, stay=60.0, hangs_up="far end")], sandbox.sip_address)
     assert (log.status, log.ended_by) == (200, "far end")
-    [ended] = [line for line in journal(sandbox) if line["eventtype"] == "ENDED" and log.call_id in line["appdata"]]
+    ended = await journaled(sandbox, "ENDED", log.call_id)
     assert ended["appdata"].startswith("ENDED,refused:")
 
 
@@ -95,7 +95,7 @@ async def test_hanging_up_at_each_point_leaves_no_record_and_no_call(
     }[early]
     [log] = await calls.place([who], sandbox.sip_address)
     await until(
-        lambda: _lines(sandbox, log.call_id, "ENDED"), lambda found: len(found) == 1 or early == "cancel", seconds=5
+        lambda: _lines(sandbox, log.call_id, "ENDED"), lambda found: len(found) == 1 or early == "cancel", seconds=20
     )
     assert await api.all("/v1/minutes", account_id=firm.id) == []
 

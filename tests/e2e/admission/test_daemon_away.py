@@ -26,7 +26,7 @@ from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
-from tests.e2e.watching import closed, journal, until
+from tests.e2e.watching import closed, journal, journaled, until
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_a_caller_without_a_daemon_hears_music_and_is_then_served(
         assert np.sqrt(np.mean(music**2)) > 50
         await asyncio.to_thread(sandbox.up)
         # What is keyed into the music is lost; the dialogue marks a call that was answered before.
-        await until(_channel_shown(sandbox, call.log.call_id), lambda text: "BRIDGE_OUTCOME=abandoned" in text)
+        await until(await _channel_shown(sandbox, call.log.call_id), lambda text: "BRIDGE_OUTCOME=abandoned" in text)
         await call.key(firm.members[0].digits["host"])
         await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
         await call.hang_up()
@@ -68,7 +68,7 @@ async def test_a_caller_whom_nobody_serves_is_told_to_call_later(sandbox: Sandbo
     assert log.ended_by == "far end"
     patience = float(sandbox.environment["BRIDGE_PATIENCE"])
     assert patience < log.seconds < patience + 10
-    [ended] = [line for line in journal(sandbox) if line["eventtype"] == "ENDED" and log.call_id in line["appdata"]]
+    ended = await journaled(sandbox, "ENDED", log.call_id)
     assert ended["appdata"].startswith("ENDED,unserved:")
 
 
@@ -78,7 +78,7 @@ async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(
     who = SipCaller(ACCESS_NUMBER, (Digits("1111#", 0.3),), stay=60.0, hangs_up="far end")
     async with calls.start(who, sandbox.sip_address) as call:
         await call.keyed()
-        shown = _channel_shown(sandbox, call.log.call_id)
+        shown = await _channel_shown(sandbox, call.log.call_id)
         await until(shown, lambda text: "BRIDGE_TRIES=1" in text)
         sandbox.kill("daemon")
         await asyncio.to_thread(sandbox.up)
@@ -90,9 +90,9 @@ async def test_a_caller_in_the_prompt_is_greeted_again_with_tries_kept(
     assert call.log.ended_by == "far end"
 
 
-def _channel_shown(sandbox: Sandbox, call_id: str) -> Callable[[], Awaitable[str]]:
+async def _channel_shown(sandbox: Sandbox, call_id: str) -> Callable[[], Awaitable[str]]:
     """Return a function that reads what Asterisk shows of a call's channel, with its variables."""
-    [line] = [line for line in journal(sandbox) if line["eventtype"] == "CALLED" and call_id in line["appdata"]]
+    line = await journaled(sandbox, "CALLED", call_id)
 
     async def shown() -> str:
         return sandbox.asterisk.cli(f"core show channel {line['channame']}")

@@ -15,7 +15,7 @@ from bridge.sandbox.company import Company
 from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
-from tests.e2e.watching import closed, journal, until
+from tests.e2e.watching import closed, journaled, until
 
 RATE = 8000
 
@@ -118,9 +118,7 @@ async def test_a_number_speaks_its_language_in_the_dialogue_and_in_the_room(
     await api.post("/v1/access-numbers", {"number": number, "language": "fr"})
     async with calling(sandbox, SipCaller(number, caller="4930555004", stay=120.0)) as [call]:
         await call.answered()
-        [line] = [
-            one for one in journal(sandbox) if one["eventtype"] == "CALLED" and call.log.call_id in one["appdata"]
-        ]
+        line = await journaled(sandbox, "CALLED", call.log.call_id)
 
         async def shown() -> str:
             return sandbox.asterisk.cli(f"core show channel {line['channame']}")
