@@ -7,6 +7,7 @@ is needed to look at it stays in a folder, which is printed.
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import secrets
 import signal
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -306,9 +308,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seed", type=int, nargs="+", help="do the runs of these seeds (one new random seed)")
-    which.add_argument(
-        "--seeds", type=int, metavar="N", help="do N runs one after the other, each of a new random seed"
-    )
+    which.add_argument("--seeds", type=int, metavar="N", help="do N runs, each of a new random seed")
+    parser.add_argument("--together", type=int, default=1, metavar="N", help="do up to N runs side by side (1)")
     parser.add_argument("--short", action="store_true", help="a run of two minutes, as in `make test`")
     parser.add_argument("--seconds", type=float, help="how long new callers arrive in a run (1440)")
     parser.add_argument("--rate", type=float, help="new callers a second (3)")
@@ -342,7 +343,14 @@ def _repeat(seed: int, profile: Profile, chosen: argparse.Namespace) -> str:
     return " ".join([*words, *(["--only", *chosen.only] if chosen.only else [])])
 
 
-def _one(seed: int, profile: Profile, say: Say, keep: Path | None) -> Findings:
+def _one(seed: int, profile: Profile, keep: Path | None) -> Findings:
+    """Do one run, in a process of its own, and print how it goes."""
+    # As Ctrl-C, which asyncio turns into the end of the run alone: what tidies up goes on.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def say(text: str) -> None:
+        print("\n".join(f"[{seed}] {line}" for line in text.splitlines()), flush=True)
+
     with tempfile.TemporaryDirectory(prefix="bridge-faults-") as folder:
         findings = asyncio.run(run(seed, profile, Path(folder), say, keep))
     violations = findings.verdict.violations
@@ -354,36 +362,47 @@ def _one(seed: int, profile: Profile, say: Say, keep: Path | None) -> Findings:
     return findings
 
 
+def _all(
+    seeds: Sequence[int], profile: Profile, chosen: argparse.Namespace
+) -> tuple[dict[int, Findings], dict[int, str]]:
+    """Do all runs. Returns their findings, and the errors of those that did not come to their end."""
+    found: dict[int, Findings] = {}
+    failed: dict[int, str] = {}
+    with ProcessPoolExecutor(chosen.together, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        runs = {seed: pool.submit(_one, seed, profile, chosen.keep and chosen.keep / f"seed-{seed}") for seed in seeds}
+        try:
+            for seed, run in runs.items():
+                try:
+                    found[seed] = run.result()
+                except Exception as error:
+                    # The other seeds are run all the same: together they take hours.
+                    traceback.print_exception(error)
+                    failed[seed] = repr(error)
+        except KeyboardInterrupt:
+            for child in multiprocessing.active_children():
+                if child.pid is not None:
+                    os.kill(child.pid, signal.SIGTERM)
+            pool.shutdown(cancel_futures=True)
+            sys.exit("interrupted; nothing is left running")
+    return found, failed
+
+
 def main() -> None:
     chosen = _parser().parse_args()
     seeds, profile = _seeds(chosen), _profile(chosen)
-    # As Ctrl-C, which asyncio turns into the end of the run alone: what tidies up goes on.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-
-    def say(text: str) -> None:
-        print(text, flush=True)
-
-    runs: list[Run] = []
-    failed: dict[int, str] = {}
-    versions: dict[str, str] = {}
-    for seed in seeds:
-        again = _repeat(seed, profile, chosen)
-        say(f'run {len(runs) + len(failed) + 1} of {len(seeds)}; to repeat it: make faults ARGS="{again}"')
-        try:
-            findings = _one(seed, profile, say, chosen.keep and chosen.keep / f"seed-{seed}")
-        except KeyboardInterrupt:
-            sys.exit("interrupted; nothing is left running")
-        except Exception as error:
-            # The other seeds are run all the same: together they take hours.
-            traceback.print_exc()
-            failed[seed] = repr(error)
-            continue
-        runs.append(Run(seed, again, findings.verdict, findings.troubles))
-        versions = {"Asterisk": findings.asterisk, "Postgres": findings.postgres}
+    # Once, before runs side by side would each install what is missing.
+    system.ensure(system.for_callers(), print)
+    again = {seed: _repeat(seed, profile, chosen) for seed in seeds}
+    for number, seed in enumerate(seeds, 1):
+        print(f'run {number} of {len(seeds)}; to repeat it: make faults ARGS="{again[seed]}"', flush=True)
+    found, failed = _all(seeds, profile, chosen)
+    runs = [Run(seed, again[seed], one.verdict, one.troubles) for seed, one in found.items()]
+    versions = {"Asterisk": one.asterisk, "Postgres": one.postgres} if (one := next(iter(found.values()), None)) else {}
     if runs:
-        say(report.table(runs))
+        print(report.table(runs))
     for seed, error in failed.items():
-        say(f"  FAILED: the run of seed {seed} did not come to its end: {error}")
+        print(f"  FAILED: the run of seed {seed} did not come to its end: {error}")
     about: dict[str, str | int | float] = {
         "seeds": ", ".join(map(str, seeds)),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -395,7 +414,7 @@ def main() -> None:
         "cores": os.cpu_count() or 0,
     }
     if chosen.report and failed:
-        say(f"{chosen.report} is left as it is, since not every run came to its end")
+        print(f"{chosen.report} is left as it is, since not every run came to its end")
     elif chosen.report:
         chosen.report.parent.mkdir(exist_ok=True)
         chosen.report.write_text(report.page(runs, about))

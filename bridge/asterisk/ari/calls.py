@@ -13,6 +13,7 @@ from bridge import telemetry
 from bridge.asterisk.ari import events, prompts
 from bridge.asterisk.ari.client import APPLICATION, REQUEST_TIMEOUT_S, Ari, AriFailed, AriUnreachable
 from bridge.asterisk.ari.events import Channel, Event
+from bridge.asterisk.ari.key_presses import KeyPresses
 from bridge.asterisk.ari.liveness import LivenessCheck
 from bridge.domain import phone
 from bridge.domain.admission.grant import Grant
@@ -42,6 +43,7 @@ class StasisCall:
         self._playbacks = itertools.cycle(playbacks)
         self._language = prompts.LANGUAGE
         self._greeting = ""
+        self._presses = KeyPresses()
         self.greeted = greeted
 
     @property
@@ -67,8 +69,9 @@ class StasisCall:
     def deliver(self, event: Event) -> None:
         """Put an event of this channel into the inbox."""
         match event:
-            case events.ChannelDtmfReceived(_, digit):
-                self._inbox.put_nowait(digit)
+            case events.ChannelDtmfReceived(_, digit, at):
+                self._put_keys(self._presses.reported(digit, at))
+                self._settle_later(at)
             case events.PlaybackFinished(playback, _) if playback == self._playing:
                 self._playing = None
                 self._inbox.put_nowait(_PROMPT_OVER)
@@ -76,6 +79,17 @@ class StasisCall:
                 self._inbox.put_nowait(_GONE)
             case _:
                 pass
+
+    def _settle_later(self, now: float) -> None:
+        """Let a key that is in doubt count in time. `now` is the time of its report."""
+        settles_at = self._presses.settles_at()
+        if settles_at is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(settles_at - now, lambda: self._put_keys(self._presses.settled(settles_at)))
+
+    def _put_keys(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._inbox.put_nowait(key)
 
     async def answer(self) -> None:
         if self._channel.state == "Up":

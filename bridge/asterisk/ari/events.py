@@ -4,6 +4,7 @@ Source: Asterisk 22's `rest-api/api-docs/events.json` and `channels.json`.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 WANTED: Final = (
@@ -59,10 +60,14 @@ class ChannelDestroyed:
 
 @dataclass(frozen=True, slots=True)
 class ChannelDtmfReceived:
-    """The caller pressed a key, one of 0-9 * # A-D."""
+    """Asterisk reports a key of the caller, one of 0-9 * # A-D. It may report the same key again: see `KeyPresses`.
+
+    `at` is in seconds since 1970 of Asterisk's clock.
+    """
 
     channel_id: str
     digit: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,8 @@ def parse(frame: dict[str, Any]) -> Event:
             case "ChannelDestroyed":
                 return ChannelDestroyed(frame["channel"]["id"])
             case "ChannelDtmfReceived":
-                return ChannelDtmfReceived(frame["channel"]["id"], frame["digit"])
+                at = datetime.fromisoformat(frame["timestamp"]).timestamp()
+                return ChannelDtmfReceived(frame["channel"]["id"], frame["digit"], at)
             case "PlaybackFinished":
                 playback = frame["playback"]
                 return PlaybackFinished(playback["id"], playback["target_uri"].removeprefix("channel:"))
@@ -126,7 +132,7 @@ def parse(frame: dict[str, Any]) -> Event:
                 return ChannelUserevent(frame["eventname"])
             case _:
                 return UnusedEvent(kind)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return UnusedEvent(kind)
 
 

@@ -43,7 +43,8 @@ class SipCaller:
 
     `number`, `caller` and `name` go unescaped into the request URI, the From URI and the quoted display name. `%0A` and
     commas are allowed, line ends are not. `tone` is in hertz, 0 is silence. A `quiet` caller sends no RTP except its
-    digits. `local` is the address to call from.
+    digits. `local` is the address to call from. `stall` = (begin, length) stops the audio once, `begin` seconds after
+    the answer, and sends what was held up at once.
 
     `stay` is in seconds after the last digit. With `hangs_up="far end"` it is the longest wait for the other side to
     hang up, after which the caller does. With "cancel" it is the time from the first provisional response to CANCEL. A
@@ -61,6 +62,7 @@ class SipCaller:
     quiet: bool = False
     records: bool = False
     local: str = "127.0.0.1"
+    stall: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for field, text in (("number", self.number), ("caller", self.caller), ("name", self.name)):
@@ -98,7 +100,7 @@ class SipCall:
         self.log = CallLog()
         self.heard = bytearray()
         self._sipp = sipp
-        self._stream = stream.AudioStream(sipp.media, caller.tone, caller.quiet)
+        self._stream = stream.AudioStream(sipp.media, caller.tone, caller.quiet, caller.stall)
         self._progress = asyncio.Event()
         self._over = self._keyed = self._holds = self._leaving = False
         self._asked: Literal["BYE", "CANCEL", None] = None

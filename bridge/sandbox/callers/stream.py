@@ -14,13 +14,21 @@ from bridge.sandbox.callers.media import FRAME, FRAME_SECONDS, PCMU, Frame
 class AudioStream:
     """Sends a tone without end (silence at 0 Hz), and other frames in place of the tone when asked to.
 
-    A quiet stream sends only those other frames: no tone, and no silence either.
+    A quiet stream sends only those other frames: no tone, and no silence either. With `stall` = (begin, length) in
+    seconds, the stream stops once for so long, and then sends at once what it owes, as a network does.
     """
 
-    def __init__(self, rtp_socket: socket.socket, hertz: int = 0, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        rtp_socket: socket.socket,
+        hertz: int = 0,
+        quiet: bool = False,
+        stall: tuple[float, float] | None = None,
+    ) -> None:
         self._socket = rtp_socket
         self._tone = media.tone(hertz)
         self._quiet = quiet
+        self._stall = stall
         self._waiting: deque[Frame] = deque()
         self._speak = asyncio.Event()
         self._silent = asyncio.Event()
@@ -48,6 +56,9 @@ class AudioStream:
                     number = max(number, int((clock() - begin) / FRAME_SECONDS))
             self._send(self._waiting.popleft() if self._waiting else next(self._tone), number, remote)
             number += 1
+            if self._stall is not None and number * FRAME_SECONDS >= self._stall[0]:
+                stalled, self._stall = self._stall[1], None
+                await asyncio.sleep(stalled)
             await asyncio.sleep(begin + number * FRAME_SECONDS - clock())
 
     def _send(self, frame: Frame, number: int, remote: tuple[str, int]) -> None:

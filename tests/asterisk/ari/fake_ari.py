@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -29,6 +30,7 @@ class FakeAri:
         self.sockets: list[web.WebSocketResponse] = []
         self.heard = asyncio.Event()
         self.echoed = asyncio.Event()
+        self._keyed_at = datetime.now(UTC)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Authorization") != aiohttp.encode_basic_auth(USER, PASSWORD):
@@ -67,6 +69,12 @@ class FakeAri:
 
     async def event(self, kind: str, **fields: Any) -> None:
         await self.sockets[-1].send_json({"type": kind, "application": "bridge", **fields})
+
+    async def key(self, channel_id: str, digit: str) -> None:
+        """Report a key, a good while after the one before."""
+        self._keyed_at += timedelta(seconds=0.3)
+        at = self._keyed_at.isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+        await self.event("ChannelDtmfReceived", channel={"id": channel_id}, digit=digit, timestamp=at)
 
     async def until(self, method: str, uri: str, count: int = 1) -> dict[str, str]:
         """The query of the `count`-th such request, once it has come."""

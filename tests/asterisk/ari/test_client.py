@@ -152,7 +152,7 @@ async def test_a_call_is_answered_prompted_and_joined_in_order(wire: tuple[FakeA
         assert (call.number, call.tries, call.greeted) == ("18005550100", 0, False)
         await call.answer()
         await call.say(Prompt.GREETING, Prompt.PASSCODE)
-        await fake.event("ChannelDtmfReceived", channel={"id": "c1"}, digit="7")
+        await fake.key("c1", "7")
         assert await call.key(5) == "7"
         await call.join(ENTRY)
         assert [(method, uri) for method, uri, _ in fake.requests][2:] == [
@@ -278,7 +278,7 @@ async def test_what_an_orphan_was_being_told_is_stopped_before_anything_else(
         await fake.until("POST", f"channels/c7/play/{following}")
         # Its end is told only now, and must not be taken for that of the new prompt.
         await fake.event("PlaybackFinished", playback={"id": playing, "target_uri": "channel:c7"})
-        await fake.event("ChannelDtmfReceived", channel={"id": "c7"}, digit="1")
+        await fake.key("c7", "1")
         assert await call.key(5) == "1"
         await fake.until("DELETE", f"playbacks/{following}", 2)
 

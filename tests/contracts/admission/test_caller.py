@@ -55,7 +55,7 @@ async def _real_line() -> AsyncIterator[Line]:
         await wire.event("StasisStart", channel=described)
 
         async def press(key: str) -> None:
-            await wire.event("ChannelDtmfReceived", channel={"id": "c1"}, digit=key)
+            await wire.key("c1", key)
 
         async def hang_up() -> None:
             await wire.event("StasisEnd", channel=described)

@@ -76,6 +76,19 @@ async def test_after_three_tries_the_caller_is_told_and_hung_up_on(
     assert ended["appdata"].startswith("ENDED,refused:")
 
 
+async def test_a_code_is_heard_although_the_network_stalls_in_it(sandbox: Sandbox, api: Rest, firm: Company) -> None:
+    """Asterisk reports keys twice that arrive at once."""
+    digits = Digits(firm.members[0].digits["guest"], 0.3)
+    stalls = [(0.4 + 0.13 * number, length) for number in range(6) for length in (0.2, 0.45)]
+    who = [
+        SipCaller(ACCESS_NUMBER, (digits,), caller=f"49304440{number:02}", stay=2.5, stall=stall)
+        for number, stall in enumerate(stalls)
+    ]
+    await calls.place(who, sandbox.sip_address)
+    records = await closed(api, firm.id, len(who))
+    assert {record["caller"] for record in records} == {caller.caller for caller in who}
+
+
 async def test_an_unknown_number_is_told_so(sandbox: Sandbox) -> None:
     [log] = await calls.place([SipCaller("18005559999", stay=30.0, hangs_up="far end")], sandbox.sip_address)
     assert (log.status, log.ended_by) == (200, "far end")

@@ -64,16 +64,18 @@ async def test_a_step_of_the_clock_makes_no_stay_longer(
         firm = await company.create(api, f"Clock {seconds}")
         who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["host"], 0.0),), stay=60.0)
         async with calls.start(who, sandbox.sip_address) as call:
+            await call.keyed()
+            keyed = time.monotonic()
             await until(lambda: api.all("/v1/minutes", account_id=firm.id, state="open"), bool)
-            joined = time.monotonic()
+            seen = time.monotonic()
             await asyncio.sleep(3.0)
             step(seconds)
             await asyncio.sleep(6.0)
             await call.hang_up()
-            stayed = time.monotonic() - joined
+            left = time.monotonic()
         step(0)
         [record] = await closed(api, firm.id, 1, seconds=30.0)
         billed = record["duration_us"] / 1e6
         assert record["evidence"] == "estimated"
-        # The open record was seen a moment after the join.
-        assert stayed - hidden < billed < stayed + 1.0
+        # The stay began between the last digit, which takes a moment, and the instant at which its record was seen.
+        assert left - seen - hidden < billed < left - keyed + 0.5
