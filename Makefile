@@ -80,7 +80,7 @@ bench-directory: $(READY) ## the local directory with a million passcodes: loadi
 bench-provisioning: $(READY) ## creating one and many, and listing, over REST, with a million passcodes in the database
 	@$(BIN)/python -m tests.bench.provisioning $(ARGS)
 
-faults: $(READY) ## place real calls for half an hour while parts fail, and audit; ARGS="--seeds 6": six runs
+faults: $(READY) ## place real calls for half an hour while parts fail, and audit; ARGS="--seeds 6 --together 2": six
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
 
 record-frames: $(READY) ## record again what a real Asterisk sends over ARI and AMI, for tests that replay it
