@@ -20,7 +20,8 @@ def garbage(journal: Path, chance: random.Random) -> None:
 def half_line(journal: Path, chance: random.Random) -> None:
     """Append the first part of a random line without a line end: the next line is joined to it."""
     line = chance.choice(_lines(journal))
-    _append(journal, line[: chance.randrange(1, len(line))])
+    # The journal may hold an empty line alone, or none.
+    _append(journal, line[: chance.randrange(1, max(2, len(line)))])
 
 
 def nuls(journal: Path, chance: random.Random) -> None:
