@@ -13,6 +13,7 @@ import pydantic
 from pydantic import Field, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bridge.domain import phone
 from bridge.domain.errors import BridgeError
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
@@ -32,6 +33,12 @@ def _absolute(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("the path must be absolute")
     return path
+
+
+def _country(code: str) -> str:
+    if code and not phone.is_country(code):
+        raise ValueError("give two letters of ISO 3166 in capitals, such as DE")
+    return code
 
 
 JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
@@ -126,6 +133,11 @@ class DaemonSettings(Settings):
     inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds to wait for each further digit.")
     entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for entering one passcode, in all.")
     tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes after which the call is refused.")
+    country: Annotated[str, pydantic.AfterValidator(_country)] = Field(
+        "",
+        description="Country (two letters of ISO 3166, such as DE) that national phone numbers are from, where "
+        "somebody looks for a caller. Empty: numbers without a + are international.",
+    )
     webhook_private: bool = Field(
         False,
         description="If true, webhooks may go to private addresses and without TLS. Anybody who has an account's key "

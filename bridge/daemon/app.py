@@ -253,6 +253,7 @@ class _Daemon:
             unit_of_work=self._database.unit_of_work,
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
+            country=chosen.country,
             readiness=self._health.readiness,
         )
         host, port = chosen.api_address.rsplit(":", 1)

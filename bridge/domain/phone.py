@@ -1,6 +1,15 @@
-"""Telephone numbers as the bridge keeps them."""
+"""Telephone numbers as the bridge keeps them: one form for each, whoever wrote it.
+
+A caller is compared in one form everywhere: E.164 with its +, or as sent if that is no possible number, such as the
+extension of a PBX. The two never equal each other. What a caller who withholds the number sends is no number.
+"""
 
 import re
+from collections.abc import Set
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
 
 from bridge.domain.errors import Invalid
 
@@ -8,7 +17,113 @@ _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _HARMFUL = re.compile(r"[^0-9+]")
 
+_SEPARATORS = re.compile(r"[ \u00a0().\-/]")
+_DIALLABLE = re.compile(r"\+?[0-9]{1,20}")
+_SCHEME = re.compile(r"(?i)(?:tel|sips?):")
+_CONTEXT = re.compile(r"(?i);phone-context=(\+[0-9().\-]+)(?:;|$)")
+
 MAX_DIGITS = 20
+WITHHELD: Final = frozenset(
+    {
+        *("anonymous", "unavailable", "unknown", "restricted", "private", "withheld"),
+        # "anonymous", and two spellings of "restricted", as they are keyed on a telephone.
+        *("266696687", "7378742833", "7378742883"),
+    }
+)
+"""What networks send in place of a number that the caller withholds. Operators may add to it."""
+
+
+def caller(text: str, country: str = "", withheld: Set[str] = WITHHELD) -> str:
+    """A caller's number in the one form in which callers are compared; empty if the caller withholds it.
+
+    `text` is a number as it is written anywhere: with separators, national, with 00 or +, as the user part of a SIP URI
+    or as a tel URI (RFC 3966, with `phone-context`; extensions and other parameters are dropped). `country` (ISO 3166)
+    is where national numbers are from; without one, bare digits are international. Text with a letter is no number.
+
+    >>> caller("030 123456", "DE"), caller("0049 30 123456"), caller("tel:+49-30-123456;ext=7")
+    ('+4930123456', '+4930123456', '+4930123456')
+    >>> caller("201", "DE"), caller("anonymous"), caller("c8oqz84zk7z")
+    ('201', '', '')
+    """
+    bare = _bare(text)
+    if not _DIALLABLE.fullmatch(bare) or bare.lstrip("+") in withheld or not bare.strip("+0"):
+        return ""
+    found = _possible(bare, country)
+    return bare if found is None else phonenumbers.format_number(found, PhoneNumberFormat.E164)
+
+
+def spellings(canonical: str, country: str = "") -> frozenset[str]:
+    """All forms in which a number that `caller` returned may stand in records of before: with +, 00, 0, or bare."""
+    found = _possible(canonical, country) if canonical.startswith("+") else None
+    if found is None:
+        return frozenset({canonical})
+    forms = {canonical, canonical[1:], f"00{canonical[1:]}"}
+    if country and phonenumbers.country_code_for_region(country.upper()) == found.country_code:
+        national = phonenumbers.national_significant_number(found)
+        forms |= {national, _dialled_within(found), _dialled_abroad(found, country)}
+    return frozenset(forms)
+
+
+def searched(text: str, country: str = "", field: str = "caller") -> frozenset[str]:
+    """All forms in which the records may have a caller whom somebody looks for, however the number is written.
+
+    Empty text looks for callers who withhold their number. Raises Invalid for text that is no number.
+    """
+    if text.startswith(" "):
+        raise Invalid(field, "begins with a space: in a URL, write the + of an international number as %2B")
+    canonical = caller(text, country, frozenset())
+    if text and not canonical:
+        raise Invalid(field, f"give a telephone number of 1 to {MAX_DIGITS} digits, with an optional + before them")
+    return spellings(canonical, country) | {_bare(text)}
+
+
+def is_country(code: str) -> bool:
+    """Return True for the ISO 3166 code of a country whose telephone numbers are known, in capitals."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def masked(number: str, digits: int = 3) -> str:
+    """A number for documents that strangers may see: its last `digits` digits are hidden.
+
+    >>> masked("+4930123456"), masked("+4930123456", 20), masked("")
+    ('+4930123***', '+**********', '')
+    """
+    sign, bare = ("+", number[1:]) if number.startswith("+") else ("", number)
+    hidden = min(digits, len(bare))
+    return f"{sign}{bare[: len(bare) - hidden]}{'*' * hidden}"
+
+
+def _bare(text: str) -> str:
+    """The number in a URI or in writing, without separators and parameters."""
+    text = _SCHEME.sub("", text.strip(" "), count=1)
+    context = _CONTEXT.search(text)
+    user = text.partition(";")[0].partition("@")[0]
+    return _SEPARATORS.sub("", f"{context[1]}{user}" if context and not user.startswith("+") else user)
+
+
+def _possible(bare: str, country: str) -> PhoneNumber | None:
+    """The number that these digits are, None if no such number is possible."""
+    if not country and not bare.startswith("+"):
+        bare = f"+{bare.removeprefix('00')}"
+    try:
+        found = phonenumbers.parse(bare, country.upper() or None)
+    except NumberParseException:
+        return None
+    possible = phonenumbers.is_possible_number_with_reason(found) == ValidationResult.IS_POSSIBLE
+    return found if possible else None
+
+
+def _dialled_within(found: PhoneNumber) -> str:
+    """The number as it is dialled within its own country, with the national prefix if there is one."""
+    return _NO_DIGIT.sub("", phonenumbers.format_number(found, PhoneNumberFormat.NATIONAL))
+
+
+def _dialled_abroad(found: PhoneNumber, country: str) -> str:
+    """The number with the prefix for international calls that a country uses, such as 011."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(country.upper())
+    prefix = (metadata and metadata.international_prefix) or ""
+    number = f"{found.country_code}{phonenumbers.national_significant_number(found)}"
+    return f"{prefix if prefix.isdecimal() else '00'}{number}"
 
 
 def number(text: str, field: str = "number") -> str:

@@ -42,9 +42,10 @@ class Freshness(Protocol):
 class Services:
     """All parts, put together by the daemon.
 
-    `unit_of_work` makes one transaction of everything done within it; within another one it is a part of that, with a
-    rollback of its own. `acting` tells the audit log who acts, and from which address. `private_webhooks` allows
-    webhooks into private networks. `readiness` names each part, True if it is well, and a line that says why.
+    `country` (ISO 3166) is where national phone numbers are from; empty: there are none. `unit_of_work` makes one
+    transaction of everything done within it; within another one it is a part of that, with a rollback of its own.
+    `acting` tells the audit log who acts, and from which address. `private_webhooks` allows webhooks into private
+    networks. `readiness` names each part, True if it is well, and a line that says why.
     """
 
     tenants: Tenants
@@ -65,6 +66,7 @@ class Services:
     unit_of_work: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
+    country: str
     private_webhooks: bool
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
 

@@ -220,6 +220,7 @@ def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **oth
         "unit_of_work": database.unit_of_work,
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
+        "country": "",
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},
     }
     return Services(**{**given, **others})

@@ -42,12 +42,12 @@ class FakeRefusedEntries:
 def _matches(one: RefusedEntry, wanted: RefusedEntryFilter) -> bool:
     equal = (
         (wanted.account_id, one.account_id),
-        (wanted.caller, one.caller),
         (wanted.access_number, one.access_number),
         (wanted.reason, one.reason),
     )
     return (
         all(condition in (None, value) for condition, value in equal)
+        and (wanted.callers is None or one.caller in wanted.callers)
         and (wanted.since is None or one.created_at >= wanted.since)
         and (wanted.until is None or one.created_at < wanted.until)
     )

@@ -10,7 +10,7 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Time
-from bridge.domain import notation
+from bridge.domain import notation, phone
 from bridge.domain.access.principal import Scope
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.usecases.admission.ports import RefusedEntryFilter
@@ -42,7 +42,7 @@ class AdmissionAttemptSchema(Answer):
 class AdmissionAttemptsQuery(Paged):
     account_id: UUID | None = Field(None, description="Only entries that concern this account.")
     caller: str | None = Field(
-        None, pattern=r"^[0-9]{0,20}$", description="Only calls of this number, digits only. Empty: number withheld."
+        None, max_length=60, description="Only calls of this phone number, however it is written. Empty: withheld."
     )
     access_number: str | None = Field(None, pattern=r"^[0-9]{1,20}$", description="Only calls to this number.")
     reason: Refusal | None = Field(None, description="Only entries refused for this reason.")
@@ -55,7 +55,7 @@ async def read_page(request: ApiRequest) -> BaseModel:
     wanted = RefusedEntryFilter(
         # A key of an account sees only entries that concern that account.
         request.principal.account_id or query.account_id,
-        query.caller,
+        None if query.caller is None else phone.searched(query.caller, request.services.country),
         query.access_number,
         query.reason,
         query.since,

@@ -13,7 +13,7 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time
-from bridge.domain import money, notation
+from bridge.domain import money, notation, phone
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.errors import Invalid
 from bridge.domain.metering.records import Evidence, Reason, Stay
@@ -66,7 +66,9 @@ class MinutesQuery(Paged):
     sub_account_id: UUID | None = Field(None, description="Only stays of this sub-account.")
     room_id: UUID | None = Field(None, description="Only stays in this room.")
     conference_id: UUID | None = Field(None, description="Only stays in this conference.")
-    caller: str | None = Field(None, pattern=r"^\+?[0-9]{1,20}$", description="Only stays of this phone number.")
+    caller: str | None = Field(
+        None, max_length=60, description="Only stays of this phone number, however it is written. Empty: withheld."
+    )
     joined_from: GivenTime | None = Field(
         None, alias="from", description="Only stays that began at this instant or later."
     )
@@ -82,7 +84,7 @@ async def read_page(request: ApiRequest) -> Returned:
         owner.sub_account_id,
         query.room_id,
         query.conference_id,
-        query.caller,
+        None if query.caller is None else phone.searched(query.caller, request.services.country),
         query.joined_from,
         query.joined_until,
         None if query.state is None else query.state == "open",

@@ -39,12 +39,12 @@ class PostgresRefusedEntries:
         reason = wanted.reason.value if wanted.reason else None
         exact = (
             (at.account_id, wanted.account_id),
-            (at.caller, wanted.caller),
             (at.access_number, wanted.access_number),
             (at.reason, reason),
         )
         asked = [
             *(column == value for column, value in exact if value is not None),
+            *([at.caller.in_(sorted(wanted.callers))] if wanted.callers is not None else []),
             *([at.created_at >= wanted.since] if wanted.since else []),
             *([at.created_at < wanted.until] if wanted.until else []),
         ]

@@ -37,7 +37,7 @@ from bridge.storage.postgres.tables.provisioning import known_callers, sub_accou
 from bridge.usecases.metering.ports import StayFilter
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id", "caller")
+_FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id")
 _TOLD: Final = (
     *("id", "account_id", "sub_account_id", "room_id", "conference_id", "uniqueid", "role", "caller"),
     *("access_number", "project_code", "joined_at", "left_at", "evidence", "error_bound_us"),
@@ -90,6 +90,8 @@ def _page(table: Table, wanted: StayFilter, limit: int, after: tuple[datetime, U
         value = getattr(wanted, name)
         if value is not None:
             statement = statement.where(at[name] == value)
+    if wanted.callers is not None:
+        statement = statement.where(at.caller.in_(sorted(wanted.callers)))
     if wanted.joined_from is not None:
         statement = statement.where(at.joined_at >= wanted.joined_from)
     if wanted.joined_until is not None:

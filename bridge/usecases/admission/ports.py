@@ -162,10 +162,13 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntryFilter:
-    """Conditions on refused entries. None is no condition; `since` and `until` bound [since, until)."""
+    """Conditions on refused entries. None is no condition; `since` and `until` bound [since, until).
+
+    `callers` are all forms in which the records may have one caller's number.
+    """
 
     account_id: UUID | None = None
-    caller: str | None = None
+    callers: frozenset[str] | None = None
     access_number: str | None = None
     reason: Refusal | None = None
     since: datetime | None = None

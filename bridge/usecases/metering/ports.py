@@ -101,13 +101,16 @@ class Switch(Protocol):
 # --- Reading ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StayFilter:
-    """A filter of stays. None stands for any; `joined_from` and `joined_until` bound [from, until)."""
+    """A filter of stays. None stands for any; `joined_from` and `joined_until` bound [from, until).
+
+    `callers` are all forms in which the records may have one caller's number.
+    """
 
     account_id: UUID | None = None
     sub_account_id: UUID | None = None
     room_id: UUID | None = None
     conference_id: UUID | None = None
-    caller: str | None = None
+    callers: frozenset[str] | None = None
     joined_from: datetime | None = None
     joined_until: datetime | None = None
     open: bool | None = None

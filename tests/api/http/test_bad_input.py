@@ -260,6 +260,8 @@ async def _raw(refusing: Api, head: bytes) -> bytes:
         ("GET", "/v1/minutes?joined_from=2026-11-01T00:00:00Z", 422),
         ("GET", "/v1/minutes?caller=%27--", 422),
         ("GET", "/v1/minutes?caller=1%0A", 422),
+        ("GET", "/v1/minutes?caller=+4930123456", 422),
+        ("GET", "/v1/admission-attempts?caller=c8oqz84zk7z", 422),
         ("GET", "/v1/minutes?caller=1%00", 422),
         ("GET", "/v1/minutes?room_id=room", 422),
         ("GET", "/v1/statements?period=2026-11", 422),

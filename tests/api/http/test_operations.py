@@ -126,7 +126,7 @@ async def test_minutes_and_every_filter(api: Api, sub_account: Any, world: World
     changes: list[OpenStay | MinuteRecord] = [
         closed(stay_of(owner, "node1-1.0", NOVEMBER - 30 * day, "b-0"), 5 * SECOND),
         closed(stay_of(owner, "node1-1.1"), 61 * SECOND),
-        replace(stay_of(sales, "node1-1.2", NOVEMBER, "b-2"), caller="+4940"),
+        replace(stay_of(sales, "node1-1.2", NOVEMBER, "b-2"), caller="+4940123456"),
         stay_of(sales, "node1-1.3", NOVEMBER + day, "b-3"),
     ]
     for change in changes:
@@ -142,11 +142,12 @@ async def test_minutes_and_every_filter(api: Api, sub_account: Any, world: World
     assert await found(account_id=sales["id"]) == set()
     assert await found(sub_account_id=owner["id"]) == {"0", "1"}
     assert await found(room_id=sales["rooms"][0]["id"]) == {"2", "3"}
-    assert await found(caller="+4940") == {"2"}
+    assert await found(caller="+4940123456") == {"2"}
+    assert await found(caller="0049 40 123456") == {"2"}
     assert await found(state="open") == {"2", "3"}
     assert await found(state="closed") == {"0", "1"}
     assert await found(**{"from": "2026-11-20T10:00:00.123456Z", "to": "2026-11-21T10:00:00.123456Z"}) == {"1", "2"}
-    [going] = await api.all("/v1/minutes", caller="+4940")
+    [going] = await api.all("/v1/minutes", caller="+4940123456")
     assert [going[name] for name in ("left_at", "duration_us", "amount", "evidence")] == [None] * 4
     [over] = await api.all("/v1/minutes", conference_id=everything[1]["conference_id"], state="closed")
     assert {name: over[name] for name in ("joined_at", "left_at", "duration_us", "billed_seconds", "amount")} == {

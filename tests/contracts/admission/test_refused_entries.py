@@ -74,7 +74,7 @@ async def test_pages_hold_each_entry_once(entries: RefusedEntries, limit: int) -
     [
         (RefusedEntryFilter(account_id=OWNER), [1, 2, 4, 5, 7, 8]),
         (RefusedEntryFilter(account_id=UUID(int=8)), []),
-        (RefusedEntryFilter(caller="493012343"), [3, 7]),
+        (RefusedEntryFilter(callers=frozenset({"+493012343", "493012343"})), [3, 7]),
         (RefusedEntryFilter(access_number="18005550101"), [1, 6]),
         (RefusedEntryFilter(reason=Refusal.EXPIRED), [1, 3, 5, 7, 9]),
         (RefusedEntryFilter(since=AT + timedelta(seconds=1), until=AT + timedelta(seconds=3)), [2, 3, 4, 5]),

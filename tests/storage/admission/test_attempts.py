@@ -50,7 +50,7 @@ async def test_filters_and_pages(database: Database) -> None:
     assert len(await attempts.page(RefusedEntryFilter(account_id=owner, reason=Refusal.WRONG), 10)) == 3
     since = RefusedEntryFilter(since=AT + timedelta(seconds=2), until=AT + timedelta(seconds=4))
     assert await attempts.page(since, 10) == kept[2:4]
-    assert await attempts.page(RefusedEntryFilter(caller="1"), 10) == []
+    assert await attempts.page(RefusedEntryFilter(callers=frozenset({"1"})), 10) == []
     assert await attempts.page(RefusedEntryFilter(access_number="18005550100"), 3, (AT, kept[0].id)) == kept[1:4]
 
 
