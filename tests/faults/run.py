@@ -16,7 +16,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -368,21 +367,23 @@ def _all(
     """Do all runs. Returns their findings, and the errors of those that did not come to their end."""
     found: dict[int, Findings] = {}
     failed: dict[int, str] = {}
-    with ProcessPoolExecutor(chosen.together, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        runs = {seed: pool.submit(_one, seed, profile, chosen.keep and chosen.keep / f"seed-{seed}") for seed in seeds}
+    with multiprocessing.get_context("spawn").Pool(chosen.together, maxtasksperchild=1) as pool:
+        runs = {
+            seed: pool.apply_async(_one, (seed, profile, chosen.keep and chosen.keep / f"seed-{seed}"))
+            for seed in seeds
+        }
         try:
             for seed, run in runs.items():
                 try:
-                    found[seed] = run.result()
+                    found[seed] = run.get()
                 except Exception as error:
                     # The other seeds are run all the same: together they take hours.
                     traceback.print_exception(error)
                     failed[seed] = repr(error)
         except KeyboardInterrupt:
-            for child in multiprocessing.active_children():
-                if child.pid is not None:
-                    os.kill(child.pid, signal.SIGTERM)
-            pool.shutdown(cancel_futures=True)
+            # SIGTERM to each run: it tidies up and ends.
+            pool.terminate()
+            pool.join()
             sys.exit("interrupted; nothing is left running")
     return found, failed
 
