@@ -138,6 +138,11 @@ class DaemonSettings(Settings):
         description="Country (two letters of ISO 3166, such as DE) that national phone numbers are from, where "
         "somebody looks for a caller. Empty: numbers without a + are international.",
     )
+    withheld_callers: Annotated[str, Field(pattern=r"^([0-9]{1,20}(,[0-9]{1,20})*)?$")] = Field(
+        "",
+        description="Numbers, separated by commas, that networks send for callers who withhold theirs, beside "
+        "266696687 (ANONYMOUS) and 7378742833 (RESTRICTED). No such caller is known, trusted or blocked by number.",
+    )
     webhook_private: bool = Field(
         False,
         description="If true, webhooks may go to private addresses and without TLS. Anybody who has an account's key "

@@ -124,6 +124,7 @@ class _Daemon:
                 chosen.block_s,
                 chosen.guessing_per_minute,
                 chosen.attempts_keep_days,
+                frozenset(filter(None, chosen.withheld_callers.split(","))),
             ),
             self._attempts,
             self._directory.knows,

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import uuid4
 import structlog
 
 from bridge import telemetry
+from bridge.domain import phone
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.throttle import INSTALLATION, ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
@@ -45,6 +46,8 @@ class LockoutSettings:
     block_s: float
     guessing_per_minute: float
     attempts_keep_days: int
+    withheld_callers: Set[str] = frozenset()
+    """Numbers that networks send for callers who withhold theirs, beside those that are known."""
 
 
 def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
@@ -92,7 +95,9 @@ class Lockout:
         knows: Callable[[str], bool],
         tell: Tell,
     ) -> None:
-        self.guard = Guard(node, Throttles(policies(terms)), knows, _count)
+        self.guard = Guard(
+            node, Throttles(policies(terms)), knows, _count, withheld=phone.WITHHELD | terms.withheld_callers
+        )
         self._file = ThrottleFile(state_dir)
         self._attempts = attempts
         self._keep = timedelta(days=terms.attempts_keep_days)

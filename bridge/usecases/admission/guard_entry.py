@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -36,14 +36,19 @@ class Guard:
         knows: Callable[[str], bool],
         on_refusal: Callable[[Refusal], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        withheld: Set[str] = phone.WITHHELD,
     ) -> None:
-        """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970."""
+        """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970.
+
+        `withheld` are numbers that networks send for callers who withhold theirs.
+        """
         self.throttles = throttles
         self.recent_callers = RecentCallers()
         self.unstored: deque[RefusedEntry] = deque()
         self.dropped = 0
         self._node = node
         self._knows = knows
+        self._withheld = withheld
         self._on_refusal = on_refusal
         self._clock = clock
 
@@ -52,9 +57,10 @@ class Guard:
         return self._clock()
 
     def source(self, caller: str, trunk: str, access_number: str) -> CallSource:
-        """The source of a call. A caller's number without digits, or of zeros alone, counts as withheld."""
+        """The source of a call. A number without digits, of zeros alone, or that networks send for a withheld one
+        counts as withheld."""
         number = phone.dialled(caller)
-        if not phone.tail(number, phone.MAX_DIGITS):
+        if not phone.tail(number, phone.MAX_DIGITS) or number in self._withheld:
             return CallSource("", trunk, access_number)
         known = self.recent_callers.has(number, self.now) or self._knows(number)
         return CallSource(number, trunk, access_number, known)

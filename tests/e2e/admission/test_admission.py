@@ -126,7 +126,7 @@ async def test_a_new_passcode_works_and_a_revoked_one_stops_within_a_second(
     began = time.monotonic()
     await calls.place([caller(Digits(made["digits"], 0.0), stay=1.0)], sandbox.sip_address)
     assert len(await closed(api, firm.id, 1)) == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     await api.delete(f"/v1/passcodes/{made['id']}")
     async with calls.start(caller(Digits(made["digits"], 0.0), stay=4.0), sandbox.sip_address) as call:
         await call.finished()
@@ -163,6 +163,16 @@ async def test_hostile_callers_end_in_a_complete_record(sandbox: Sandbox, api: R
     assert len(record["caller"]) <= 20
     assert record["access_number"] == ACCESS_NUMBER
     assert 1.0 < record["duration_us"] / 1e6 < 3.0
+
+
+@pytest.mark.parametrize("text", ["c8oqz84zk7z", "550e8400-e29b-41d4-a716-446655440000", "anonymous", "4930123456a"])
+async def test_a_caller_whose_number_has_a_letter_has_none(
+    sandbox: Sandbox, api: Rest, firm: Company, text: str
+) -> None:
+    who = SipCaller(ACCESS_NUMBER, (Digits(firm.members[0].digits["guest"], 0.3),), caller=text, stay=1.2)
+    await calls.place([who], sandbox.sip_address)
+    [record] = await closed(api, firm.id, 1)
+    assert record["caller"] == ""
 
 
 @pytest.mark.parametrize("name", ["h", "i", "s", "t", "o", "a"])
