@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.domain import phone
 from bridge.domain.errors import BridgeError
+from bridge.domain.phone import CallerNumbers
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
@@ -135,8 +136,8 @@ class DaemonSettings(Settings):
     tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes after which the call is refused.")
     country: Annotated[str, pydantic.AfterValidator(_country)] = Field(
         "",
-        description="Country (two letters of ISO 3166, such as DE) that national phone numbers are from, where "
-        "somebody looks for a caller. Empty: numbers without a + are international.",
+        description="Country (two letters of ISO 3166, such as DE) that national phone numbers are from: those of "
+        "callers and of known callers. Empty: numbers without a + are international.",
     )
     withheld_callers: Annotated[str, Field(pattern=r"^([0-9]{1,20}(,[0-9]{1,20})*)?$")] = Field(
         "",
@@ -172,6 +173,13 @@ class DaemonSettings(Settings):
         "half as many). Then an alarm is raised, and callers who are not known are delayed.",
     )
     attempts_keep_days: int = Field(90, ge=1, le=3650, description="Days that refused entries are kept in Postgres.")
+
+    @property
+    def caller_numbers(self) -> CallerNumbers:
+        """The way in which callers' numbers are read."""
+        more = frozenset(filter(None, self.withheld_callers.split(",")))
+        return CallerNumbers(self.country, phone.WITHHELD | more)
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
 

@@ -113,7 +113,9 @@ class _Daemon:
         self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
         self._keys = keys.derive(*chosen.passcode_secrets)
         self._database = Database(chosen.database_url.get_secret_value())
-        self._directory = LocalDirectory(self._database, chosen.state_dir, self._keys, chosen.node)
+        self._directory = LocalDirectory(
+            self._database, chosen.state_dir, self._keys, chosen.node, chosen.caller_numbers
+        )
         self._attempts = PostgresRefusedEntries(self._database)
         self._lockout = Lockout(
             chosen.node,
@@ -124,11 +126,11 @@ class _Daemon:
                 chosen.block_s,
                 chosen.guessing_per_minute,
                 chosen.attempts_keep_days,
-                frozenset(filter(None, chosen.withheld_callers.split(","))),
             ),
             self._attempts,
             self._directory.knows,
             PostgresOutbox(self._database).emit,
+            chosen.caller_numbers,
         )
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
@@ -254,7 +256,7 @@ class _Daemon:
             unit_of_work=self._database.unit_of_work,
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
-            country=chosen.country,
+            caller_numbers=chosen.caller_numbers,
             readiness=self._health.readiness,
         )
         host, port = chosen.api_address.rsplit(":", 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +12,11 @@ from uuid import uuid4
 import structlog
 
 from bridge import telemetry
-from bridge.domain import phone
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.throttle import INSTALLATION, ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import Unavailable
+from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.webhooks.event import Event, guessing
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.usecases.admission import keep_throttles
@@ -46,8 +46,6 @@ class LockoutSettings:
     block_s: float
     guessing_per_minute: float
     attempts_keep_days: int
-    withheld_callers: Set[str] = frozenset()
-    """Numbers that networks send for callers who withhold theirs, beside those that are known."""
 
 
 def policies(terms: LockoutSettings) -> Mapping[ThrottleKind, ThrottlePolicy]:
@@ -94,10 +92,9 @@ class Lockout:
         attempts: RefusedEntries,
         knows: Callable[[str], bool],
         tell: Tell,
+        numbers: CallerNumbers = EVERYWHERE,
     ) -> None:
-        self.guard = Guard(
-            node, Throttles(policies(terms)), knows, _count, withheld=phone.WITHHELD | terms.withheld_callers
-        )
+        self.guard = Guard(node, Throttles(policies(terms)), knows, _count, numbers=numbers)
         self._file = ThrottleFile(state_dir)
         self._attempts = attempts
         self._keep = timedelta(days=terms.attempts_keep_days)

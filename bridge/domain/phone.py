@@ -6,6 +6,7 @@ extension of a PBX. The two never equal each other. What a caller who withholds 
 
 import re
 from collections.abc import Set
+from dataclasses import dataclass
 from typing import Final
 
 import phonenumbers
@@ -75,6 +76,34 @@ def searched(text: str, country: str = "", field: str = "caller") -> frozenset[s
     if text and not canonical:
         raise Invalid(field, f"give a telephone number of 1 to {MAX_DIGITS} digits, with an optional + before them")
     return spellings(canonical, country) | {_bare(text)}
+
+
+@dataclass(frozen=True, slots=True)
+class CallerNumbers:
+    """The way in which callers' numbers are read on this installation.
+
+    `country` (ISO 3166) is where national numbers are from; empty: there are none. `withheld` are numbers that networks
+    send for callers who withhold theirs.
+    """
+
+    country: str = ""
+    withheld: Set[str] = WITHHELD
+
+    def digits(self, text: str) -> str:
+        """A caller's number as it is compared, without its +; empty if the caller withholds it."""
+        return caller(text, self.country, self.withheld).lstrip("+")
+
+    def stored(self, digits: str) -> frozenset[str]:
+        """All forms, without +, in which a number that `digits` returned may have been stored before."""
+        return frozenset(form.lstrip("+") for form in spellings(f"+{digits}", self.country))
+
+    def searched(self, text: str) -> frozenset[str]:
+        """See `searched`."""
+        return searched(text, self.country)
+
+
+EVERYWHERE: Final = CallerNumbers()
+"""No number is national."""
 
 
 def is_country(code: str) -> bool:

@@ -11,6 +11,7 @@ import structlog
 from bridge.domain.access.principal import Principal
 from bridge.domain.admission.grant import RoomOwner
 from bridge.domain.errors import BridgeError, Unavailable
+from bridge.domain.phone import CallerNumbers
 from bridge.usecases.access.ports import ApiKeys, AuditLog, IdempotencyStore, Ownership
 from bridge.usecases.admission.ports import Blocks, RefusedEntries
 from bridge.usecases.billing.ports import BilledStays, Tariffs
@@ -42,10 +43,9 @@ class Freshness(Protocol):
 class Services:
     """All parts, put together by the daemon.
 
-    `country` (ISO 3166) is where national phone numbers are from; empty: there are none. `unit_of_work` makes one
-    transaction of everything done within it; within another one it is a part of that, with a rollback of its own.
-    `acting` tells the audit log who acts, and from which address. `private_webhooks` allows webhooks into private
-    networks. `readiness` names each part, True if it is well, and a line that says why.
+    `unit_of_work` makes one transaction of everything done within it; within another one it is a part of that, with a
+    rollback of its own. `acting` tells the audit log who acts, and from which address. `private_webhooks` allows
+    webhooks into private networks. `readiness` names each part, True if it is well, and a line that says why.
     """
 
     tenants: Tenants
@@ -66,7 +66,7 @@ class Services:
     unit_of_work: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
-    country: str
+    caller_numbers: CallerNumbers
     private_webhooks: bool
     readiness: Callable[[], Mapping[str, tuple[bool, str]]]
 

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.openapi import document
+from bridge.domain import phone
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
@@ -220,7 +221,7 @@ def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **oth
         "unit_of_work": database.unit_of_work,
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
-        "country": "",
+        "caller_numbers": phone.EVERYWHERE,
         "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},
     }
     return Services(**{**given, **others})

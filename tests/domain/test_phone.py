@@ -155,3 +155,14 @@ def test_countries_are_those_of_iso_3166() -> None:
 )
 def test_masking_hides_the_last_digits(number: str, digits: int, masked: str) -> None:
     assert phone.masked(number, digits) == masked
+
+
+def test_an_installation_reads_numbers_by_its_country_and_its_placeholders() -> None:
+    numbers = phone.CallerNumbers("DE", phone.WITHHELD | {"12345678"})
+    assert numbers.digits("030 123456") == numbers.digits("+4930123456") == "4930123456"
+    assert numbers.digits("12345678") == numbers.digits("anonymous") == ""
+    assert numbers.digits("201") == "201"
+    assert {"4930123456", "030123456", "004930123456"} <= numbers.stored("4930123456")
+    assert numbers.stored("201") == {"201"}
+    assert "030123456" in numbers.searched("+4930123456")
+    assert phone.EVERYWHERE.digits("030123456") == "030123456"

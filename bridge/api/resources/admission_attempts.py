@@ -10,7 +10,7 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Time
-from bridge.domain import notation, phone
+from bridge.domain import notation
 from bridge.domain.access.principal import Scope
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.usecases.admission.ports import RefusedEntryFilter
@@ -55,7 +55,7 @@ async def read_page(request: ApiRequest) -> BaseModel:
     wanted = RefusedEntryFilter(
         # A key of an account sees only entries that concern that account.
         request.principal.account_id or query.account_id,
-        None if query.caller is None else phone.searched(query.caller, request.services.country),
+        None if query.caller is None else request.services.caller_numbers.searched(query.caller),
         query.access_number,
         query.reason,
         query.since,

@@ -13,7 +13,7 @@ from bridge.api.http.operations import Operation
 from bridge.api.http.paging import Paged
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Amount, Answer, GivenTime, Micros, Page, Time
-from bridge.domain import money, notation, phone
+from bridge.domain import money, notation
 from bridge.domain.access.principal import Owner, Scope
 from bridge.domain.errors import Invalid
 from bridge.domain.metering.records import Evidence, Reason, Stay
@@ -84,7 +84,7 @@ async def read_page(request: ApiRequest) -> Returned:
         owner.sub_account_id,
         query.room_id,
         query.conference_id,
-        None if query.caller is None else phone.searched(query.caller, request.services.country),
+        None if query.caller is None else request.services.caller_numbers.searched(query.caller),
         query.joined_from,
         query.joined_until,
         None if query.state is None else query.state == "open",

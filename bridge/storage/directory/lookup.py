@@ -10,6 +10,7 @@ from typing import Final
 from bridge.domain import phone
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
 from bridge.domain.errors import Unavailable
+from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.provisioning import passcode
 from bridge.domain.provisioning.tenants import Space
 from bridge.storage.directory import rows as directory_rows
@@ -37,10 +38,17 @@ class LocalDirectory(FollowingDirectory):
     """
 
     def __init__(
-        self, database: Database, state_dir: Path, keys: Keys, node: str, now_us: Callable[[], int] = _wall_clock_us
+        self,
+        database: Database,
+        state_dir: Path,
+        keys: Keys,
+        node: str,
+        numbers: CallerNumbers = EVERYWHERE,
+        now_us: Callable[[], int] = _wall_clock_us,
     ) -> None:
         super().__init__(database, state_dir, keys.lookups, node, now_us)
         self._keys = keys.lookups
+        self._numbers = numbers
 
     def number(self, dialled: str) -> DialledNumber | None:
         rows = self._file.number(dialled)
@@ -75,13 +83,19 @@ class LocalDirectory(FollowingDirectory):
     def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
         entries = [
             entry
-            for row, room, account in self._file.callers(_caller(caller)) or ()
+            for row, room, account in self._known(caller) or ()
             if (entry := directory_rows.trusted(row, room, account, number))
         ]
         return entries[0] if len(entries) == 1 else None
 
     def knows(self, caller: str) -> bool:
-        return self._file.callers(_caller(caller)) is not None
+        return self._known(caller) is not None
+
+    def _known(self, caller: str) -> list[tuple[bytes, bytes, bytes]] | None:
+        """The known callers with this number, in whatever form it was stored. None if no sub-account knows it."""
+        rows = [self._file.callers(form) for form in sorted(self._numbers.stored(phone.dialled(caller)))]
+        known = [found for found in rows if found is not None]
+        return [row for found in known for row in found] if known else None
 
     def owner(self, room_id: str) -> RoomOwner | None:
         key = directory_rows.id_of(room_id)
@@ -121,7 +135,3 @@ def _space(number: DialledNumber) -> bytes:
     space."""
     own = number.account_id if number.space is Space.OWN else None
     return bytes.fromhex(own.replace("-", "")) if own else b""
-
-
-def _caller(number: str) -> str:
-    return phone.clean(number).lstrip("+")

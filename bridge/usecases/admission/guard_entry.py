@@ -2,20 +2,20 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
 
-from bridge.domain import phone
 from bridge.domain.admission.grant import Grant
 from bridge.domain.admission.recent_callers import RecentCallers
 from bridge.domain.admission.refusal import GUESSES, Refusal, RefusedEntry
 from bridge.domain.admission.throttle import ThrottleKey
 from bridge.domain.admission.throttles import ActiveThrottle, CallSource, Throttles
 from bridge.domain.errors import NotFound
+from bridge.domain.phone import EVERYWHERE, CallerNumbers
 
 log = structlog.get_logger()
 
@@ -36,19 +36,16 @@ class Guard:
         knows: Callable[[str], bool],
         on_refusal: Callable[[Refusal], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
-        withheld: Set[str] = phone.WITHHELD,
+        numbers: CallerNumbers = EVERYWHERE,
     ) -> None:
-        """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970.
-
-        `withheld` are numbers that networks send for callers who withhold theirs.
-        """
+        """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970."""
         self.throttles = throttles
         self.recent_callers = RecentCallers()
         self.unstored: deque[RefusedEntry] = deque()
         self.dropped = 0
         self._node = node
         self._knows = knows
-        self._withheld = withheld
+        self._numbers = numbers
         self._on_refusal = on_refusal
         self._clock = clock
 
@@ -57,10 +54,9 @@ class Guard:
         return self._clock()
 
     def source(self, caller: str, trunk: str, access_number: str) -> CallSource:
-        """The source of a call. A number without digits, of zeros alone, or that networks send for a withheld one
-        counts as withheld."""
-        number = phone.dialled(caller)
-        if not phone.tail(number, phone.MAX_DIGITS) or number in self._withheld:
+        """The source of a call."""
+        number = self._numbers.digits(caller)
+        if not number:
             return CallSource("", trunk, access_number)
         known = self.recent_callers.has(number, self.now) or self._knows(number)
         return CallSource(number, trunk, access_number, known)

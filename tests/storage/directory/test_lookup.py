@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
+from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning.changes import AccountFields, SubAccountFields
 from bridge.domain.provisioning.passcode import Role, digest, pin_digest
 from bridge.domain.provisioning.tenants import Space, SubAccount
@@ -401,6 +402,16 @@ async def test_a_known_caller_enters_as_host_unless_it_is_not_clear_where(
         await execute(database, "UPDATE known_callers SET removed_at = now()")
         await directory.catch_up()
         assert not directory.knows(CALLER)
+
+
+async def test_a_caller_is_known_in_whatever_form_the_number_was_stored(
+    database: Database, state_dir: Path, secrets: Keys, sub_account: SubAccount
+) -> None:
+    async with alone(database, state_dir, secrets, numbers=CallerNumbers("DE")) as directory:
+        await known(directory, database, sub_account, "030123456")
+        assert directory.knows("4930123456")
+        assert directory.trusted("4930123456", SHARED) is not None
+        assert not directory.knows("4440123456")
 
 
 async def test_a_known_caller_of_a_room_that_is_not_its_sub_accounts_is_not_trusted(

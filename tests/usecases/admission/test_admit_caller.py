@@ -16,6 +16,7 @@ from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
+from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning.passcode import Role
 from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
 from bridge.usecases.admission.guard_entry import Guard
@@ -254,10 +255,12 @@ async def test_every_entry_waits_alike_while_guesses_slow_it_down(guess: str) ->
 
 @pytest.mark.parametrize("number", ["", "+", "000000", "266696687", "+266696687", "7378742883", "12345"])
 async def test_a_caller_who_withholds_the_number_has_none(number: str) -> None:
-    guard = Guard("node1", Throttles(policies()), lambda _: True, withheld=phone.WITHHELD | {"12345"})
+    numbers = CallerNumbers("DE", phone.WITHHELD | {"12345"})
+    guard = Guard("node1", Throttles(policies()), lambda _: True, numbers=numbers)
     source = guard.source(number, "192.0.2.7", NUMBER)
     assert (source.caller, source.known) == ("", False)
-    assert guard.source("+4930123456", "192.0.2.7", NUMBER).caller == "4930123456"
+    written = {guard.source(text, "192.0.2.7", NUMBER).caller for text in ("+4930123456", "030123456", "004930123456")}
+    assert written == {"4930123456"}
 
 
 async def test_whose_code_was_barred_is_kept_and_of_a_wrong_one_nothing() -> None:
