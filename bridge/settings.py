@@ -4,6 +4,7 @@ Each class holds the settings of one kind of process. Each field's description i
 `bridge settings` prints the table, and `make docs` writes it into docs/.
 """
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,26 @@ def _country(code: str) -> str:
     if code and not phone.is_country(code):
         raise ValueError("give two letters of ISO 3166 in capitals, such as DE")
     return code
+
+
+def _networks(text: str) -> str:
+    given = [each.strip() for each in text.split(",")]
+    for each in given:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{each[:60]!r} is no IP address and no network; a host name cannot stand here, since SIP requests "
+                "come with addresses"
+            ) from None
+    return ",".join(given)
+
+
+def _ports(text: str) -> str:
+    first, last = map(int, text.split("-"))
+    if not 1024 <= first < last <= 65535:
+        raise ValueError("give two ports from 1024 to 65535, the lower one first")
+    return text
 
 
 JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
@@ -224,13 +245,15 @@ class NodeSettings(_Environment):
     ami_user: Name = Field("bridge", description="As for the daemon.")
     ami_password: Password = Field(description="As for the daemon.")
     sip_bind: Address = Field("0.0.0.0:5060", description="host:port that Asterisk receives SIP on, over UDP and TCP.")
-    sip_trunks: str = Field(
-        pattern=r"^[0-9A-Fa-f.:/, ]+$", description="Addresses or networks of the SIP trunks, separated by commas."
+    sip_trunks: Annotated[str, pydantic.AfterValidator(_networks)] = Field(
+        description="Addresses or networks of the SIP trunks, separated by commas, such as 192.0.2.7,198.51.100.0/24."
     )
     sip_public_address: str = Field(
         "", pattern=r"^[0-9A-Za-z.:-]*$", description="This node's public address, if it is behind NAT."
     )
-    rtp_ports: str = Field("10000-20000", pattern=r"^[0-9]+-[0-9]+$", description="First and last UDP port of audio.")
+    rtp_ports: Annotated[str, Field(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$"), pydantic.AfterValidator(_ports)] = Field(
+        "10000-20000", description="First and last UDP port of audio."
+    )
     rtp_timeout: int = Field(60, ge=60, description="As for the daemon.")
     rtp_timeout_hold: int = Field(
         300, ge=60, description="Seconds without audio for a caller who put the bridge on hold."
@@ -273,7 +296,7 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
         "ami_port": ami_port,
         "sip_host": sip_host,
         "sip_port": sip_port,
-        "sip_trunks": [trunk.strip() for trunk in node.sip_trunks.split(",") if trunk.strip()],
+        "sip_trunks": node.sip_trunks.split(","),
         "rtp_first": rtp_first,
         "rtp_last": rtp_last,
     }
@@ -281,7 +304,7 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class SettingsResult(Generic[Kind]):
-    """Settings, or else a complaint for each variable that is missing or malformed. No complaint shows a value."""
+    """Settings, or else a complaint for each variable that is missing or malformed. No complaint shows a secret."""
 
     read: Kind | None
     complaints: tuple[str, ...] = ()
@@ -299,7 +322,7 @@ def attempt(kind: type[Kind]) -> SettingsResult[Kind]:
 def load(kind: type[Kind]) -> Kind:
     """Read settings of one kind from the environment.
 
-    Raises BridgeError with a line for each variable that is missing or malformed. No line shows a value.
+    Raises BridgeError with a line for each variable that is missing or malformed. No line shows a secret.
     """
     result = attempt(kind)
     if result.read is None:

@@ -1,0 +1,70 @@
+"""Settings are parsed as what they are, and the complaint about a bad one says what is wrong."""
+
+import pytest
+
+from bridge import settings
+from bridge.domain.errors import BridgeError
+from bridge.settings import DaemonSettings, NodeSettings
+
+PASSWORDS = {"BRIDGE_ARI_PASSWORD": "x" * 16, "BRIDGE_AMI_PASSWORD": "y" * 16}
+
+
+@pytest.fixture(autouse=True)
+def node(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**PASSWORDS, "BRIDGE_SIP_TRUNKS": "192.0.2.7"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("given", "matched"),
+    [
+        ("192.0.2.7", ["192.0.2.7"]),
+        ("192.0.2.7, 198.51.100.0/24", ["192.0.2.7", "198.51.100.0/24"]),
+        ("2001:db8::7,2001:db8:1::/48", ["2001:db8::7", "2001:db8:1::/48"]),
+    ],
+)
+def test_trunks_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch, given: str, matched: list[str]) -> None:
+    monkeypatch.setenv("BRIDGE_SIP_TRUNKS", given)
+    node = settings.load(NodeSettings)
+    assert node.sip_trunks.split(",") == matched
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("10.0.0.300", "'10.0.0.300'"),
+        ("192.0.2.7,10.0.0.0/33", "'10.0.0.0/33'"),
+        ("/", "'/'"),
+        ("", "''"),
+        ("192.0.2.7,", "''"),
+        ("sip.carrier.example", "'sip.carrier.example'"),
+        ("192.0.2.7 198.51.100.7", "'192.0.2.7 198.51.100.7'"),
+    ],
+)
+def test_a_bad_trunk_is_named(monkeypatch: pytest.MonkeyPatch, given: str, named: str) -> None:
+    monkeypatch.setenv("BRIDGE_SIP_TRUNKS", given)
+    with pytest.raises(BridgeError, match="BRIDGE_SIP_TRUNKS is malformed") as refused:
+        settings.load(NodeSettings)
+    assert f"{named} is no IP address" in str(refused.value)
+
+
+@pytest.mark.parametrize("given", ["20000-10000", "10000-70000", "80-90", "10000", "a-b"])
+def test_ports_of_audio_are_a_range(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("BRIDGE_RTP_PORTS", given)
+    with pytest.raises(BridgeError, match="BRIDGE_RTP_PORTS is malformed"):
+        settings.load(NodeSettings)
+
+
+@pytest.mark.parametrize("given", ["de", "XX", "Germany"])
+def test_a_country_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    secrets = {
+        "BRIDGE_DATABASE_URL": "postgresql://x",
+        "BRIDGE_PASSCODE_KEY": "0" * 64,
+        "BRIDGE_OPERATOR_KEY": "o" * 16,
+    }
+    for name, value in {**secrets, "BRIDGE_COUNTRY": given}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BridgeError, match="BRIDGE_COUNTRY is malformed"):
+        settings.load(DaemonSettings)
+    monkeypatch.setenv("BRIDGE_COUNTRY", "DE")
+    assert settings.load(DaemonSettings).caller_numbers.digits("030 123456") == "4930123456"
