@@ -1,8 +1,9 @@
-"""Checks of Postgres: that it answers, its schema, its clock, how far the journal is committed, and incidents."""
+"""Checks of Postgres: that it answers, its schema, its clock, how far the journal is committed, incidents, and numbers
+that callers dialled in vain."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,8 @@ from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering import meter_health
 from bridge.domain.period import SECOND_US
 from bridge.settings import DatabaseSettings
+from bridge.storage.admission import attempts
+from bridge.storage.admission.attempts import UnknownNumber
 from bridge.storage.metering import status
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.clock import PostgresClock
@@ -65,6 +68,8 @@ async def _results(
             async with database.snapshot() as connection:
                 at = await status.committed(connection, node)
                 incidents = await status.strange(connection, node, datetime.now(UTC) - DAY)
+                dialled = await attempts.unknown_numbers(connection, datetime.now(UTC) - DAY)
+            yield _dialled(dialled)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
         except Unavailable as error:
@@ -103,6 +108,15 @@ def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
 def _unknown(journal: JournalFile) -> Result:
     """Return the largest possible backlog, for when Postgres does not say how far the journal is committed."""
     return warned("backlog", f"at most {journal.backlog(None)} bytes of the journal are not committed", CATCHES_UP)
+
+
+def _dialled(unknown: Sequence[UnknownNumber]) -> Result:
+    if not unknown:
+        return well("dialled", "within 24 h nobody dialled a number that is no access number")
+    told = ", ".join(f"{one.number or 'no number'} ({one.calls})" for one in unknown)
+    mends = [f"{one.number} may be the access number {one.like} in another form" for one in unknown if one.like]
+    mend = "; ".join([*mends, "have the trunk send the form of the access number, or add the number that it sends"])
+    return warned("dialled", f"no access number, but dialled within 24 h (calls): {told}", mend)
 
 
 def _incidents(incidents: dict[str, int]) -> Result:

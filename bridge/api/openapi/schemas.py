@@ -66,7 +66,8 @@ ENUMS: Final[Mapping[type[Enum], tuple[str, str]]] = {
         "wrong PIN. `abandoned`: a whole code was entered, and the caller hung up before it was checked. `suspended`, "
         "`closed`: the account, sub-account or room is. `not_yet_valid`, `expired`, `used_up`: limits of the passcode. "
         "`other_number`: the passcode does not work on the number dialled. `blocked`: too many wrong entries before. "
-        "`room_full`, `sub_account_full`, `account_full`: a limit on callers is reached.",
+        "`room_full`, `sub_account_full`, `account_full`: a limit on callers is reached. `unknown_number`: the number "
+        "dialled is no access number.",
     ),
     ThrottleKind: (
         "BlockKind",

@@ -27,7 +27,7 @@ class AdmissionAttemptSchema(Answer):
     node: str = Field(description="Name of the node that took the call.")
     uniqueid: str = Field(description="Unique id of the call on the switch.")
     caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
-    access_number: str = Field(description="Number that was dialled.")
+    access_number: str = Field(description="Number that was dialled, as the trunk sent it, digits only.")
     trunk: str = Field(description="Address of the trunk that the call came from.")
     reason: Refusal
     account_id: UUID | None

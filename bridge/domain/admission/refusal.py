@@ -1,4 +1,4 @@
-"""Refused entries. They are kept without their digits, so that guessing can be seen and complaints answered."""
+"""Refused entries and calls. They are kept without digits, so that guessing can be seen and complaints answered."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,16 +25,18 @@ class Refusal(StrEnum):
     ROOM_FULL = "room_full"
     SUB_ACCOUNT_FULL = "sub_account_full"
     ACCOUNT_FULL = "account_full"
+    UNKNOWN_NUMBER = "unknown_number"
+    """The number that was dialled is no access number. Nothing was entered."""
 
 
 FULL: Final = frozenset({Refusal.ROOM_FULL, Refusal.SUB_ACCOUNT_FULL, Refusal.ACCOUNT_FULL})
-GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED}
+GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED, Refusal.UNKNOWN_NUMBER}
 """Refusals that count as failures: those that a caller can't tell from a wrong code."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntry:
-    """One refused entry.
+    """One refused entry, or a call to a number that is none: `access_number` is then what was dialled.
 
     The ids of account, sub-account and passcode are known only where the code was right and something else was not.
     """

@@ -1,24 +1,62 @@
 """Refused entries in Postgres."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, literal, select, tuple_
+from sqlalchemy import delete, func, literal, select, tuple_
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.domain import phone
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.admission import admission_attempts
+from bridge.storage.postgres.tables.provisioning import access_numbers
 from bridge.usecases.admission.ports import RefusedEntryFilter
 
 DELETED_AT_ONCE: Final = 10_000
+UNKNOWN_MOST: Final = 5
+NUMBERS_MOST: Final = 10_000
+ALIKE_DIGITS: Final = 7
+"""Two numbers with the same last digits are taken for two forms of one."""
 _TOLD: Final = (
     *("id", "created_at", "node", "uniqueid", "caller", "access_number", "trunk", "reason"),
     *("account_id", "sub_account_id", "passcode_id"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownNumber:
+    """A number that callers dialled and that is no access number; `like` is an access number that ends alike."""
+
+    number: str
+    calls: int
+    like: str | None
+
+
+async def unknown_numbers(connection: AsyncConnection, since: datetime) -> list[UnknownNumber]:
+    """The numbers without an access number that were dialled most since an instant, at most UNKNOWN_MOST."""
+    at, number = admission_attempts.c, access_numbers.c.number
+    dialled = (
+        select(at.access_number, func.count().label("calls"))
+        .where(
+            at.created_at >= since, at.reason == Refusal.UNKNOWN_NUMBER.value, at.access_number.not_in(select(number))
+        )
+        .group_by(at.access_number)
+        .order_by(func.count().desc(), at.access_number)
+        .limit(UNKNOWN_MOST)
+    )
+    found = (await connection.execute(dialled)).all()
+    known = (await connection.execute(select(number).order_by(number).limit(NUMBERS_MOST))).scalars() if found else ()
+    ends = {phone.tail(one, ALIKE_DIGITS): one for one in known}
+    return [
+        UnknownNumber(row.access_number, row.calls, ends.get(phone.tail(row.access_number, ALIKE_DIGITS)))
+        for row in found
+    ]
 
 
 class PostgresRefusedEntries:

@@ -71,6 +71,8 @@ async def admit_caller(caller: Caller, checks: AdmissionChecks) -> bool:
         return await _refuse(caller, Prompt.NOT_READY)
     access_number = checks.directory.number(caller.number)
     if access_number is None:
+        source = checks.guard.source(caller.caller, caller.trunk, caller.number)
+        checks.guard.refused(source, caller.id, Refusal.UNKNOWN_NUMBER)
         return await _refuse(caller, Prompt.NOT_IN_SERVICE)
     await caller.speak(access_number.language, access_number.greeting)
     source = checks.guard.source(caller.caller, caller.trunk, access_number.number)

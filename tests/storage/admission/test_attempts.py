@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,18 +16,21 @@ from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.domain.admission.throttle import ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import NotFound, Unavailable
+from bridge.domain.provisioning.changes import AccessNumberFields
 from bridge.domain.provisioning.tenants import SubAccount
-from bridge.storage.admission.attempts import PostgresRefusedEntries
+from bridge.storage.admission.attempts import PostgresRefusedEntries, UnknownNumber, unknown_numbers
 from bridge.storage.admission.blocks import AuditedBlocks
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.storage.metering.present_participants import PostgresPresentParticipants
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.access import audit_log
 from bridge.storage.postgres.tables.metering import open_stays
+from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.admission import guard_entry, keep_throttles
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.keep_throttles import LockoutReports
 from bridge.usecases.admission.ports import RefusedEntryFilter
+from bridge.usecases.provisioning import provision
 from tests.storage.admission.test_throttle_file import AT, attempt
 from tests.storage.conftest import stay_of
 
@@ -52,6 +56,24 @@ async def test_filters_and_pages(database: Database) -> None:
     assert await attempts.page(since, 10) == kept[2:4]
     assert await attempts.page(RefusedEntryFilter(callers=frozenset({"1"})), 10) == []
     assert await attempts.page(RefusedEntryFilter(access_number="18005550100"), 3, (AT, kept[0].id)) == kept[1:4]
+
+
+async def test_numbers_that_were_dialled_in_vain_are_told_with_what_they_are_like(
+    database: Database, tenants: PostgresTenants
+) -> None:
+    await provision.add_access_number(tenants, AccessNumberFields("18005550100"))
+    attempts = PostgresRefusedEntries(database)
+    dialled = ["8005550100"] * 2 + ["0018005550100", "4930999", "18005550100"]
+    made = [replace(attempt(n, Refusal.UNKNOWN_NUMBER), access_number=number) for n, number in enumerate(dialled)]
+    await attempts.add([*made, replace(attempt(9, Refusal.WRONG), access_number="1")])
+    async with database.snapshot() as connection:
+        found = await unknown_numbers(connection, AT)
+        assert await unknown_numbers(connection, AT + timedelta(days=1)) == []
+    assert found == [
+        UnknownNumber("8005550100", 2, "18005550100"),
+        UnknownNumber("0018005550100", 1, "18005550100"),
+        UnknownNumber("4930999", 1, None),
+    ]
 
 
 async def test_old_ones_are_deleted(database: Database) -> None:

@@ -160,9 +160,13 @@ async def test_hanging_up_at_any_point_ends_the_dialogue(at: int) -> None:
 
 
 async def test_an_unknown_number_is_told_so() -> None:
-    caller = keying("7413827", number="18005550199")
-    assert not await dial(caller)
+    asked, caller = door(), keying("7413827", number="18005550199")
+    assert not await admit_caller(caller, asked)
     assert caller.story == ["answered", Prompt.NOT_IN_SERVICE, "refused"]
+    [refused] = asked.guard.unstored
+    assert (refused.reason, refused.access_number) == (Refusal.UNKNOWN_NUMBER, "18005550199")
+    # It is no guess: nobody is delayed by it.
+    assert not asked.guard.active()
 
 
 async def test_a_node_that_must_not_admit_says_so() -> None:
