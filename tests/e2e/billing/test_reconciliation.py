@@ -56,5 +56,6 @@ async def test_a_heart_that_stands_still_is_started_again_in_the_same_boot(sandb
     sandbox.asterisk.cli(f"channel request hangup {heart}")
     found = await until(beats, lambda beats: int(beats[-1][0]) > int(before[0]) + 4)
     assert found[-1][1:3] == before[1:3]
-    counts = [int(beat[0]) for beat in found if beat[1:3] == before[1:3]]
+    # From here on: while an earlier test had unloaded the journal's writer, a heartbeat may have been lost.
+    counts = [int(beat[0]) for beat in found if beat[1:3] == before[1:3] and int(beat[0]) >= int(before[0])]
     assert counts == list(range(counts[0], counts[0] + len(counts)))
