@@ -65,19 +65,6 @@ def spellings(canonical: str, country: str = "") -> frozenset[str]:
     return frozenset(forms)
 
 
-def searched(text: str, country: str = "", field: str = "caller") -> frozenset[str]:
-    """All forms in which the records may have a caller whom somebody looks for, however the number is written.
-
-    Empty text looks for callers who withhold their number. Raises Invalid for text that is no number.
-    """
-    if text.startswith(" "):
-        raise Invalid(field, "begins with a space: in a URL, write the + of an international number as %2B")
-    canonical = caller(text, country, frozenset())
-    if text and not canonical:
-        raise Invalid(field, f"give a telephone number of 1 to {MAX_DIGITS} digits, with an optional + before them")
-    return spellings(canonical, country) | {_bare(text)}
-
-
 @dataclass(frozen=True, slots=True)
 class CallerNumbers:
     """The way in which callers' numbers are read on this installation.
@@ -98,8 +85,17 @@ class CallerNumbers:
         return frozenset(form.lstrip("+") for form in spellings(f"+{digits}", self.country))
 
     def searched(self, text: str) -> frozenset[str]:
-        """See `searched`."""
-        return searched(text, self.country)
+        """All forms in which the records may have a caller whom somebody looks for, however the number is written.
+
+        Empty text looks for callers who withhold their number. Raises Invalid for text that is no number.
+        """
+        if text.startswith(" "):
+            raise Invalid("caller", "begins with a space: in a URL, write the + of an international number as %2B")
+        canonical = caller(text, self.country, frozenset())
+        if text and not canonical:
+            said = f"give a telephone number of 1 to {MAX_DIGITS} digits, with an optional + before them"
+            raise Invalid("caller", said)
+        return spellings(canonical, self.country) | {_bare(text)}
 
 
 EVERYWHERE: Final = CallerNumbers()

@@ -125,13 +125,13 @@ def test_records_of_before_are_found_in_the_form_they_were_written_in(
 
 @pytest.mark.parametrize("written", ["+4930123456", "4930123456", "0049 30 123456", "030/123456", "tel:+49-30-123456"])
 def test_a_caller_is_found_however_the_number_is_written(written: str) -> None:
-    assert {"+4930123456", "4930123456", "030123456"} <= phone.searched(written, "DE")
+    assert {"+4930123456", "4930123456", "030123456"} <= phone.CallerNumbers("DE").searched(written)
 
 
 def test_digits_of_old_records_are_found_as_they_stand() -> None:
-    assert "550840029414" in phone.searched("550840029414", "DE")
-    assert phone.searched("") == {""}
-    assert "266696687" in phone.searched("266696687")
+    assert "550840029414" in phone.CallerNumbers("DE").searched("550840029414")
+    assert phone.EVERYWHERE.searched("") == {""}
+    assert "266696687" in phone.EVERYWHERE.searched("266696687")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_digits_of_old_records_are_found_as_they_stand() -> None:
 )
 def test_what_cannot_be_searched_for_says_why(written: str, told: str) -> None:
     with pytest.raises(Invalid, match=told) as refused:
-        phone.searched(written)
+        phone.EVERYWHERE.searched(written)
     assert refused.value.field == "caller"
 
 

@@ -13,7 +13,6 @@ from bridge.api.http.patch import Change, kept
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
-from bridge.domain.errors import Invalid
 from bridge.domain.provisioning.changes import KnownCallerChanges
 from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.usecases.provisioning import provision, update
@@ -70,11 +69,14 @@ class KnownCallerSchema(Answer):
 
 async def create(request: ApiRequest) -> BaseModel:
     body: NewKnownCaller = request.body
-    number = request.services.caller_numbers.digits(body.number)
-    if not number:
-        raise Invalid("number", "is no telephone number, or one that networks send for callers who withhold theirs")
     made = await provision.add_known_caller(
-        request.services.tenants, request.ids["sub_account_id"], number, body.name, body.room_id, body.skips_code
+        request.services.tenants,
+        request.ids["sub_account_id"],
+        body.number,
+        body.name,
+        body.room_id,
+        body.skips_code,
+        request.services.caller_numbers,
     )
     return KnownCallerSchema.of(made)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bridge.domain.errors import Conflict, Invalid, InvalidRows
+from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.provisioning import validation
 from bridge.domain.provisioning.changes import AccessNumberFields, AccountFields, RoomFields, SubAccountFields
 from bridge.domain.provisioning.tenants import (
@@ -105,7 +106,10 @@ async def add_known_caller(
     name: str,
     room_id: UUID | None = None,
     skips_code: bool = False,
+    numbers: CallerNumbers = EVERYWHERE,
 ) -> KnownCaller:
     """A caller whom a sub-account knows by number and name. Raises Invalid, NotFound, Conflict."""
-    number, name = validation.field("number", number), validation.field("name", name)
-    return await tenants.add_known_caller(sub_account_id, number, name, room_id, skips_code)
+    digits, name = numbers.digits(number), validation.field("name", name)
+    if not digits:
+        raise Invalid("number", "is no telephone number, or one that networks send for callers who withhold theirs")
+    return await tenants.add_known_caller(sub_account_id, digits, name, room_id, skips_code)
