@@ -74,6 +74,9 @@ RFC 3261, 17.1.2.2).
 GIVEN_UP_US: Final = 28 * SECOND_US
 """A longer freeze may hide a BYE for good: the caller's phone repeats it for 32 s, the last two times at most 4 s apart
 (64 T1 and T2 of RFC 3261, 17.1.2.2)."""
+STARTING_US: Final = 300_000
+"""A boot may write lines of its first calls so long before the line that names it. Asterisk takes longer than that to
+start, so that no line of the boot before is as new."""
 STEP_US: Final = 100_000
 """A smaller difference between two clocks is not taken for a step."""
 REVIVAL_US: Final = 6 * SECOND_US
@@ -387,7 +390,7 @@ class SwitchTimeline:
             self.boot = boot
             return
         # A clock that was set back between the two boots says nothing of what came after the beginning.
-        began_us = began_us if began_us >= self.alive_us else at
+        began_us = max(began_us - STARTING_US, self.alive_us) if began_us >= self.alive_us else at
         yield BootEnded(self._proof_us, boot, began_us, at)
         self._past = [*self._past, self.boot][-PAST:]
         self.boot, self._count, self._replay = boot, -1, NoReplay()

@@ -7,8 +7,19 @@ from hypothesis import given
 
 from bridge.domain.metering.records import Call, Evidence
 from tests.domain.metering import meetings
-from tests.domain.metering.folding import fold
-from tests.domain.metering.journals import SECOND, START, CallLines, alive, boot, living
+from tests.domain.metering.folding import fold, merged
+from tests.domain.metering.journals import (
+    HEART,
+    SECOND,
+    START,
+    CallLines,
+    alive,
+    boot,
+    boot_name,
+    booting,
+    line,
+    living,
+)
 from tests.domain.metering.switch_world import world
 from tests.domain.metering.test_fold_properties import (
     CALLS,
@@ -44,6 +55,20 @@ def test_a_call_that_came_before_the_first_heartbeat_of_its_boot_is_one_call() -
     [record] = records(found)
     assert (record.duration_us, record.evidence) == (6 * SECOND, Evidence.MEASURED)
     assert record.stay.boot == f"n-2.0:{began // SECOND}.000000"
+
+
+def test_a_call_that_came_while_its_boot_was_about_to_be_named_is_one_call() -> None:
+    """A caller was waiting: the lines of the call stand between those of the heart's channels and BOOT."""
+    again = START + 20 * SECOND
+    *channels, _ = booting(again, "n-2.0")
+    named = line("BOOT", again, "n-2.0", {"extra": boot_name("n-2.0", again)}, channame=HEART)
+    call = CallLines("n-2.2", again - 1_700, again + 3 * SECOND, again + 9 * SECOND).lines()
+    beats = [alive(again + 100 + beat * SECOND // 2, beat, "n-2.0", began=again) for beat in range(30)]
+    found = fold([boot(START), *living(12), *channels[:2], *call[:3], *channels[2:], named, *merged(beats, call[3:])])
+    [one] = [change for change in found if isinstance(change, Call)]
+    assert (one.call.boot, one.call.started_us) == (f"n-2.0:{again // SECOND}.000000", again - 1_600)
+    [record] = records(found)
+    assert (record.duration_us, record.evidence) == (6 * SECOND, Evidence.MEASURED)
 
 
 @given(SEEDS, CALLS)
