@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bridge import settings
-from bridge.asterisk import config
+from bridge.asterisk.config import files, trunks
 from bridge.commands import billing, doctor, journal, reconcile, renewal, resources, tariffs
 from bridge.commands.terminal import Json
 from bridge.daemon import app as daemon
@@ -81,8 +81,9 @@ def render(
     """
     node = settings.load(settings.NodeSettings)
     try:
-        written = config.render(folder, settings.node_values(node, folder))
-        written += config.make_folders(node.asterisk_home, node.journal)
+        written = files.render(folder, settings.node_values(node, folder))
+        written += files.make_folders(node.asterisk_home, node.journal)
+        written += trunks.write_first(node.trunks_dir, settings.node_sip(node))
     except OSError as error:
         raise BridgeError(
             f"{error.filename} cannot be written ({error.strerror}): run this as Asterisk's user"

@@ -8,15 +8,17 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import pydantic
 from pydantic import Field, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.domain import phone
-from bridge.domain.errors import BridgeError
+from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.phone import CallerNumbers
+from bridge.domain.provisioning import trunk
+from bridge.domain.provisioning.trunk import NodeSip
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
@@ -44,16 +46,33 @@ def _country(code: str) -> str:
 
 
 def _networks(text: str) -> str:
-    given = [each.strip() for each in text.split(",")]
+    given = [each.strip() for each in text.split(",")] if text.strip() else []
     for each in given:
         try:
-            ipaddress.ip_network(each, strict=False)
-        except ValueError:
-            raise ValueError(
-                f"{each[:60]!r} is no IP address and no network; a host name cannot stand here, since SIP requests "
-                "come with addresses"
-            ) from None
+            trunk.network("", each)
+        except Invalid as error:
+            raise ValueError(error.reason) from None
     return ",".join(given)
+
+
+def _binds(text: str) -> str:
+    given = [_host_and_port(each.strip()) for each in text.split(",")]
+    versions, ports = [ipaddress.ip_address(host).version for host, _ in given], {port for _, port in given}
+    if len(versions) != len(set(versions)) or len(ports) > 1:
+        raise ValueError("give one address of each IP version at most, on one port, such as 0.0.0.0:5060,[::]:5060")
+    return ",".join(each.strip() for each in text.split(","))
+
+
+def _host_and_port(address: str) -> tuple[str, str]:
+    """Split an address at its port. An IPv6 address stands in brackets, which are dropped."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in host and not host.startswith("[")):
+        raise ValueError(f"{address[:60]!r} is no ADDRESS:PORT; an IPv6 address stands in brackets, such as [::]:5060")
+    return host.strip("[]"), port
+
+
+def _file_or_nothing(path: Path | None) -> Path | None:
+    return path and _absolute(path)
 
 
 def _ports(text: str) -> str:
@@ -63,6 +82,12 @@ def _ports(text: str) -> str:
     return text
 
 
+SipTrunks = Annotated[str, pydantic.AfterValidator(_networks)]
+Binds = Annotated[str, pydantic.AfterValidator(_binds)]
+OptionalFile = Annotated[
+    Path | None, pydantic.BeforeValidator(lambda text: text or None), pydantic.AfterValidator(_file_or_nothing)
+]
+TRUNKS_DIR: Final = Path("/var/lib/bridge/trunks")
 JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
 Folder = Annotated[Path, pydantic.AfterValidator(_absolute)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
@@ -150,6 +175,22 @@ class DaemonSettings(Settings):
     ami_address: Address = Field("127.0.0.1:5038", description="host:port of Asterisk's AMI.")
     ami_user: Name = Field("bridge", description="AMI user.")
     ami_password: Password = Field(description="AMI password: 8 or more letters, digits, - and _.")
+    trunks_dir: Folder = Field(
+        TRUNKS_DIR, description="Folder that the daemon writes the SIP trunks to, and Asterisk reads them from."
+    )
+    sip_trunks: SipTrunks = Field(
+        "",
+        description="Addresses or networks of the trunk without a name, separated by commas, such as "
+        "192.0.2.7,198.51.100.0/24. What a trunk with a name has is taken off. Empty: there is no such trunk.",
+    )
+    sip_bind: Binds = Field(
+        "0.0.0.0:5060",
+        description="ADDRESS:PORT that Asterisk receives SIP on, over UDP and TCP; for IPv6 too, one more after a "
+        "comma, such as 0.0.0.0:5060,[::]:5060.",
+    )
+    sip_tls_bind: Binds | Literal[""] = Field(
+        "", description="ADDRESS:PORT that Asterisk receives SIP on over TLS, such as 0.0.0.0:5061. Empty: no TLS."
+    )
     rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which Asterisk ends a call.")
     first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds to wait for a caller's first digit.")
     inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds to wait for each further digit.")
@@ -244,9 +285,18 @@ class NodeSettings(_Environment):
     ami_address: Address = Field("127.0.0.1:5038", description="As for the daemon.")
     ami_user: Name = Field("bridge", description="As for the daemon.")
     ami_password: Password = Field(description="As for the daemon.")
-    sip_bind: Address = Field("0.0.0.0:5060", description="host:port that Asterisk receives SIP on, over UDP and TCP.")
-    sip_trunks: Annotated[str, pydantic.AfterValidator(_networks)] = Field(
-        description="Addresses or networks of the SIP trunks, separated by commas, such as 192.0.2.7,198.51.100.0/24."
+    sip_bind: Binds = Field("0.0.0.0:5060", description="As for the daemon.")
+    sip_tls_bind: Binds | Literal[""] = Field("", description="As for the daemon.")
+    sip_tls_certificate: OptionalFile = Field(
+        None, description="File of the certificate for SIP over TLS, with its chain, as PEM."
+    )
+    sip_tls_key: OptionalFile = Field(None, description="File of the private key of that certificate, as PEM.")
+    sip_trunks: SipTrunks = Field("", description="As for the daemon.")
+    trunks_dir: Folder = Field(TRUNKS_DIR, description="As for the daemon.")
+    when_away: Literal["hold", "refuse"] = Field(
+        "hold",
+        description="What new callers get while no daemon is connected. hold: music, and their turn once it is. "
+        "refuse: no answer (SIP 503), on which carriers try another way.",
     )
     sip_public_address: str = Field(
         "", pattern=r"^[0-9A-Za-z.:-]*$", description="This node's public address, if it is behind NAT."
@@ -280,7 +330,8 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
     """Return the variables of the templates in asterisk-conf/ and dialplan/, for a configuration folder."""
     ari_host, ari_port = node.ari_url.removeprefix("http://").rsplit(":", 1)
     ami_host, ami_port = node.ami_address.rsplit(":", 1)
-    sip_host, sip_port = node.sip_bind.rsplit(":", 1)
+    if node.sip_tls_bind and not (node.sip_tls_certificate and node.sip_tls_key):
+        raise BridgeError("BRIDGE_SIP_TLS_BIND is set: set BRIDGE_SIP_TLS_CERTIFICATE and BRIDGE_SIP_TLS_KEY too")
     rtp_first, rtp_last = node.rtp_ports.split("-")
     return {
         **node.model_dump(),
@@ -294,12 +345,32 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
         "ari_port": ari_port,
         "ami_host": ami_host,
         "ami_port": ami_port,
-        "sip_host": sip_host,
-        "sip_port": sip_port,
-        "sip_trunks": node.sip_trunks.split(","),
+        "transports": _transports(node.sip_bind, node.sip_tls_bind),
         "rtp_first": rtp_first,
         "rtp_last": rtp_last,
     }
+
+
+def sip_port(binds: str) -> int:
+    """The port of addresses to bind, 0 without any."""
+    return next((int(_host_and_port(each.strip())[1]) for each in binds.split(",") if each), 0)
+
+
+def _transports(sip_bind: str, sip_tls_bind: str) -> list[dict[str, str]]:
+    """A node's transports, as pjsip.conf needs them."""
+    found = []
+    for kind, binds in (("udp", sip_bind), ("tcp", sip_bind), ("tls", sip_tls_bind)):
+        for host, port in map(_host_and_port, filter(None, binds.split(","))):
+            suffix, bound = ("6", f"[{host}]:{port}") if ":" in host else ("", f"{host}:{port}")
+            found.append({"name": f"{kind}{suffix}", "kind": kind, "bind": bound})
+    return found
+
+
+def node_sip(chosen: DaemonSettings | NodeSettings) -> NodeSip:
+    """What this node has for trunks."""
+    unnamed = tuple(trunk.network("", each) for each in filter(None, chosen.sip_trunks.split(",")))
+    names = frozenset(each["name"] for each in _transports(chosen.sip_bind, chosen.sip_tls_bind))
+    return NodeSip(unnamed, names, sip_port(chosen.sip_tls_bind))
 
 
 @dataclass(frozen=True, slots=True)

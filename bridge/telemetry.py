@@ -95,6 +95,17 @@ CLOCK_OFFSET_SECONDS: Final = Gauge(
     "Seconds that this machine's clock is ahead of the clock of Postgres.",
     registry=REGISTRY,
 )
+TRUNKS_UNUSABLE: Final = Gauge(
+    "bridge_trunks_unusable",
+    "SIP trunks that this node cannot serve as they are set, such as TLS without a certificate.",
+    registry=REGISTRY,
+)
+TRUNK_REGISTERED: Final = Gauge(
+    "bridge_trunk_registered",
+    "1 while this node is registered at the trunk's registrar. At 0 its calls do not arrive.",
+    ["trunk"],
+    registry=REGISTRY,
+)
 OPEN_STAYS: Final = Gauge(
     "bridge_live_participants", "Participants in rooms now, as AMI reports them.", registry=REGISTRY
 )

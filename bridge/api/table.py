@@ -19,6 +19,7 @@ from bridge.api.resources import (
     statements,
     sub_accounts,
     tariffs,
+    trunks,
     webhooks,
 )
 
@@ -29,6 +30,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *passcodes.OPERATIONS,
     *known_callers.OPERATIONS,
     *access_numbers.OPERATIONS,
+    *trunks.OPERATIONS,
     *project_codes.OPERATIONS,
     *tariffs.OPERATIONS,
     *minutes.OPERATIONS,

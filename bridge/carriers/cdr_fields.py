@@ -18,8 +18,9 @@ _COMPACT: Final = re.compile(r"[0-9]{14}")
 _PLAIN: Final = re.compile(r"[0-9]{1,12}([.,][0-9]{1,9})?")
 _CLOCK: Final = re.compile(r"(?:([0-9]{1,5}):)?([0-9]{1,5}):([0-9]{2})([.,][0-9]{1,9})?")
 _SCIENTIFIC: Final = re.compile(r"[0-9]+[.,]?[0-9]*[eE]\+?[0-9]+")
+_REMARK: Final = re.compile(r"\([A-Za-z ]+\)")
+_HIDDEN: Final = re.compile(r"(?<=[0-9])[xX*]+$")
 _IN_BRACKETS: Final = re.compile(r"<([^<>]*)>")
-_SCHEME: Final = re.compile(r"(?:sips?|tel):", re.IGNORECASE)
 
 
 def instant_us(text: str, pattern: str | None, zone: tzinfo) -> int:
@@ -65,8 +66,7 @@ def number(text: str) -> str:
     """A telephone number as `[0-9+]`, out of a SIP or tel URI or a name with one in brackets; empty when withheld."""
     if match := _IN_BRACKETS.search(text):
         text = match[1]
-    if _SCHEME.match(text):
-        text = text.partition(":")[2].partition("@")[0].partition(";")[0]
     if _SCIENTIFIC.fullmatch(text):
         raise ValueError(f"{text[:SHOWN]!r} has lost its last digits in a spreadsheet")
-    return phone.clean(re.sub(r"[\s().\-/]", "", text))
+    # A remark in brackets, and digits that a carrier hides, say nothing of the digits before them.
+    return phone.sent(_HIDDEN.sub("", re.sub(r"[\s=\"']", "", _REMARK.sub("", text))))

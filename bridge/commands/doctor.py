@@ -23,14 +23,20 @@ Etc = Annotated[
 SHOWN: Final = {CheckState.OK: "ok", CheckState.WARNING: "warning", CheckState.FAILED: "FAILED"}
 
 
-def doctor(etc: Etc = None, as_json: Json = False) -> None:
+TrunkName = Annotated[
+    str | None,
+    typer.Option("--trunk", help="Name or id of a SIP trunk: check that one alone, and ask its carrier."),
+]
+
+
+def doctor(etc: Etc = None, trunk: TrunkName = None, as_json: Json = False) -> None:
     """Check this node, and say what is wrong and how to mend it. Changes nothing.
 
     Checks the settings, Postgres, Asterisk, its configuration and journal,
     disks, clock, ports and the daemon. Exit status 1 if anything FAILED.
     """
     telemetry.configure("critical")  # problems are printed as results; the log would repeat them
-    results = catalogue.results(etc)
+    results = catalogue.results(etc, trunk)
     healthy = all(result.state is not CheckState.FAILED for result in results)
     if as_json:
         found = [asdict(result) for result in results]

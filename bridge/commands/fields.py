@@ -9,10 +9,13 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import BaseModel
 
+from bridge.commands import terminal
 from bridge.domain.errors import Invalid
 
 POSITIONAL: Final = frozenset({"name", "user_id", "number", "url", "code"})
 """Required fields with these names are arguments. All other fields are options."""
+SECRET: Final = frozenset({"password"})
+"""Fields that are read from a file: everybody on the machine sees the words of a command line."""
 NONE: Final = "none"
 """Typed by a person to send null."""
 
@@ -40,6 +43,10 @@ class RequestField:
             return given.value
         if self.nullable and given == NONE:
             return None
+        if self.type == "array" and given == [NONE]:
+            return []
+        if self.name in SECRET:
+            return terminal.first_line(given)
         if self.type == "object":
             return dict(_pair(self.name, each) for each in given)
         if self.type == "integer":
@@ -60,19 +67,23 @@ class RequestField:
 
     def _kind(self) -> tuple[Any, str]:
         name = self.name.removesuffix("_id").replace("_", "-")
+        if self.name in SECRET:
+            return str, f"--{name}-file"
         if self.type == "boolean":
             return bool, f"--{name}/--no-{name}"
         if self.type in {"object", "array"}:
-            return list[str], f"--{name.removesuffix('s')}"
+            return list[str], f"--{_singular(name)}"
         if self.choices and not self.nullable:
             return Enum(self.name, {choice: choice for choice in self.choices}, type=str), f"--{name}"
         return str, f"--{name}"
 
     def _help(self) -> str:
         text = self.help[:1].upper() + self.help[1:]
+        if self.name in SECRET:
+            text = f"File whose first line is this; - reads standard input. {text}"
         if self.type == "object":
             text += " KEY=VALUE, as often as needed."
-        if self.nullable and self.in_body:
+        if (self.nullable or self.type == "array") and self.in_body:
             text = f"{text.rstrip('.')}{'; ' if text else ''}`{NONE}` for none."
         return text
 
@@ -107,6 +118,10 @@ def _resolved(kind: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str
         return kind
     found: Mapping[str, Any] = schema["$defs"][kind["$ref"].rsplit("/", 1)[1]]
     return found
+
+
+def _singular(name: str) -> str:
+    return name.removesuffix("es") if name.endswith("sses") else name.removesuffix("s")
 
 
 def _pair(field: str, text: str) -> tuple[str, str]:

@@ -6,7 +6,6 @@ The operation `create_account` becomes `bridge account create`. The daemon valid
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,9 +14,9 @@ from bridge.api.http.operations import Operation
 from bridge.commands import fields, ids, rest, terminal
 from bridge.commands.fields import RequestField
 from bridge.commands.rest import RestClient
-from bridge.domain.errors import BridgeError
 
 PAGING: Final = frozenset({"limit", "cursor"})
+BY_NAME: Final = frozenset({"account", "trunk"})
 FINAL_STATES: Final = frozenset({"closed", "suspended"})
 
 
@@ -30,7 +29,7 @@ def command(operation: Operation, show: Callable[[Any, bool], None]) -> Callable
     def carry_out(**given: Any) -> None:
         typed = {name: value for name, value in given.items() if value not in (None, [])}
         _confirm(operation, typed)
-        csv = _read(typed["file"]) if operation.bulk else None
+        csv = terminal.content(typed["file"]) if operation.bulk else None
 
         async def work(client: RestClient) -> Any:
             path = operation.path.format(**{name: await _id(client, name, typed) for name in path_ids})
@@ -58,6 +57,8 @@ async def _id(client: RestClient, name: str, typed: Mapping[str, Any]) -> str:
             return await ids.account_id(client, typed[name])
         case "sub_account_id":
             return await ids.sub_account_id(client, typed[name], typed.get("of_account"))
+        case "trunk_id":
+            return await ids.trunk_id(client, typed[name])
         case _:
             return str(terminal.identifier(typed[name], name))
 
@@ -66,6 +67,8 @@ async def _values(client: RestClient, wanted: Sequence[RequestField], typed: Map
     values = {field.name: field.value(typed[field.variable]) for field in wanted if field.variable in typed}
     if values.get("account_id"):
         values["account_id"] = await ids.account_id(client, values["account_id"])
+    if values.get("trunk_ids"):
+        values["trunk_ids"] = [await ids.trunk_id(client, each) for each in values["trunk_ids"]]
     return values
 
 
@@ -80,7 +83,8 @@ def _path_ids(operation: Operation) -> dict[str, inspect.Parameter]:
     parameters = {}
     for name in (part[1:-1] for part in parts if part.startswith("{")):
         resource = name.removesuffix("_id")
-        text = f"Id of the {resource.replace('_', ' ')}{', or its name' if resource == 'account' else ''}."
+        named = ", or its name" if resource in BY_NAME else ""
+        text = f"Id of the {resource.replace('_', ' ')}{named}."
         if name == "sub_account_id":
             text = "Id of the sub-account, or its user ID if --account is given."
         option = f"--{resource.replace('_', '-')}"
@@ -110,13 +114,6 @@ def _confirm(operation: Operation, typed: Mapping[str, Any]) -> None:
     destructive = operation.method == "DELETE" or states & FINAL_STATES or typed.get("given_disconnect")
     if destructive and not typed.get("yes") and sys.stdin.isatty():
         typer.confirm(f"{operation.summary}?", abort=True)
-
-
-def _read(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise BridgeError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _text(value: Any) -> str:

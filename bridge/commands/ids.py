@@ -38,6 +38,16 @@ async def sub_account_id(rest: RestClient, id_or_user_id: str, account: str | No
     return str(found[0]["id"])
 
 
+async def trunk_id(rest: RestClient, id_or_name: str) -> str:
+    """Return the id of a trunk, given its id or its name. Raises NotFound."""
+    if _is_id(id_or_name):
+        return str(UUID(id_or_name))
+    found = [one for one in await rest.list_all("/v1/trunks", {}) if one["name"] == id_or_name]
+    if not found:
+        raise NotFound(f"there is no trunk named {id_or_name!r}: see `bridge trunk list`")
+    return str(found[0]["id"])
+
+
 async def _account_named(rest: RestClient, name: str) -> dict[str, Any]:
     found = [one for one in await rest.list_all("/v1/accounts", {}) if one["name"] == name]
     if len(found) > 1:

@@ -38,7 +38,12 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "access_number": Resource(
         "access-number",
         "Access numbers: the numbers that callers dial.",
-        ("id", "number", "kind", "language", "greeting", "account_id"),
+        ("id", "number", "kind", "language", "greeting", "account_id", "trunk_ids"),
+    ),
+    "trunk": Resource(
+        "trunk",
+        "SIP trunks: where calls come from, and how numbers are written there.",
+        ("id", "name", "addresses", "registrar", "transport", "srtp", "number_form", "country", "max_calls"),
     ),
     "project_code": Resource(
         "project-code",
@@ -61,7 +66,9 @@ RESOURCES: Final[Mapping[str, Resource]] = {
         ("created_at", "actor", "action", "subject", "subject_id", "remote"),
     ),
     "admission_attempt": Resource(
-        "attempt", "Calls that were refused, and why.", ("created_at", "caller", "access_number", "trunk", "reason")
+        "attempt",
+        "Calls that were refused, and why.",
+        ("created_at", "caller", "access_number", "trunk", "trunk_id", "reason"),
     ),
     "block": Resource(
         "block",
@@ -86,6 +93,7 @@ HANDWRITTEN: Final = frozenset({"tariff", "minute", "statement"})
 """Resources with handwritten commands: their output is made for people to read."""
 NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "create_access_number": ("access_number", "add"),
+    "create_trunk": ("trunk", "add"),
     "list_audit_entries": ("audit_log", "list"),
     "rotate_webhook_secret": ("webhook", "rotate-secret"),
 }

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from bridge.documents import columns
-from bridge.domain.errors import Invalid
+from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.period import SECOND_US
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -49,6 +50,19 @@ def span_us(text: str, field: str) -> int:
     if match is None:
         raise Invalid(field, f"{text!r} is no length of time, such as 500ms, 1.5s or 2m")
     return int(Decimal(match[1]) * _UNITS_US[match[2]])
+
+
+def content(file: str) -> bytes:
+    """Read a file whole; - is standard input. Raises BridgeError."""
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise BridgeError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def first_line(file: str) -> str:
+    """Read the first line of a file, without its end; - is standard input. Raises BridgeError."""
+    return content(file).decode("utf-8", "replace").partition("\n")[0].rstrip("\r")
 
 
 # --- Printing -----------------------------------------------------------------------------------------------------

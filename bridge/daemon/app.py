@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bridge import telemetry
+from bridge import settings, telemetry
 from bridge.api import server
 from bridge.asterisk.ami.client import AmiLogin, ami_connection
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
@@ -20,11 +20,13 @@ from bridge.asterisk.ari.calls import Calls, StasisCall
 from bridge.asterisk.ari.client import Ari, AriLogin, ari_connection
 from bridge.asterisk.ari.hangup import ParticipantHangup
 from bridge.asterisk.ari.room_listing import AriSwitch, Occupancy
+from bridge.asterisk.config.trunks import TrunkFiles
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon.health import Health, Parts
 from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.daemon.meter import Meter
+from bridge.daemon.trunks import TrunkKeeper
 from bridge.domain.admission.keypad import EntryTimeouts
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
@@ -130,7 +132,6 @@ class _Daemon:
             self._attempts,
             self._directory.knows,
             PostgresOutbox(self._database).emit,
-            chosen.caller_numbers,
         )
         self._journal = JournalFile(
             chosen.journal, chosen.journal_rotate_mb << 20, chosen.journal_archive, chosen.journal_keep_days
@@ -147,12 +148,19 @@ class _Daemon:
         self._meter = Meter(chosen.journal, chosen.state_dir, limits, self._clock, chosen.refuse_unmetered)
         waiting = PostgresDeliveries(self._database)
         self._webhooks = Deliverer(waiting, self._keys.unseal, chosen.webhook_private)
+        self._trunks = TrunkKeeper(
+            PostgresTenants(self._database),
+            self._keys.unseal,
+            TrunkFiles(chosen.trunks_dir),
+            settings.node_sip(chosen),
+            self._directory.trunks_changed,
+        )
         self._health = Health(
             Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
         )
         timeouts = EntryTimeouts(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
         self._admission_checks = AdmissionChecks(
-            self._directory, self._lockout.guard, seats, timeouts, self._health.barrier
+            self._directory, self._lockout.guard, seats, timeouts, self._health.barrier, self._calls.of_trunk
         )
 
     async def run(self) -> None:
@@ -196,6 +204,7 @@ class _Daemon:
                 self._participants.connected(session)
                 tasks.create_task(self._meter.watch(session), name="meter over ari")
                 tasks.create_task(heartbeat.keep_beating(session), name="heartbeat")
+                tasks.create_task(self._trunks.keep(session), name="trunks")
 
             tasks.create_task(self._reconcile(session), name="rooms over ari")
             try:
@@ -219,6 +228,7 @@ class _Daemon:
         login = AmiLogin(host, int(port), self._chosen.ami_user, self._chosen.ami_password.get_secret_value())
         async with ami_connection(login) as session, asyncio.TaskGroup() as tasks:
             tasks.create_task(session.watch())
+            tasks.create_task(self._trunks.watch_registrations(session))
             await self._rooms.follow(session, connection.up)
 
     # --- Minutes --------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.throttle import INSTALLATION, ThrottleKey, ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.errors import Unavailable
-from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.webhooks.event import Event, guessing
 from bridge.storage.admission.throttle_file import ThrottleFile
 from bridge.usecases.admission import keep_throttles
@@ -92,9 +91,8 @@ class Lockout:
         attempts: RefusedEntries,
         knows: Callable[[str], bool],
         tell: Tell,
-        numbers: CallerNumbers = EVERYWHERE,
     ) -> None:
-        self.guard = Guard(node, Throttles(policies(terms)), knows, _count, numbers=numbers)
+        self.guard = Guard(node, Throttles(policies(terms)), knows, _count)
         self._file = ThrottleFile(state_dir)
         self._attempts = attempts
         self._keep = timedelta(days=terms.attempts_keep_days)

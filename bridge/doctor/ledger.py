@@ -114,8 +114,8 @@ def _dialled(unknown: Sequence[UnknownNumber]) -> Result:
     if not unknown:
         return well("dialled", "within 24 h nobody dialled a number that is no access number")
     told = ", ".join(f"{one.number or 'no number'} ({one.calls})" for one in unknown)
-    mends = [f"{one.number} may be the access number {one.like} in another form" for one in unknown if one.like]
-    mend = "; ".join([*mends, "have the trunk send the form of the access number, or add the number that it sends"])
+    mends = [one.advice for one in unknown if one.advice]
+    mend = "; ".join(mends or ["have the trunk send the form of the access number, or add the number that it sends"])
     return warned("dialled", f"no access number, but dialled within 24 h (calls): {told}", mend)
 
 

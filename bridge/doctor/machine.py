@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from bridge import settings
 from bridge.asterisk.journal import watch
 from bridge.asterisk.journal.watch import JournalWatch
 from bridge.doctor.configured import Configured
@@ -144,16 +145,19 @@ def _open_to_others(path: Path) -> bool:
 
 
 def _sip(node: NodeSettings) -> Iterator[Result]:
-    port = int(node.sip_bind.rsplit(":", 1)[1])
-    unbound = [kind.upper() for kind in ("udp", "tcp") if port not in _bound(kind)]
+    wanted = [(kind, settings.sip_port(node.sip_bind)) for kind in ("udp", "tcp")]
+    wanted += [("tls", settings.sip_port(node.sip_tls_bind))] if node.sip_tls_bind else []
+    unbound = [(kind, port) for kind, port in wanted if port not in _bound("udp" if kind == "udp" else "tcp")]
     if unbound:
         yield failed(
             "sip",
-            f"nothing listens on port {port} by {' and '.join(unbound)}",
-            "start Asterisk: until it listens, no call comes in; its log says if another process uses the port",
+            f"nothing listens on {' and '.join(f'port {port} by {kind.upper()}' for kind, port in unbound)}",
+            "start Asterisk: until it listens, no call comes in; its log says if another process uses the port, or if "
+            "it cannot read the certificate",
         )
     else:
-        yield well("sip", f"a program listens at {node.sip_bind}, on UDP and TCP")
+        tls = f", and on TLS at {node.sip_tls_bind}" if node.sip_tls_bind else ""
+        yield well("sip", f"a program listens at {node.sip_bind}, on UDP and TCP{tls}")
 
 
 def _rtp(node: NodeSettings) -> Result:
@@ -161,7 +165,7 @@ def _rtp(node: NodeSettings) -> Result:
     mend = "correct BRIDGE_RTP_PORTS: a call needs two ports that no other program uses, or its caller hears nothing"
     if not 1024 <= first < last <= 65535:
         return failed("rtp", f"BRIDGE_RTP_PORTS {node.rtp_ports} is no range of ports from 1024 to 65535", mend)
-    if first <= int(node.sip_bind.rsplit(":", 1)[1]) <= last:
+    if first <= settings.sip_port(node.sip_bind) <= last:
         return failed("rtp", f"the port of SIP lies in the range of BRIDGE_RTP_PORTS, {node.rtp_ports}", mend)
     taken = sum(first <= port <= last for port in _bound("udp"))
     text = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are in use"

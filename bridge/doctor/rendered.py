@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge import settings
-from bridge.asterisk import config
+from bridge.asterisk.config import files
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, warned, well
 from bridge.settings import NodeSettings
@@ -41,7 +41,7 @@ def _results(node: NodeSettings, named: Path | None) -> list[Result]:
                 "name its folder with --asterisk-conf",
             )
         ]
-    wanted = config.texts(settings.node_values(node, folder))
+    wanted = files.texts(settings.node_values(node, folder))
     try:
         differing = [name for name, text in wanted.items() if _read(folder / name) != text]
         open_to_all = [

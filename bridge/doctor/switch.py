@@ -4,15 +4,17 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from bridge.asterisk import config
 from bridge.asterisk.ami import client
 from bridge.asterisk.ari import query
 from bridge.asterisk.ari.client import APPLICATION, AriLogin, AriRefused
+from bridge.asterisk.config import files
 from bridge.doctor.configured import Configured
-from bridge.doctor.examination import Check, Result, failed, well
+from bridge.doctor.examination import Check, Result, failed, warned, well
 from bridge.settings import DaemonSettings, NodeSettings
 
 Chosen = DaemonSettings | NodeSettings
+DOCTOR: Final = "doctor"
+"""The endpoint of the doctor's own calls."""
 LEAST: Final = (22, 10, 1)
 _VERSION: Final = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 MEND_ARI: Final = "check that Asterisk runs, then http.conf and ari.conf (`bridge asterisk render` writes them)"
@@ -35,6 +37,7 @@ def over_ari(configured: Configured) -> Check | None:
         yield _version(version, login.url)
         yield _name(name, chosen.node)
         yield _modules(await query.asked(login, "asterisk/modules"))
+        yield _trunks(await query.asked(login, "endpoints/PJSIP"))
         if await query.asked(login, f"applications/{APPLICATION}") is None:
             yield failed(
                 "application",
@@ -84,9 +87,17 @@ def _name(name: str, node: str) -> Result:
     return well("node", f"Asterisk and the settings name it {node!r}")
 
 
+def _trunks(endpoints: Any) -> Result:
+    names = {endpoint["resource"] for endpoint in endpoints or ()} - {DOCTOR}
+    if not names:
+        mend = "`bridge trunk add` makes one, or BRIDGE_SIP_TRUNKS names addresses"
+        return warned("trunks", "Asterisk knows no trunk, so that no call can come in", mend)
+    return well("trunks", f"Asterisk knows {len(names)}: `bridge doctor --trunk NAME` examines one")
+
+
 def _modules(loaded: Any) -> Result:
     running = {module["name"] for module in loaded or () if module.get("status") == "Running"}
-    needed = config.modules()
+    needed = files.modules()
     missing = [name for name in needed if name not in running]
     if missing:
         return failed(

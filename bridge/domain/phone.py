@@ -21,7 +21,7 @@ _HARMFUL = re.compile(r"[^0-9+]")
 _SEPARATORS = re.compile(r"[ \u00a0().\-/]")
 _DIALLABLE = re.compile(r"\+?[0-9]{1,20}")
 _SCHEME = re.compile(r"(?i)(?:tel|sips?):")
-_CONTEXT = re.compile(r"(?i);phone-context=(\+[0-9().\-]+)(?:;|$)")
+_CONTEXT = re.compile(r"(?i);phone-context=(\+[0-9().\-]+)(?:[;@>]|$)")
 
 MAX_DIGITS = 20
 WITHHELD: Final = frozenset(
@@ -46,11 +46,23 @@ def caller(text: str, country: str = "", withheld: Set[str] = WITHHELD) -> str:
     >>> caller("201", "DE"), caller("anonymous"), caller("c8oqz84zk7z")
     ('201', '', '')
     """
-    bare = _bare(text)
-    if not _DIALLABLE.fullmatch(bare) or bare.lstrip("+") in withheld or not bare.strip("+0"):
+    bare = sent(text, withheld)
+    if not bare.strip("+0"):
         return ""
     found = _possible(bare, country)
     return bare if found is None else phonenumbers.format_number(found, PhoneNumberFormat.E164)
+
+
+def sent(text: str, withheld: Set[str] = WITHHELD) -> str:
+    """A number as a trunk or a carrier's file has it, in `[0-9+]`, without what people put between the digits.
+
+    Empty for the name of a device or an account, for what stands for a withheld number, and beyond 20 digits.
+
+    >>> sent("tel:+49-30-123456;ext=7"), sent("c8oqz84zk7z"), sent("+266696687")
+    ('+4930123456', '', '')
+    """
+    bare = _bare(text)
+    return bare if _DIALLABLE.fullmatch(bare) and bare.lstrip("+") not in withheld else ""
 
 
 def spellings(canonical: str, country: str = "") -> frozenset[str]:
@@ -76,13 +88,14 @@ class CallerNumbers:
     country: str = ""
     withheld: Set[str] = WITHHELD
 
-    def digits(self, text: str) -> str:
-        """A caller's number as it is compared, without its +; empty if the caller withholds it."""
-        return caller(text, self.country, self.withheld).lstrip("+")
+    def canonical(self, text: str) -> str:
+        """A caller's number as it is compared; empty if the caller withholds it, or if it is none."""
+        return caller(text, self.country, self.withheld)
 
-    def stored(self, digits: str) -> frozenset[str]:
-        """All forms, without +, in which a number that `digits` returned may have been stored before."""
-        return frozenset(form.lstrip("+") for form in spellings(f"+{digits}", self.country))
+    def stored(self, canonical: str) -> frozenset[str]:
+        """All forms in which a number that `canonical` returned may have been stored, by versions of before too."""
+        forms = spellings(canonical, self.country)
+        return forms | {form.lstrip("+") for form in forms}
 
     def searched(self, text: str) -> frozenset[str]:
         """All forms in which the records may have a caller whom somebody looks for, however the number is written.
@@ -118,12 +131,34 @@ def masked(number: str, digits: int = 3) -> str:
     return f"{sign}{bare[: len(bare) - hidden]}{'*' * hidden}"
 
 
-def _bare(text: str) -> str:
-    """The number in a URI or in writing, without separators and parameters."""
-    text = _SCHEME.sub("", text.strip(" "), count=1)
+def user_part(uri: str) -> str:
+    """The number in a SIP or tel URI, or in bare writing, without parameters. A `phone-context` goes before it."""
+    text = _SCHEME.sub("", uri.strip(" "), count=1)
     context = _CONTEXT.search(text)
     user = text.partition(";")[0].partition("@")[0]
-    return _SEPARATORS.sub("", f"{context[1]}{user}" if context and not user.startswith("+") else user)
+    return f"{context[1]}{user}" if context and not user.startswith("+") else user
+
+
+def with_context(number: str, header: str) -> str:
+    """A number from a trunk with the `phone-context` that its header field gives it, if the field is of that number.
+
+    >>> with_context("30123456", "<sip:30123456;phone-context=+49@example.com>;tag=1")
+    '+4930123456'
+    """
+    uri = header.rpartition("<")[2]
+    context = _CONTEXT.search(uri)
+    user = _SCHEME.sub("", uri, count=1).partition(";")[0]
+    return f"{context[1]}{number}" if context and user == number else number
+
+
+def without_separators(text: str) -> str:
+    """A number without the spaces, dots, brackets, dashes and slashes that people put between digits."""
+    return _SEPARATORS.sub("", text)
+
+
+def _bare(text: str) -> str:
+    """The number in a URI or in writing, without separators and parameters."""
+    return without_separators(user_part(text))
 
 
 def _possible(bare: str, country: str) -> PhoneNumber | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from bridge.domain import notation
+from bridge.domain import notation, phone
 from bridge.domain.period import SECOND_US
 from bridge.sandbox import company, rest
 from bridge.sandbox.callers import calls
@@ -125,7 +125,7 @@ def _stays(
     by_caller = {record["caller"]: record for record in records}
     worst_length = worst_end = 0.0
     for part, log in zip(parts, logs, strict=True):
-        record = by_caller.get(part.caller.caller)
+        record = by_caller.get(phone.caller(part.caller.caller))
         if record is None or record["left_at"] is None or log.ended_at is None:
             return [*checks, (False, f"{part.caller.caller} has no closed record, or the call did not end")]
         worst_length = max(worst_length, abs(record["duration_us"] / SECOND_US - part.caller.stay))
@@ -139,7 +139,7 @@ def _stays(
 
 
 def _apart(parts: Sequence[CastMember], records: Sequence[Mapping[str, Any]]) -> list[tuple[bool, str]]:
-    rooms = {part.caller.caller: (part.member.id, part.member.room_id, part.role) for part in parts}
+    rooms = {phone.caller(part.caller.caller): (part.member.id, part.member.room_id, part.role) for part in parts}
     right = all(
         rooms.get(record["caller"]) == (record["sub_account_id"], record["room_id"], record["role"])
         for record in records

@@ -8,6 +8,8 @@ from bridge.sandbox.identity import SandboxIdentity
 from bridge.sandbox.node import Node
 
 ACCESS_NUMBER = "18005550100"
+HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "0" * 31 + "1 " in Path("/proc/net/if_inet6").read_text()
+"""True if this machine has the address ::1."""
 
 
 def settings(identity: SandboxIdentity, folder: Path, name: str, database_url: str, asterisk: Node) -> dict[str, str]:
@@ -30,8 +32,12 @@ def settings(identity: SandboxIdentity, folder: Path, name: str, database_url: s
         "BRIDGE_JOURNAL": str(asterisk.journal),
         # The disk of a sandbox may be small, and its calls are few and short.
         "BRIDGE_JOURNAL_RESERVE_MB": "16",
-        "BRIDGE_SIP_BIND": identity.sip_address,
+        "BRIDGE_SIP_BIND": f"{identity.sip_address},[::1]:{identity.sip_port}" if HAS_IPV6 else identity.sip_address,
+        "BRIDGE_SIP_TLS_BIND": f"127.0.0.1:{identity.tls_port}",
+        "BRIDGE_SIP_TLS_CERTIFICATE": str(asterisk.tls / "certificate.pem"),
+        "BRIDGE_SIP_TLS_KEY": str(asterisk.tls / "key.pem"),
         "BRIDGE_SIP_TRUNKS": "127.0.0.1",
+        "BRIDGE_TRUNKS_DIR": str(asterisk.home / "trunks"),
         "BRIDGE_RTP_PORTS": identity.rtp_ports,
         "BRIDGE_ASTERISK_MODULES": str(asterisk.tree.modules),
         "BRIDGE_ASTERISK_DATA": str(asterisk.data),

@@ -47,6 +47,11 @@ class SandboxIdentity:
         return self.first_port + 3
 
     @property
+    def tls_port(self) -> int:
+        """SIP over TLS."""
+        return self.first_port + 4
+
+    @property
     def api_url(self) -> str:
         """The base URL of the daemon's REST API."""
         return f"http://127.0.0.1:{self.rest_port}"

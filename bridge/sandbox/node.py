@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.sandbox import certificate
 from bridge.sandbox.asterisk_tree import AsteriskTree
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import processes, sockets
@@ -47,6 +48,11 @@ class Node:
         return self.home / "journal" / "cel.jsonl"
 
     @property
+    def tls(self) -> Path:
+        """The folder of its certificate for SIP over TLS."""
+        return self.home / "tls"
+
+    @property
     def process(self) -> Process | None:
         """The running Asterisk, if any. Recognised by its environment: the process is named after its loader."""
         return next(iter(processes.carrying(self.folder, "asterisk")), None)
@@ -58,6 +64,7 @@ class Node:
 
     def render(self, environment: Mapping[str, str]) -> None:
         """Write Asterisk's configuration by `bridge asterisk render`, with the `BRIDGE_*` settings in `environment`."""
+        certificate.ensure(self.tls)
         bridge(("asterisk", "render", str(self.etc)), environment)
 
     def start(

@@ -20,6 +20,7 @@ from bridge.storage.postgres.tables.provisioning import (
     project_codes,
     rooms,
     sub_accounts,
+    trunks,
 )
 from bridge.storage.postgres.tables.webhooks import webhook_deliveries, webhooks
 from tests.api.conftest import KEYS
@@ -31,6 +32,7 @@ NAMES: Final = {
     rooms: "room_id",
     passcodes: "passcode_id",
     access_numbers: "access_number_id",
+    trunks: "trunk_id",
     project_codes: "project_code_id",
     known_callers: "known_caller_id",
     webhooks: "webhook_id",
@@ -58,6 +60,16 @@ class Holdings:
         code = {"digest": bytes([self._number]) * 32, "length": 8, "sealed": KEYS.seal("81502739")}
         await self._add(passcodes, account_id=account_id, room_id=room_id, role="host", **code)
         await self._add(access_numbers, account_id=account_id, number=f"4930{self._number}", kind="local")
+        texts = dict.fromkeys(("registrar", "username", "prefix", "country", "public_address"), "")
+        lists = {"addresses": [f"192.0.2.{self._number}"], "codecs": ["ulaw"], "media_networks": []}
+        modes = {
+            "transport": "udp",
+            "dtmf": "auto",
+            "number_form": "e164",
+            "number_source": "to",
+            "session_timers": "on",
+        }
+        await self._add(trunks, name=name, **texts, **lists, **modes)
         await self._add(project_codes, **owner, code=str(self._number), name=name)
         await self._add(known_callers, **owner, room_id=room_id, number=f"4940{self._number}", name=name)
         hook = await self._add(

@@ -42,6 +42,24 @@ async def test_from_nothing_to_a_passcode(rest: Shell) -> None:
     assert await bridge.json("access-number", "list") == [number]
 
 
+async def test_a_trunk_is_kept_by_its_name_and_its_password_is_read_from_a_file(rest: Shell, tmp_path: Path) -> None:
+    bridge, secret = rest, tmp_path / "password"
+    secret.write_text("s3cret-of-the-trunk\nnot this\n")
+    words = ("--registrar", "sip.example", "--username", "u", "--password-file", str(secret))
+    made = await bridge.json("trunk", "add", "easy", *words, "--codec", "alaw", "--codec", "g722")
+    assert (made["has_password"], made["codecs"]) == (True, ["alaw", "g722"])
+    assert "s3cret" not in str(made)
+    number = await bridge.json("access-number", "add", "4930123456", "--trunk-id", "easy")
+    assert number["trunk_ids"] == [made["id"]]
+    changed = await bridge.json("trunk", "change", "easy", "--country", "de", "--number-form", "national", "--yes")
+    assert (changed["country"], changed["number_form"]) == ("DE", "national")
+    assert "easy" in await bridge("trunk", "list")
+    assert "no trunk named 'nobody'" in await bridge.refused("trunk", "get", "nobody")
+    assert "4930123456" in await bridge.refused("trunk", "delete", "easy", "--yes")
+    await bridge("access-number", "delete", number["id"], "--yes")
+    assert await bridge("trunk", "delete", "easy", "--yes") == "done\n"
+
+
 async def test_a_sub_account_is_changed_by_its_user_id_and_closed(rest: Shell) -> None:
     bridge = rest
     await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "UTC")

@@ -159,10 +159,10 @@ def test_masking_hides_the_last_digits(number: str, digits: int, masked: str) ->
 
 def test_an_installation_reads_numbers_by_its_country_and_its_placeholders() -> None:
     numbers = phone.CallerNumbers("DE", phone.WITHHELD | {"12345678"})
-    assert numbers.digits("030 123456") == numbers.digits("+4930123456") == "4930123456"
-    assert numbers.digits("12345678") == numbers.digits("anonymous") == ""
-    assert numbers.digits("201") == "201"
-    assert {"4930123456", "030123456", "004930123456"} <= numbers.stored("4930123456")
+    assert numbers.canonical("030 123456") == numbers.canonical("+4930123456") == "+4930123456"
+    assert numbers.canonical("12345678") == numbers.canonical("anonymous") == ""
+    assert numbers.canonical("201") == "201"
+    assert {"4930123456", "030123456", "004930123456"} <= numbers.stored("+4930123456")
     assert numbers.stored("201") == {"201"}
     assert "030123456" in numbers.searched("+4930123456")
-    assert phone.EVERYWHERE.digits("030123456") == "030123456"
+    assert phone.EVERYWHERE.canonical("030123456") == "030123456"

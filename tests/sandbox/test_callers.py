@@ -127,6 +127,7 @@ def settings(here: Node, port: int) -> dict[str, str]:
         "BRIDGE_AMI_PASSWORD": "not-used-here",
         "BRIDGE_SIP_BIND": f"127.0.0.1:{port}",
         "BRIDGE_SIP_TRUNKS": "127.0.0.1",
+        "BRIDGE_TRUNKS_DIR": str(here.home / "trunks"),
         "BRIDGE_RTP_PORTS": f"{port + 10}-{port + 209}",
         "BRIDGE_ASTERISK_HOME": str(here.home),
         "BRIDGE_ASTERISK_MODULES": str(here.tree.modules),
@@ -140,7 +141,7 @@ def configure(etc: Path) -> None:
     (etc / "indications.conf").touch()
     (etc / "cli.conf").write_text("")
     with (etc / "modules.conf").open("a") as modules:
-        modules.write("require = app_read.so\nrequire = app_playtones.so\n")
+        modules.write("require = app_read.so\nrequire = app_playtones.so\nrequire = res_pjsip_dtmf_info.so\n")
 
 
 def away(mine: datetime | None, theirs: float | None) -> float:

@@ -25,6 +25,7 @@ from bridge.domain.admission.throttle import ThrottleKind
 from bridge.domain.metering.records import Evidence, Reason
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Language, NumberKind, Space, State, SubAccountKind
+from bridge.domain.provisioning.trunk import Codec, Dtmf, NumberForm, NumberSource, SessionTimers, Transport
 from bridge.domain.webhooks.event import DeliveryState, EventKind, WebhookState
 
 Json: TypeAlias = dict[str, Any]
@@ -55,6 +56,27 @@ ENUMS: Final[Mapping[type[Enum], tuple[str, str]]] = {
         "on numbers dedicated to the account, where passcodes may be shorter.",
     ),
     NumberKind: ("AccessNumberKind", "How callers reach an access number."),
+    Transport: ("SipTransport", "Protocol that carries SIP."),
+    Codec: ("AudioCodec", "Way in which audio is coded on the wire."),
+    Dtmf: (
+        "DtmfMode",
+        "Way in which keys arrive. `auto`: by RFC 4733 if the call's offer has it, else as tones in the audio. `info`: "
+        "by SIP INFO (RFC 6086). `inband`: as tones in the audio.",
+    ),
+    NumberForm: (
+        "NumberForm",
+        "Form of the numbers that a trunk sends. `e164`: international, with or without + or 00. `national`: as "
+        "dialled within the trunk's country; numbers with + are international all the same.",
+    ),
+    NumberSource: (
+        "DialledNumberSource",
+        "Part of an INVITE that says what was dialled: the request URI, or a header field.",
+    ),
+    SessionTimers: (
+        "SessionTimerMode",
+        "Session timers (RFC 4028). `off`: none. `on`: where the trunk has them too. `required`: calls without are "
+        "refused.",
+    ),
     Language: ("PromptLanguage", "Language of the prompts that callers hear, as a code of ISO 639-1."),
     Role: (
         "PasscodeRole",
@@ -67,7 +89,9 @@ ENUMS: Final[Mapping[type[Enum], tuple[str, str]]] = {
         "`closed`: the account, sub-account or room is. `not_yet_valid`, `expired`, `used_up`: limits of the passcode. "
         "`other_number`: the passcode does not work on the number dialled. `blocked`: too many wrong entries before. "
         "`room_full`, `sub_account_full`, `account_full`: a limit on callers is reached. `unknown_number`: the number "
-        "dialled is no access number.",
+        "dialled is no access number. `other_trunk`: it is dialled over other trunks. `trunk_full`, "
+        "`too_many_dialogues`: a limit of the trunk is reached. `not_ready`: the node admits nobody just now. "
+        "`media_elsewhere`: audio would go to none of the trunk's media networks.",
     ),
     ThrottleKind: (
         "BlockKind",

@@ -13,6 +13,8 @@ TAGS: Final[Mapping[str, str]] = {
     "be let in without a passcode.",
     "access-numbers": "An access number is a phone number that callers dial. All accounts share it, or it is dedicated "
     "to one.",
+    "trunks": "A SIP trunk is a carrier's, or a PBX's, way to the bridge: where its calls come from, and how it writes "
+    "numbers.",
     "project-codes": "A project code is a billing reference, such as a client or matter, that callers enter to charge "
     "their time to it.",
     "tariffs": "A tariff version is the prices of an account from an instant on.",

@@ -30,6 +30,8 @@ DedicatedTo = Annotated[
     UUID | None, Field(description="Account that the number is dedicated to. Null: all accounts share the number.")
 ]
 
+By = Annotated[list[UUID], Field(description="Trunks that the number is dialled over. Empty: any trunk.")]
+
 
 class NewAccessNumber(Request):
     """An access number to add."""
@@ -39,6 +41,7 @@ class NewAccessNumber(Request):
     language: Spoken = Language.EN
     greeting: Greeting = ""
     account_id: DedicatedTo = None
+    trunk_ids: By = Field(default=[])
 
 
 class AccessNumberChange(Change):
@@ -48,6 +51,7 @@ class AccessNumberChange(Change):
     language: Spoken = kept()
     greeting: Greeting = kept()
     account_id: DedicatedTo = kept()
+    trunk_ids: By = kept()
 
 
 class AccessNumberSchema(Answer):
@@ -60,6 +64,7 @@ class AccessNumberSchema(Answer):
     account_id: UUID | None = Field(description="Account that the number is dedicated to. Null: all accounts share it.")
     language: Language
     greeting: str = Field(description="Name of a sound file in that language, played first. Empty: the default.")
+    trunk_ids: By
     version: int = Field(description="Number of the version, from 1. The ETag is this number in double quotes.")
 
     @classmethod

@@ -26,9 +26,15 @@ class AdmissionAttemptSchema(Answer):
     created_at: Time
     node: str = Field(description="Name of the node that took the call.")
     uniqueid: str = Field(description="Unique id of the call on the switch.")
-    caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
-    access_number: str = Field(description="Number that was dialled, as the trunk sent it, digits only.")
-    trunk: str = Field(description="Address of the trunk that the call came from.")
+    caller: str = Field(
+        description="Number of the caller, E.164 with its +; without + if it is no number of the public network, such "
+        "as an extension; empty if it was withheld."
+    )
+    access_number: str = Field(
+        description="Number that was dialled, digits only; as the trunk sent it if it is no access number."
+    )
+    trunk: str = Field(description="Address that the call came from.")
+    trunk_id: UUID | None = Field(description="Trunk that the call came over. Null: one without a name.")
     reason: Refusal
     account_id: UUID | None
     sub_account_id: UUID | None

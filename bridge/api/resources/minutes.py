@@ -35,8 +35,12 @@ class MinuteRecordSchema(Answer):
     conference_id: UUID = Field(description="Conference: from the first join in a room until the room is empty again.")
     uniqueid: str = Field(description="Unique id of the call on the switch.")
     role: str = Field(description="Role of the participant: `host`, `guest` or `listener`.")
-    caller: str = Field(description="Number of the caller, digits only; empty if it was withheld.")
-    access_number: str = Field(description="Number that was dialled.")
+    caller: str = Field(
+        description="Number of the caller, E.164 with its +; without + if it is no number of the public network, such "
+        "as an extension; empty if it was withheld."
+    )
+    access_number: str = Field(description="Access number that was dialled.")
+    trunk_id: UUID | None = Field(description="Trunk that the call came over. Null: one without a name.")
     project_code: str = Field(description="Project code that the stay is charged to; may be empty.")
     joined_at: Time
     left_at: Time | None

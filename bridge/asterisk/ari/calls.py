@@ -19,6 +19,7 @@ from bridge.domain import phone
 from bridge.domain.admission.grant import Grant
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.errors import BridgeError
+from bridge.domain.provisioning import trunk as trunk_rules
 from bridge.domain.provisioning.passcode import Role
 from bridge.usecases.admission.ports import CallerGone
 
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 Greet = Callable[["StasisCall"], Awaitable[bool]]
 REJECTED: Final = 21
 """The cause of Q.850 for a caller who is not admitted."""
+UP: Final = "Up"
 _GONE: Final = object()
 _PROMPT_OVER: Final = object()
 
@@ -52,15 +54,27 @@ class StasisCall:
 
     @property
     def caller(self) -> str:
-        return phone.clean(self._channel.caller)
+        return phone.with_context(self._channel.caller, self._channel.sent)
 
     @property
     def trunk(self) -> str:
         return self._channel.trunk
 
     @property
+    def trunk_id(self) -> str:
+        return trunk_rules.of_channel(self._channel.name)
+
+    @property
     def number(self) -> str:
-        return phone.dialled(self._channel.number)
+        return self._channel.dialled or self._channel.number
+
+    @property
+    def trunk_calls(self) -> int:
+        return self._channel.trunk_calls
+
+    @property
+    def answered(self) -> bool:
+        return self._channel.state == UP
 
     @property
     def tries(self) -> int:
@@ -91,8 +105,28 @@ class StasisCall:
         for key in keys:
             self._inbox.put_nowait(key)
 
+    async def identify(self, caller: str, access_number: str) -> None:
+        renumbered = access_number != phone.dialled(self._channel.number)
+        if renumbered:
+            await self._post("variable", variable="CALLERID(dnid)", value=access_number)
+        if renumbered or caller != self._channel.caller:
+            # Asterisk shows the journal both numbers anew once this one is set.
+            await self._post("variable", variable="CALLERID(num)", value=caller)
+
+    async def media_address(self) -> str:
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                found = await (await self._get("variable", variable="CHANNEL(rtp,dest)"))
+        except AriFailed as error:
+            if error.caller_gone:
+                raise CallerGone from error
+            raise
+        except TimeoutError as error:
+            raise AriUnreachable("ARI does not answer") from error
+        return str(found["value"]).rpartition(":")[0].strip("[]")
+
     async def answer(self) -> None:
-        if self._channel.state == "Up":
+        if self.answered:
             # The dialplan has answered it to play music, so no answer in the journal shows that the dialogue has begun.
             await self._post("variable", variable="BRIDGE_OUTCOME", value="abandoned")
         else:
@@ -155,6 +189,9 @@ class StasisCall:
             playing, self._playing = self._playing, None
             await self._ari.send("DELETE", f"playbacks/{playing}")
 
+    async def _get(self, action: str, **query: str) -> asyncio.Future[Any]:
+        return await self._ari.send("GET", f"channels/{self.id}/{action}", query)
+
     async def _post(self, action: str, **query: str) -> asyncio.Future[Any]:
         """Send a command on this channel without waiting for its response: commands on one channel keep their order."""
         answer = await self._ari.send("POST", f"channels/{self.id}/{action}", query)
@@ -194,6 +231,10 @@ class Calls:
     @property
     def open(self) -> int:
         return len(self._open)
+
+    def of_trunk(self, trunk_id: str) -> int:
+        """The number of open calls over a trunk."""
+        return sum(call.trunk_id == trunk_id for call in self._open.values())
 
     async def serve(self, ari: Ari, on_ready: Callable[[], None]) -> None:
         """Serve one connection until it is lost, then raise AriUnreachable (in an ExceptionGroup or bare)."""

@@ -24,8 +24,10 @@ WANTED: Final = (
 class Channel:
     """A channel of a caller.
 
-    `caller` is the caller's number and `number` the access number, both cleaned by the dialplan. `tries` is the
-    number of wrong entries so far, and `trunk` the address that the call came from.
+    `caller` is the caller's number and `number` the dialled one, both cleaned by the dialplan. `sent` is the header
+    field that the caller's number may be from, empty if nothing of it is missing. `dialled` is the header field that
+    says what was dialled, empty if the request URI does. `tries` is the number of wrong entries so far, `trunk` the
+    address that the call came from, and `trunk_calls` the number of calls over its trunk, itself included.
     """
 
     id: str
@@ -35,6 +37,9 @@ class Channel:
     number: str
     tries: int
     trunk: str = ""
+    sent: str = ""
+    dialled: str = ""
+    trunk_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ def parse(frame: dict[str, Any]) -> Event:
 def channel(data: dict[str, Any]) -> Channel:
     """A channel from ARI's description. Raises KeyError or TypeError if it is no such description."""
     variables = data.get("channelvars") or {}
-    tries = variables.get("BRIDGE_TRIES") or ""
+    tries, calls = (variables.get(name) or "" for name in ("BRIDGE_TRIES", "BRIDGE_CALLS"))
     return Channel(
         id=data["id"],
         name=data["name"],
@@ -147,5 +152,8 @@ def channel(data: dict[str, Any]) -> Channel:
         caller=(data.get("caller") or {}).get("number") or "",
         number=variables.get("BRIDGE_NUMBER") or "",
         tries=int(tries) if tries.isdecimal() else 0,
-        trunk=(variables.get("BRIDGE_TRUNK") or "").rpartition(":")[0],
+        trunk=(variables.get("BRIDGE_TRUNK") or "").rpartition(":")[0].strip("[]"),
+        sent=variables.get("BRIDGE_FROM") or "",
+        dialled=variables.get("BRIDGE_DIALLED") or "",
+        trunk_calls=int(calls) if calls.isdecimal() else 0,
     )

@@ -69,6 +69,7 @@ class DialledNumber:
 
     `account_id` is the account that the number is dedicated to, None for a shared number.
     `space` names the set of codes that can be keyed there: `own` where the account of a dedicated number has its own.
+    It is dialled over the trunks `trunk_ids` alone; without any, over all of them.
     """
 
     number: str
@@ -76,6 +77,7 @@ class DialledNumber:
     space: Space = Space.SHARED
     language: str = "en"
     greeting: str = ""
+    trunk_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

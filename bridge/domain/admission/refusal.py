@@ -26,11 +26,30 @@ class Refusal(StrEnum):
     SUB_ACCOUNT_FULL = "sub_account_full"
     ACCOUNT_FULL = "account_full"
     UNKNOWN_NUMBER = "unknown_number"
-    """The number that was dialled is no access number. Nothing was entered."""
+    """The number that was dialled is no access number."""
+    OTHER_TRUNK = "other_trunk"
+    """The number that was dialled is dialled over other trunks alone."""
+    TRUNK_FULL = "trunk_full"
+    TOO_MANY_DIALOGUES = "too_many_dialogues"
+    """As many callers of this trunk as it may have are on their way in."""
+    NOT_READY = "not_ready"
+    """This node admits nobody now: its minutes can't be metered, or it has no directory yet."""
+    MEDIA_ELSEWHERE = "media_elsewhere"
+    """The call's audio would go to an address that is none of the trunk's media networks."""
 
 
+UNANSWERED: Final = frozenset(
+    {
+        Refusal.UNKNOWN_NUMBER,
+        Refusal.OTHER_TRUNK,
+        Refusal.TRUNK_FULL,
+        Refusal.TOO_MANY_DIALOGUES,
+        Refusal.NOT_READY,
+    }
+)
+"""Refusals of calls that nobody has answered: nothing was entered, and the call costs the caller nothing."""
 FULL: Final = frozenset({Refusal.ROOM_FULL, Refusal.SUB_ACCOUNT_FULL, Refusal.ACCOUNT_FULL})
-GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED, Refusal.UNKNOWN_NUMBER}
+GUESSES: Final = frozenset(Refusal) - FULL - UNANSWERED - {Refusal.BLOCKED, Refusal.MEDIA_ELSEWHERE}
 """Refusals that count as failures: those that a caller can't tell from a wrong code."""
 
 
@@ -38,7 +57,8 @@ GUESSES: Final = frozenset(Refusal) - FULL - {Refusal.BLOCKED, Refusal.UNKNOWN_N
 class RefusedEntry:
     """One refused entry, or a call to a number that is none: `access_number` is then what was dialled.
 
-    The ids of account, sub-account and passcode are known only where the code was right and something else was not.
+    `trunk` is the address that the call came from, `trunk_id` the trunk, None for the unnamed one. The ids of account,
+    sub-account and passcode are known only where the code was right and something else was not.
     """
 
     id: UUID
@@ -52,3 +72,4 @@ class RefusedEntry:
     account_id: UUID | None = None
     sub_account_id: UUID | None = None
     passcode_id: UUID | None = None
+    trunk_id: UUID | None = None

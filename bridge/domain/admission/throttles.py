@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from bridge.domain.admission.throttle import INSTALLATION, Throttle, ThrottleKey, ThrottleKind, ThrottlePolicy
 
@@ -21,14 +22,16 @@ MOST: Final = 20_000
 class CallSource:
     """The origin of a call and its entries.
 
-    `caller` is the caller's number in digits, empty when withheld; `trunk` an address; `access_number` the number that
-    was dialled. `known` is True for a caller whom a sub-account knows, or who was admitted lately.
+    `caller` is the caller's number as `phone.caller` returns it, empty when withheld; `trunk` an address;
+    `access_number` the number that was dialled. `known` is True for a caller whom a sub-account knows, or who was
+    admitted lately. `trunk_id` is the trunk, None for the unnamed one.
     """
 
     caller: str
     trunk: str
     access_number: str
     known: bool = False
+    trunk_id: UUID | None = None
 
     @property
     def own(self) -> ThrottleKey:

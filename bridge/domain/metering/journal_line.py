@@ -20,8 +20,11 @@ MAX_BYTES: Final = 1023
 _TIME = re.compile(r"([0-9]{1,11})\.([0-9]{6})")
 _TEXTS: Final = ("channame", "num", "appname", "appdata", "accountcode", "tenantid", "userfield", "eventtype")
 _HEARTBEAT_CHANNEL = re.compile(r"Local/[a-z]+@heart-.*")
+_DOCTORS: Final = "PJSIP/doctor-"
+"""Channels of the doctor's own calls, which are no calls of callers."""
 _STAMP = re.compile(r"[0-9A-Za-z:._-]*")
 _ROOM = re.compile(r"[0-9A-Za-z._-]{1,79}")
+_DIALLED = re.compile(r"[0-9]{1,20}")
 _CLOCK = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
 _BEGIN: Final = b'{"eventtype":"'
 _HEAD = re.compile(
@@ -84,16 +87,24 @@ class Called(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Answered(Fact):
-    """The call was answered: `prompting` by the daemon, else by the dialplan, to play music."""
+    """The call was answered: `prompting` by the daemon, else by the dialplan, to play music.
+
+    `caller` and `access_number` are in their one form if the daemon had met the call by then. `access_number` is None
+    in journals of before.
+    """
 
     channel: str
     caller: str
+    access_number: str | None
     prompting: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Participation(Fact):
-    """The owner and the room of a stay, as lines of its participant name them."""
+    """The owner and the room of a stay, as lines of its participant name them.
+
+    `access_number` is None in journals of before.
+    """
 
     room: str
     account_id: str
@@ -103,6 +114,7 @@ class Participation(Fact):
     project_code: str
     channel: str
     caller: str
+    access_number: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +150,13 @@ class Left(Fact):
 
 @dataclass(frozen=True, slots=True)
 class DialogueEnded(Fact):
-    """The end of the dialogue, with the outcome that the daemon set. It is empty if the daemon set none."""
+    """The end of the dialogue, with the outcome that the daemon set. It is empty if the daemon set none.
 
+    `access_number` is None in journals of before.
+    """
+
+    caller: str
+    access_number: str | None
     outcome: str
     sip_call_id: str
 
@@ -277,6 +294,8 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:  # n
         return Garbage("no uniqueid")
     if not all(isinstance(fields[name], str) for name in _TEXTS):
         return Garbage("a field that is no text")
+    if fields["channame"].startswith(_DOCTORS):
+        return Other(at, uniqueid)
     if _HEARTBEAT_CHANNEL.fullmatch(fields["channame"]):
         return _from_heartbeat(at, uniqueid, fields["eventtype"], extra)
     match fields["eventtype"]:
@@ -290,12 +309,13 @@ def _fact(fields: dict[str, Any], extra: dict[str, Any]) -> Fact | Garbage:  # n
             number, _, call_id = extra["extra"].partition(":")
             return Called(at, uniqueid, fields["channame"], fields["num"], number, call_id)
         case "ANSWER":
-            return Answered(at, uniqueid, fields["channame"], fields["num"], fields["appname"] == "Stasis")
+            prompting = fields["appname"] == "Stasis"
+            return Answered(at, uniqueid, fields["channame"], fields["num"], _dialled(fields), prompting)
         case "LEFT":
             return Left(at, uniqueid, _text(extra.get("extra", "")))
         case "ENDED":
             outcome, _, call_id = extra["extra"].partition(":")
-            return DialogueEnded(at, uniqueid, outcome, call_id)
+            return DialogueEnded(at, uniqueid, fields["num"], _dialled(fields), outcome, call_id)
         case "HANGUP":
             return HungUp(at, uniqueid, int(extra["hangupcause"]), _text(extra.get("hangupsource", "")))
         case "CHAN_END" | "LINKEDID_END":
@@ -341,7 +361,15 @@ def _is_participant(fields: dict[str, Any]) -> bool:
     return fields["appname"] == "ConfBridge" and bool(outside or fields["accountcode"] or fields["tenantid"])
 
 
-def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str, str, str]:
+def _dialled(fields: dict[str, Any]) -> str | None:
+    """The access number that a line bears: empty for what is no number, None in journals of before."""
+    number = fields.get("dnid")
+    if number is None:
+        return None
+    return number if isinstance(number, str) and _DIALLED.fullmatch(number) else ""
+
+
+def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str, str, str, str | None]:
     """The fields of a `Participation`, as stamped. What cannot be a stamp becomes empty: nobody owns that stay."""
     room = fields["appdata"].split(",", 1)[0]
     stamps = (_stamped(fields[name]) for name in ("tenantid", "accountcode", "userfield"))
@@ -356,6 +384,7 @@ def _participation(fields: dict[str, Any]) -> tuple[str, str, str, str, str, str
         project_code,
         fields["channame"],
         fields["num"],
+        _dialled(fields),
     )
 
 

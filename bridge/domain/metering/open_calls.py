@@ -6,6 +6,8 @@
     none    ANSWER, APP_START or BRIDGE_ENTER of a trunk's  open    estimated: it began before, and CALLED is lost
               channel (PJSIP)
     open    ANSWER, the first                               open    answered; by the daemon: abandoned, so far
+    open    ANSWER, ENDED with an access number             open    its caller and its access number, in the form that
+                                                                    the daemon gave them
     open    a stay of the channel begins                    open    joined, for good
     open    ENDED with an outcome                           open    that outcome, unless joined
     open    HANGUP, CHAN_END, LINKEDID_END                  closed  ends then, evidence as it was; without HANGUP the
@@ -63,7 +65,7 @@ class OpenCalls:
         if fact.uniqueid in self._open or not fact.channel.startswith("PJSIP/"):
             return []
         call = self._new(fact.uniqueid, fact.channel, fact.caller, fact.at)
-        return self._put(replace(call, evidence=Evidence.ESTIMATED))
+        return self._put(replace(call, access_number=fact.access_number or "", evidence=Evidence.ESTIMATED))
 
     def answered(self, fact: facts.Answered) -> list[Change]:
         """A call was answered."""
@@ -71,6 +73,7 @@ class OpenCalls:
         call = self._open.get(fact.uniqueid)
         if call is None or call.answered_us is not None:
             return changes
+        call = _identified(call, fact)
         outcome = Outcome.ABANDONED if fact.prompting else call.outcome
         return changes + self._put(replace(call, answered_us=fact.at, outcome=outcome))
 
@@ -86,7 +89,8 @@ class OpenCalls:
         call = self._open.get(fact.uniqueid)
         if call is None:
             return []
-        changed = call if call.sip_call_id else replace(call, sip_call_id=fact.sip_call_id)
+        changed = _identified(call, fact)
+        changed = changed if changed.sip_call_id else replace(changed, sip_call_id=fact.sip_call_id)
         if call.outcome is not Outcome.JOINED and fact.outcome in _OUTCOMES:
             changed = replace(changed, outcome=Outcome(fact.outcome))
         return self._put(changed) if changed != call else []
@@ -122,3 +126,10 @@ class OpenCalls:
                 del self._open[call.uniqueid]
                 changes.append(Call(call, max(call.started_us, death.proved_us), 0, Evidence.ESTIMATED))
         return changes
+
+
+def _identified(call: OpenCall, fact: facts.Answered | facts.DialogueEnded) -> OpenCall:
+    """The call, with the numbers of a line that comes after the daemon has met the call."""
+    if fact.access_number is None:
+        return call  # a journal of before
+    return replace(call, caller=fact.caller, access_number=fact.access_number)

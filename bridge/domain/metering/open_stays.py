@@ -433,4 +433,5 @@ def _owned(stay: OpenStay, who: facts.Participation) -> OpenStay:
         project_code=who.project_code,
         channel=who.channel,
         caller=who.caller,
+        access_number=stay.access_number if who.access_number is None else who.access_number,
     )

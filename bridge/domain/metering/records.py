@@ -204,6 +204,7 @@ class Stay:
     error_bound_us: int | None
     corrects: UUID | None = None
     caller_name: str | None = None
+    trunk_id: UUID | None = None
 
 
 def instant(us: int) -> datetime:

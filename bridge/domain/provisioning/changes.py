@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from bridge.domain.provisioning.tenants import Language, NumberKind, Space, State, SubAccountKind
+from bridge.domain.provisioning.trunk import Codec, Dtmf, NumberForm, NumberSource, SessionTimers, Transport
 
 
 class Unset(Enum):
@@ -65,6 +66,35 @@ class AccessNumberFields:
     language: Language = Language.EN
     greeting: str = ""
     account_id: UUID | None = None
+    trunk_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkFields:
+    """The fields of a new trunk, as `Trunk` describes them. `password` is empty where none is needed."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    registrar: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    transport: Transport = Transport.UDP
+    srtp: bool = False
+    codecs: tuple[Codec, ...] = (Codec.ULAW, Codec.ALAW)
+    dtmf: Dtmf = Dtmf.AUTO
+    number_form: NumberForm = NumberForm.E164
+    prefix: str = ""
+    country: str = ""
+    number_source: NumberSource = NumberSource.REQUEST_URI
+    trust_identity: bool = False
+    record_private: bool = False
+    media_networks: tuple[str, ...] = ()
+    rtp_symmetric: bool = True
+    session_timers: SessionTimers = SessionTimers.ON
+    reliable_provisional: bool = False
+    public_address: str = ""
+    max_calls: int | None = None
+    max_dialogues: int | None = None
 
 
 # --- What is to be changed ----------------------------------------------------------------------------------------
@@ -121,6 +151,35 @@ class AccessNumberChanges:
     language: Language | Unset = UNSET
     greeting: str | Unset = UNSET
     account_id: UUID | Unset | None = UNSET
+    trunk_ids: tuple[UUID, ...] | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkChanges:
+    """A change of a trunk. An empty password deletes the one that is kept."""
+
+    name: str | Unset = UNSET
+    addresses: tuple[str, ...] | Unset = UNSET
+    registrar: str | Unset = UNSET
+    username: str | Unset = UNSET
+    password: str | Unset = field(default=UNSET, repr=False)
+    transport: Transport | Unset = UNSET
+    srtp: bool | Unset = UNSET
+    codecs: tuple[Codec, ...] | Unset = UNSET
+    dtmf: Dtmf | Unset = UNSET
+    number_form: NumberForm | Unset = UNSET
+    prefix: str | Unset = UNSET
+    country: str | Unset = UNSET
+    number_source: NumberSource | Unset = UNSET
+    trust_identity: bool | Unset = UNSET
+    record_private: bool | Unset = UNSET
+    media_networks: tuple[str, ...] | Unset = UNSET
+    rtp_symmetric: bool | Unset = UNSET
+    session_timers: SessionTimers | Unset = UNSET
+    reliable_provisional: bool | Unset = UNSET
+    public_address: str | Unset = UNSET
+    max_calls: int | Unset | None = UNSET
+    max_dialogues: int | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +199,14 @@ class KnownCallerChanges:
     skips_code: bool | Unset = UNSET
 
 
-Fields = AccountFields | SubAccountFields | RoomFields | AccessNumberFields
+Fields = AccountFields | SubAccountFields | RoomFields | AccessNumberFields | TrunkFields
 Changes = (
     AccountChanges
     | SubAccountChanges
     | RoomChanges
     | PasscodeChanges
     | AccessNumberChanges
+    | TrunkChanges
     | ProjectCodeChanges
     | KnownCallerChanges
 )

@@ -167,7 +167,8 @@ class SubAccount:
 class AccessNumber:
     """A DID that callers dial: digits only, no plus sign. `account_id` is None for one that all accounts share.
 
-    `language` is one of Asterisk's sound sets; `greeting` the name of a sound there, empty for the usual one.
+    It is dialled over the trunks `trunk_ids` alone; without any, over all of them. `language` is one of Asterisk's
+    sound sets; `greeting` the name of a sound there, empty for the usual one.
     """
 
     id: UUID
@@ -177,6 +178,7 @@ class AccessNumber:
     account_id: UUID | None = None
     language: str = "en"
     greeting: str = ""
+    trunk_ids: tuple[UUID, ...] = ()
     version: int = 1
 
 

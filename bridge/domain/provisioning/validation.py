@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from bridge.domain import money, phone, text
 from bridge.domain.errors import Invalid
-from bridge.domain.provisioning import tenants
+from bridge.domain.provisioning import tenants, trunk
 from bridge.domain.provisioning.changes import UNSET, Changes, Fields
 from bridge.domain.provisioning.tenants import PasscodeTerms
 
@@ -74,5 +74,17 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "greeting": partial(
         _like, "greeting", f"({GREETING})?", "the name of a sound: 1 to 60 of a-z, 0-9, _ and -, or nothing"
     ),
+    "addresses": partial(trunk.addresses, "addresses"),
+    "media_networks": partial(trunk.addresses, "media_networks"),
+    "registrar": trunk.registrar,
+    "username": trunk.username,
+    "password": lambda given: given and trunk.password(given),
+    "codecs": trunk.codecs,
+    "prefix": trunk.prefix,
+    "country": trunk.country,
+    "public_address": trunk.public_address,
+    "max_calls": partial(text.at_most, "max_calls", most=trunk.CALLS_MAX),
+    "max_dialogues": partial(text.at_most, "max_dialogues", most=trunk.CALLS_MAX),
+    "trunk_ids": lambda given: tuple(dict.fromkeys(given)),
     "code": partial(_like, "code", PROJECT_CODE, "1 to 16 digits"),
 }

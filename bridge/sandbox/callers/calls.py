@@ -41,8 +41,9 @@ class Digits:
 class SipCaller:
     """A caller: the number to dial, and a script to follow.
 
-    `number`, `caller` and `name` go unescaped into the request URI, the From URI and the quoted display name. `%0A` and
-    commas are allowed, line ends are not. `tone` is in hertz, 0 is silence. A `quiet` caller sends no RTP except its
+    `number`, `to` (by default the same), `caller` and `name` go unescaped into the request URI, the To and From URIs
+    and the quoted display name. `headers` are further header fields of the INVITE. `%0A` and commas are allowed, line
+    ends are not. `tone` is in hertz, 0 is silence. A `quiet` caller sends no RTP except its
     digits. `local` is the address to call from. `stall` = (begin, length) stops the audio once, `begin` seconds after
     the answer, and sends what was held up at once.
 
@@ -55,7 +56,10 @@ class SipCaller:
     script: tuple[Digits, ...] = ()
     caller: str = "4930123456"
     name: str = ""
+    to: str = ""
+    headers: tuple[str, ...] = ()
     dtmf: Dtmf = "rfc4733"
+    offers_fax: bool = False
     stay: float = 2.0
     hangs_up: Literal["caller", "far end", "cancel"] = "caller"
     tone: int = 0
@@ -65,7 +69,8 @@ class SipCaller:
     stall: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        for field, text in (("number", self.number), ("caller", self.caller), ("name", self.name)):
+        sent = [("number", self.number), ("to", self.to), ("caller", self.caller), ("name", self.name)]
+        for field, text in (*sent, *(("headers", each) for each in self.headers)):
             if any(character in text for character in "\r\n\0"):
                 raise Invalid(field, "a line end would be another header; write %0D or %0A.")
         for key in self.script:
@@ -75,17 +80,25 @@ class SipCaller:
     def fields(self) -> dict[str, str]:
         """The values of the fields in SIPp's scenario."""
         name = f'"{self.name}" ' if self.name else ""
-        return {"my_number": self.number, "my_from": self.caller, "my_name": name}
+        headers = "".join(f"\r\n{each}" for each in self.headers)
+        return {
+            "my_number": self.number,
+            "my_to": self.to or self.number,
+            "my_from": self.caller,
+            "my_name": name,
+            "my_headers": headers,
+        }
 
     @property
     def formats(self) -> str:
         """The media description (SDP) of the offer. It has telephone-event only if the digits are sent by RFC 4733."""
+        fax = "\r\nm=image 9 udptl t38\r\na=T38FaxVersion:0" if self.offers_fax else ""
         if self.dtmf == "rfc4733":
             return (
                 "m=audio PORT RTP/AVP 0 96\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\n"
-                "a=fmtp:96 0-16\r\na=ptime:20"
+                f"a=fmtp:96 0-16\r\na=ptime:20{fax}"
             )
-        return "m=audio PORT RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20"
+        return f"m=audio PORT RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=ptime:20{fax}"
 
 
 class SipCall:
@@ -230,9 +243,13 @@ class SipCall:
             self._asked = method
             self._sipp.tell(self.log.call_id, "HANGUP")
 
+    def send_info(self, digit: str) -> None:
+        """Send one digit by SIP INFO, whichever way the caller's other digits go, and wait for nothing."""
+        self._sipp.tell(self.log.call_id, "KEY", digit)
+
     async def _inform(self, digit: str) -> None:
         expected = self._informed + 1
-        self._sipp.tell(self.log.call_id, "KEY", digit)
+        self.send_info(digit)
         await self._until(lambda: self._informed >= expected, "got no response to INFO", 10.0)
         # Asterisk plays each digit to itself for its Duration: digits sent faster queue up, and BYE discards them.
         await asyncio.sleep(media.DIGIT_SECONDS)

@@ -10,53 +10,108 @@ from sqlalchemy import delete, func, literal, select, tuple_
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.domain import phone
+from bridge.domain.admission import number_advice
+from bridge.domain.admission.numbering import Numbering
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.admission import admission_attempts
-from bridge.storage.postgres.tables.provisioning import access_numbers
+from bridge.storage.postgres.tables.metering import calls
+from bridge.storage.postgres.tables.provisioning import access_numbers, trunks
 from bridge.usecases.admission.ports import RefusedEntryFilter
 
 DELETED_AT_ONCE: Final = 10_000
 UNKNOWN_MOST: Final = 5
 NUMBERS_MOST: Final = 10_000
-ALIKE_DIGITS: Final = 7
-"""Two numbers with the same last digits are taken for two forms of one."""
 _TOLD: Final = (
     *("id", "created_at", "node", "uniqueid", "caller", "access_number", "trunk", "reason"),
-    *("account_id", "sub_account_id", "passcode_id"),
+    *("account_id", "sub_account_id", "passcode_id", "trunk_id"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownNumber:
-    """A number that callers dialled and that is no access number; `like` is an access number that ends alike."""
+    """A number that callers dialled and that is no access number. `advice` says what to set, if anything would help."""
 
     number: str
     calls: int
-    like: str | None
+    advice: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkNumbers:
+    """What a trunk has sent lately: calls to access numbers, and how many callers of them there were.
+
+    `bare_callers` have no E.164 number in the form that is set. `refused` are calls to numbers that are none, `advice`
+    says what would help them.
+    """
+
+    calls: int
+    callers: int
+    bare_callers: int
+    refused: int
+    advice: Sequence[str]
 
 
 async def unknown_numbers(connection: AsyncConnection, since: datetime) -> list[UnknownNumber]:
     """The numbers without an access number that were dialled most since an instant, at most UNKNOWN_MOST."""
     at, number = admission_attempts.c, access_numbers.c.number
     dialled = (
-        select(at.access_number, func.count().label("calls"))
+        select(at.access_number, at.trunk_id, func.min(at.trunk).label("address"), func.count().label("calls"))
         .where(
             at.created_at >= since, at.reason == Refusal.UNKNOWN_NUMBER.value, at.access_number.not_in(select(number))
         )
-        .group_by(at.access_number)
+        .group_by(at.access_number, at.trunk_id)
         .order_by(func.count().desc(), at.access_number)
         .limit(UNKNOWN_MOST)
     )
     found = (await connection.execute(dialled)).all()
-    known = (await connection.execute(select(number).order_by(number).limit(NUMBERS_MOST))).scalars() if found else ()
-    ends = {phone.tail(one, ALIKE_DIGITS): one for one in known}
+    known = await _access_numbers(connection) if found else ()
+    names = {row.id: row.name for row in await connection.execute(select(trunks.c.id, trunks.c.name))} if found else {}
     return [
-        UnknownNumber(row.access_number, row.calls, ends.get(phone.tail(row.access_number, ALIKE_DIGITS)))
+        UnknownNumber(
+            row.access_number,
+            row.calls,
+            number_advice.advice(names.get(row.trunk_id, row.address), row.access_number, known),
+        )
         for row in found
     ]
+
+
+async def numbers_of_trunk(
+    connection: AsyncConnection, trunk_id: UUID, since: datetime, numbering: Numbering
+) -> TrunkNumbers:
+    """What a trunk has sent since an instant. Refused calls that would be understood as it is set now do not count."""
+    at, call = admission_attempts.c, calls.c
+    known = await _access_numbers(connection)
+    name = (await connection.execute(select(trunks.c.name).where(trunks.c.id == trunk_id))).scalar_one()
+    taken = select(
+        func.count().label("calls"),
+        func.count(call.caller.distinct()).label("callers"),
+        func.count(call.caller.distinct()).filter(call.caller.not_like("+%")).label("bare"),
+    ).where(call.started_at >= since, call.trunk_id == trunk_id, call.access_number.in_(known), call.caller != "")
+    counted = (await connection.execute(taken)).one()
+    refused = (
+        await connection.execute(
+            select(at.access_number, func.count().label("calls"))
+            .where(at.created_at >= since, at.trunk_id == trunk_id, at.reason == Refusal.UNKNOWN_NUMBER.value)
+            .group_by(at.access_number)
+            .order_by(func.count().desc(), at.access_number)
+            .limit(UNKNOWN_MOST)
+        )
+    ).all()
+    unknown = [row for row in refused if not set(numbering.dialled(row.access_number)) & set(known)]
+    advice = [
+        number_advice.advice(name, row.access_number, known)
+        or f"trunk {name} sends {row.access_number or 'no number'}, which is like no access number"
+        for row in unknown
+    ]
+    return TrunkNumbers(counted.calls, counted.callers, counted.bare, sum(row.calls for row in unknown), advice)
+
+
+async def _access_numbers(connection: AsyncConnection) -> list[str]:
+    number = access_numbers.c.number
+    return list((await connection.execute(select(number).order_by(number).limit(NUMBERS_MOST))).scalars())
 
 
 class PostgresRefusedEntries:

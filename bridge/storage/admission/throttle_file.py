@@ -35,7 +35,7 @@ QUEUED: Final = 100_000
 _THROTTLE: Final = struct.Struct(">dddI")
 _REGULAR: Final = struct.Struct(">d")
 _ORDER: Final = struct.Struct(">Q")
-_IDS: Final = ("account_id", "sub_account_id", "passcode_id")
+_IDS: Final = ("account_id", "sub_account_id", "passcode_id", "trunk_id")
 Result = TypeVar("Result")
 
 
@@ -183,7 +183,8 @@ def _told(attempt: RefusedEntry) -> bytes:
 
 def _attempt(value: bytes) -> RefusedEntry:
     told = orjson.loads(value)
-    ids = {name: UUID(told[name]) if told[name] else None for name in _IDS}
+    # Entries that a version of before has queued name no trunk.
+    ids = {name: UUID(told[name]) if told.get(name) else None for name in _IDS}
     rest = {
         "id": UUID(told["id"]),
         "created_at": datetime.fromisoformat(told["created_at"]),

@@ -19,9 +19,9 @@ from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory.rows import ID_BYTES, CodeRows
 from bridge.storage.lmdb_file import Layout, LmdbFile
 
-FORMAT: Final = 2
-TABLES: Final = ("codes", "uses", "lengths", "rooms", "accounts", "numbers", "callers")
-"""Rows by digest, passcode id, space, room id, account id, and (the last two) the text of a number."""
+FORMAT: Final = 3
+TABLES: Final = ("codes", "uses", "lengths", "rooms", "accounts", "numbers", "callers", "trunks")
+"""Rows by digest, passcode id, space, room id, account id, the text of a number (two tables), and trunk id."""
 LAYOUT: Final = Layout(map_bytes=8 << 30, tables=TABLES)
 """8 GiB hold 30 million codes. What a power cut undoes is read from Postgres again."""
 _META: Final = struct.Struct(">H16s16sq")
@@ -97,6 +97,11 @@ class DirectoryFile:
             row = reading.get(key, db=self._numbers)
             return None if row is None else (row, reading.get(row[:ID_BYTES], db=self._accounts))
 
+    def trunk(self, trunk_id: bytes) -> bytes | None:
+        """Return the row of a trunk."""
+        with self._begin() as reading:
+            return reading.get(trunk_id, db=self._tables["trunks"])
+
     def callers(self, number: str) -> list[tuple[bytes, bytes, bytes]] | None:
         """Return each known caller with this number who skips the code, with the rows of its room and account.
 
@@ -157,7 +162,7 @@ class DirectoryFile:
         # Look-ups read these attributes: each step to another object would cost them time.
         self._file, self._begin, self._tables = file, file.begin, file.tables
         self._codes, self._uses, self._lengths = (self._tables[name] for name in TABLES[:3])
-        self._rooms, self._accounts, self._numbers, self._callers = (self._tables[name] for name in TABLES[3:])
+        self._rooms, self._accounts, self._numbers, self._callers = (self._tables[name] for name in TABLES[3:7])
 
     def _is_ours(self, reading: "lmdb.Transaction[bytes]") -> bool:
         """Return True if the file was made by this version under one of the keys."""

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.domain import phone
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
+from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 from bridge.domain.errors import Unavailable
 from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.provisioning import passcode
 from bridge.domain.provisioning.tenants import Space
+from bridge.domain.provisioning.trunk import NumberForm
 from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory import source
 from bridge.storage.directory.rows import CodeRows
@@ -54,6 +55,16 @@ class LocalDirectory(FollowingDirectory):
         rows = self._file.number(dialled)
         return rows and directory_rows.number_of(dialled, *rows)
 
+    def trunk(self, trunk_id: str) -> IncomingTrunk:
+        key = directory_rows.id_of(trunk_id)
+        row = self._file.trunk(key) if key else None
+        if row is None:
+            # Without a name it writes numbers as people of the installation's country do, or in E.164.
+            form = NumberForm.NATIONAL if self._numbers.country else NumberForm.E164
+            numbering = Numbering(form, self._numbers.country, "", self._numbers.withheld)
+            return IncomingTrunk(trunk_id if key else "", "", numbering)
+        return directory_rows.trunk_of(trunk_id, row, self._numbers)
+
     def find(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         return self._answer(self._file.code(self._digests(digits, number)), number)
 
@@ -93,7 +104,7 @@ class LocalDirectory(FollowingDirectory):
 
     def _known(self, caller: str) -> list[tuple[bytes, bytes, bytes]] | None:
         """The known callers with this number, in whatever form it was stored. None if no sub-account knows it."""
-        rows = [self._file.callers(form) for form in sorted(self._numbers.stored(phone.dialled(caller)))]
+        rows = [self._file.callers(form) for form in sorted(self._numbers.stored(caller))]
         known = [found for found in rows if found is not None]
         return [row for found in known for row in found] if known else None
 

@@ -10,9 +10,14 @@ from struct import Struct
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
+from bridge.domain.admission.numbering import IncomingTrunk, Numbering
+from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Space
+from bridge.domain.provisioning.trunk import NumberForm, NumberSource
 
 ID_BYTES: Final = 16
 SHARED: Final = bytes(ID_BYTES)
@@ -43,9 +48,11 @@ ACCOUNT: Final = (
     "|| int4send(coalesce(accounts.max_callers, 0))"
 )
 _ACCOUNT: Final = Struct(">c?i")
-# An access number: its account or SHARED, then language and greeting, with a zero byte between them (no text has one).
+# An access number: its account or SHARED, how many trunks it is bound to and their ids, then language and greeting,
+# with a zero byte between them (no text has one).
 NUMBER: Final = (
-    f"coalesce(uuid_send(account_id), '\\x{SHARED.hex()}') "
+    f"coalesce(uuid_send(account_id), '\\x{SHARED.hex()}') || int2send(cardinality(trunk_ids)::int2) "  # noqa: S608
+    "|| coalesce((SELECT string_agg(uuid_send(each), ''::bytea) FROM unnest(trunk_ids) AS each), ''::bytea) "
     "|| convert_to(language, 'UTF8') || '\\x00' || convert_to(greeting, 'UTF8')"
 )
 # A caller's number: ids of known caller, sub-account and room, for each sub-account that lets it skip the code.
@@ -53,7 +60,13 @@ CALLERS: Final = (
     "coalesce(string_agg(uuid_send(id) || uuid_send(sub_account_id) || uuid_send(room_id), ''::bytea) "
     "FILTER (WHERE skips_code), ''::bytea)"
 )
+_TRUNKS: Final = Struct(">h")
 _CALLER: Final = Struct(">16s16s16s")
+# A trunk: how it writes numbers, and its limits, as JSON.
+TRUNK: Final = (
+    "convert_to(json_build_array(name, number_form, prefix, country, number_source, media_networks, max_calls, "
+    "max_dialogues)::text, 'UTF8')"
+)
 LENGTH: Final = "int2send(max(length))"
 
 _ROLES: Final[Mapping[bytes, Role]] = {role.value[:1].encode(): role for role in Role}
@@ -140,12 +153,28 @@ def callers(row: bytes) -> list[tuple[bytes, bytes]]:
 
 def number_of(dialled: str, row: bytes, account: bytes | None) -> DialledNumber:
     """Build an access number; `account` is the row of the account it is dedicated to."""
-    owner = row[:ID_BYTES]
-    language, _, greeting = row[ID_BYTES:].decode().partition("\0")
+    owner, trunks, at = row[:ID_BYTES], *_TRUNKS.unpack_from(row, ID_BYTES), ID_BYTES + _TRUNKS.size
+    texts = at + trunks * ID_BYTES
+    trunk_ids = frozenset(text_of(row[each : each + ID_BYTES]) for each in range(at, texts, ID_BYTES))
+    language, _, greeting = row[texts:].decode().partition("\0")
     if owner == SHARED:
-        return DialledNumber(dialled, None, Space.SHARED, language, greeting)
+        return DialledNumber(dialled, None, Space.SHARED, language, greeting, trunk_ids)
     own = account is not None and _ACCOUNT.unpack(account)[1]
-    return DialledNumber(dialled, text_of(owner), Space.OWN if own else Space.SHARED, language, greeting)
+    return DialledNumber(dialled, text_of(owner), Space.OWN if own else Space.SHARED, language, greeting, trunk_ids)
+
+
+def trunk_of(trunk_id: str, row: bytes, numbers: CallerNumbers) -> IncomingTrunk:
+    """Build a trunk. `numbers` says where numbers are from on a trunk that has no country of its own."""
+    name, form, prefix, country, source, media_networks, max_calls, max_dialogues = orjson.loads(row)
+    return IncomingTrunk(
+        trunk_id,
+        name,
+        Numbering(NumberForm(form), country or numbers.country, prefix, numbers.withheld),
+        NumberSource(source),
+        tuple(media_networks),
+        max_calls,
+        max_dialogues,
+    )
 
 
 def uses_left(row: bytes, taken_here: int) -> int:

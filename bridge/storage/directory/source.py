@@ -69,6 +69,7 @@ _ROWS: Final[Mapping[str, Rows]] = {
         "access_numbers WHERE {} ORDER BY 1",
         "number = ANY(:keys)",
     ),
+    "trunks": Rows("uuid_send(id)", directory_rows.TRUNK, "trunks WHERE {} ORDER BY id", "id = ANY(:keys)"),
     "callers": Rows(
         "convert_to(number, 'UTF8')",
         directory_rows.CALLERS,
@@ -90,6 +91,7 @@ _KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str
     "sub_account": (_uuid, None, {"rooms": "rooms.sub_account_id = ANY(:keys)"}),
     "account": (_uuid, "accounts", {}),
     "number": (bytes.decode, "numbers", {}),
+    "trunk": (_uuid, "trunks", {}),
     "caller": (bytes.decode, "callers", {}),
 }
 
@@ -201,7 +203,7 @@ class DatabaseSnapshot:
     async def of_numbers(self) -> RowChanges:
         """Read the access numbers, and what is needed to serve them while each code is looked up in Postgres."""
         theirs = "id IN (SELECT account_id FROM access_numbers)"
-        wanted = {"numbers": "true", "lengths": "true", "accounts": theirs}
+        wanted = {"numbers": "true", "lengths": "true", "accounts": theirs, "trunks": "true"}
         return {
             table: dict(await self._connection.fetch(_ROWS[table].read(condition)))
             for table, condition in wanted.items()

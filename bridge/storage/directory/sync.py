@@ -68,6 +68,8 @@ class FollowingDirectory:
         self._writer = ThreadPoolExecutor(1, "directory")
         self._lock = asyncio.Lock()
         self._notified = asyncio.Event()
+        self.trunks_changed = asyncio.Event()
+        """Set when trunks may have changed. Whoever waits for it clears it."""
         self._rounds = 0
         self._began_at = 0.0
         self._asking = 0
@@ -195,6 +197,8 @@ class FollowingDirectory:
                     changes = await source.changed_rows(connection, ours.number, theirs.number)
                 else:
                     changes = None
+            if changes is None or "trunks" in changes:
+                self.trunks_changed.set()
             if changes is None:
                 await self._refill()
             elif ours != theirs:

@@ -40,7 +40,7 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILTERS: Final = ("account_id", "sub_account_id", "room_id", "conference_id")
 _TOLD: Final = (
     *("id", "account_id", "sub_account_id", "room_id", "conference_id", "uniqueid", "role", "caller"),
-    *("access_number", "project_code", "joined_at", "left_at", "evidence", "error_bound_us"),
+    *("access_number", "trunk_id", "project_code", "joined_at", "left_at", "evidence", "error_bound_us"),
 )
 
 
@@ -137,9 +137,10 @@ def _going(page: Subquery) -> Select[Any]:
 def _caller_name(page: Subquery) -> Label[str]:
     """The sub-account's name for the caller's number when the stay began."""
     at = known_callers.c
-    number = func.ltrim(page.c.caller, "+")
+    # Versions of before kept numbers of known callers without their +.
+    either = at.number.in_([page.c.caller, func.ltrim(page.c.caller, "+")])
     in_force = and_(at.created_at <= page.c.joined_at, or_(at.removed_at.is_(None), at.removed_at > page.c.joined_at))
-    name = select(at.name).where(at.number == number, at.sub_account_id == page.c.sub_account_id, in_force)
+    name = select(at.name).where(either, at.sub_account_id == page.c.sub_account_id, in_force)
     return name.limit(1).scalar_subquery().label("caller_name")
 
 

@@ -31,6 +31,7 @@ from bridge.domain.metering.switch_timeline import (
     ReplayOf,
     SwitchState,
 )
+from bridge.domain.provisioning import trunk
 
 INT32 = 2**31 - 1
 
@@ -49,6 +50,7 @@ def open_call(call: OpenCall) -> dict[str, Any]:
         "answered_at": None if call.answered_us is None else instant(call.answered_us),
         "outcome": call.outcome.value,
         "evidence": call.evidence.value,
+        "trunk_id": _trunk_id(call.channel),
     }
 
 
@@ -118,6 +120,7 @@ def _stay(stay: OpenStay) -> dict[str, Any]:
         "channel": clean(stay.channel),
         "caller": clean(stay.caller),
         "access_number": clean(stay.access_number),
+        "trunk_id": _trunk_id(stay.channel),
         "stamped": json.dumps(stamped) if None in ids.values() else None,
         "joined_at": instant(stay.identity.joined_us),
     }
@@ -194,7 +197,7 @@ def _replay_of(stored: str) -> Replay:
 def _arrival_of(row: Any) -> Arrival:
     if isinstance(row, list):
         return Arrival(*row)  # from before the line that led to it was kept
-    fact = Entering(**row["fact"]) if row["fact"] else None
+    fact = Entering(**{"access_number": None, **row["fact"]}) if row["fact"] else None
     return Arrival(row["uniqueid"], row["by_us"], fact)
 
 
@@ -224,6 +227,10 @@ def stay_of(row: RowMapping) -> OpenStay:
         row["seen_us"],
         told_by_exit,
     )
+
+
+def _trunk_id(channel: str) -> UUID | None:
+    return uuid_or_none(trunk.of_channel(channel))
 
 
 @lru_cache(4096)

@@ -16,6 +16,18 @@ Columns = Mapping[str, Any]
 _SHOWN: Final = (
     *("state", "kind", "max_callers", "max_participants", "trust_callers", "skips_code", "account_id", "room_id"),
     *("valid_from", "valid_until", "max_uses", "language", "greeting", "currency", "time_zone", "cost_centre"),
+    *(
+        "addresses",
+        "registrar",
+        "transport",
+        "srtp",
+        "dtmf",
+        "number_form",
+        "country",
+        "number_source",
+        "trust_identity",
+    ),
+    *("record_private", "media_networks", "session_timers", "max_calls", "max_dialogues"),
 )
 """Fields whose new values stand in the audit log. Of all others only the name stands there."""
 

@@ -1,5 +1,6 @@
 """Access numbers."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert, or_, select
@@ -17,7 +18,7 @@ from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.row_versions import Columns
 from bridge.storage.postgres.tables.provisioning import access_numbers
-from bridge.storage.provisioning import accounts
+from bridge.storage.provisioning import accounts, trunks
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Place
 
@@ -26,9 +27,9 @@ class PostgresAccessNumbers(Repository):
     """Implements the access numbers of provisioning_ports.Tenants."""
 
     async def add_access_number(self, fields: AccessNumberFields) -> AccessNumber:
-        values = given(fields)
+        values = _columns(given(fields))
         async with self._database.transaction() as connection:
-            await _check_account(connection, values)
+            await _check_owner(connection, values)
             try:
                 result = await connection.execute(
                     insert(access_numbers).values(id=uuid4(), **values).returning(access_numbers)
@@ -67,9 +68,9 @@ class PostgresAccessNumbers(Repository):
     async def change_access_number(
         self, access_number_id: UUID, wanted: AccessNumberChanges, expected: int | None = None
     ) -> AccessNumber:
-        changes = given(wanted)
+        changes = _columns(given(wanted))
         async with self._database.transaction() as connection:
-            await _check_account(connection, changes)
+            await _check_owner(connection, changes)
             row = await row_versions.locked(connection, access_numbers, access_number_id, expected, "access number")
             changes = row_versions.differing(row, changes)
             if changes:
@@ -88,10 +89,15 @@ class PostgresAccessNumbers(Repository):
             await audit_log.note(connection, "access_number.removed", "access_number", access_number_id, owner, detail)
 
 
-async def _check_account(connection: AsyncConnection, changes: Columns) -> None:
-    """Raises NotFound if a number is to be dedicated to an account that does not exist."""
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if name == "trunk_ids" else value for name, value in values.items()}
+
+
+async def _check_owner(connection: AsyncConnection, changes: Columns) -> None:
+    """Raises NotFound if a number is to belong to an account, or to come by a trunk, that does not exist."""
     if changes.get("account_id") is not None:
         await accounts.found(connection, changes["account_id"])
+    await trunks.check_there(connection, changes.get("trunk_ids", ()))
 
 
 def _access_number(row: RowMapping) -> AccessNumber:
@@ -103,5 +109,6 @@ def _access_number(row: RowMapping) -> AccessNumber:
         account_id=row["account_id"],
         language=row["language"],
         greeting=row["greeting"],
+        trunk_ids=tuple(row["trunk_ids"]),
         version=row["version"],
     )

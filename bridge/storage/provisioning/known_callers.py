@@ -1,5 +1,6 @@
 """Callers that sub-accounts know by name. A former name stays as a row of its own, with the time it was valid."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,7 +27,13 @@ class PostgresKnownCallers(Repository):
     """Implements the known callers of provisioning_ports.Tenants."""
 
     async def add_known_caller(
-        self, sub_account_id: UUID, number: str, name: str, room_id: UUID | None, skips_code: bool
+        self,
+        sub_account_id: UUID,
+        number: str,
+        name: str,
+        room_id: UUID | None,
+        skips_code: bool,
+        forms: Collection[str] = (),
     ) -> KnownCaller:
         account_of = select(sub_accounts.c.account_id).where(sub_accounts.c.id == sub_account_id)
         async with self._database.transaction() as connection:
@@ -42,14 +49,18 @@ class PostgresKnownCallers(Repository):
                 "name": name,
                 "skips_code": skips_code,
             }
+            at = known_callers.c
+            same = select(at.id).where(
+                at.sub_account_id == sub_account_id, at.number.in_(forms), at.removed_at.is_(None)
+            )
+            if (await connection.execute(same)).first() is not None:
+                raise _known_already()
             try:
                 result = await connection.execute(insert(known_callers).values(values).returning(known_callers))
             except IntegrityError as error:
                 if sqlstate(error) != UNIQUE_VIOLATION:
                     raise
-                raise Conflict(
-                    "number: the sub-account knows it already; change that known caller", "number"
-                ) from error
+                raise _known_already() from error
             made = _known_caller(result.mappings().one())
             await _note(connection, "created", made, {"skips_code": skips_code})
             return made
@@ -98,6 +109,10 @@ class PostgresKnownCallers(Repository):
             gone = {"removed_at": func.clock_timestamp()}
             row = await row_versions.updated(connection, known_callers, known_caller_id, gone)
             await _note(connection, "removed", _known_caller(row), {})
+
+
+def _known_already() -> Conflict:
+    return Conflict("number: the sub-account knows it already; change that known caller", "number")
 
 
 def _present(row: RowMapping | None, known_caller_id: UUID) -> RowMapping:

@@ -8,6 +8,7 @@ from bridge.storage.provisioning.project_codes import PostgresProjectCodes
 from bridge.storage.provisioning.renewal import PostgresPasscodeRenewal
 from bridge.storage.provisioning.rooms import PostgresRooms
 from bridge.storage.provisioning.sub_accounts import PostgresSubAccounts
+from bridge.storage.provisioning.trunks import PostgresTrunks
 
 
 class PostgresTenants(
@@ -17,6 +18,7 @@ class PostgresTenants(
     PostgresPasscodes,
     PostgresPasscodeRenewal,
     PostgresAccessNumbers,
+    PostgresTrunks,
     PostgresProjectCodes,
     PostgresKnownCallers,
 ):

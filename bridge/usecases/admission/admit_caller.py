@@ -1,7 +1,8 @@
 """The dialogue with a caller, from the first ring to the room or the refusal.
 
-It reads from top to bottom as a caller lives it: answer, greeting, tries, and in each try the passcode, perhaps a PIN,
-the delay, and the room. A hang-up is the exception CallerGone, which comes out of any await.
+It reads from top to bottom as a caller lives it: what is refused unanswered, answer, greeting, tries, and in each try
+the passcode, perhaps a PIN, the delay, and the room. A hang-up is the exception CallerGone, which comes out of any
+await.
 
 A caller can't tell why a code admits nobody. A wrong code, one that is not valid now and a wrong PIN get the same
 prompts after the same delay.
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from bridge.domain.admission import keypad
+from bridge.domain.admission import keypad, numbering
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant
 from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
+from bridge.domain.admission.numbering import IncomingTrunk
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
@@ -30,9 +32,13 @@ PIN_LONGEST: Final = 10
 """No PIN has more digits."""
 PLEASE_WAIT_FROM_S: Final = 3.0
 """From this delay on, "one moment please" is played."""
-REJECTED: Final = 21
+UNALLOCATED: Final = 1
 BUSY: Final = 17
-"""Causes of Q.850 that the caller's network is given with a refusal."""
+REJECTED: Final = 21
+NO_CIRCUIT: Final = 34
+SWITCH_CONGESTED: Final = 42
+"""Causes of Q.850 that the caller's network is given with a refusal. Unanswered, 1 is a 404 of SIP, and 34 and 42 are a
+503, on which carriers try another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class AdmissionChecks:
     seats: Seats
     timeouts: EntryTimeouts
     barrier: Barrier
+    dialogues: Callable[[str], int]
+    """The number of calls over a trunk, by its id, that are in the dialogue now."""
 
 
 class _NoEntry(StrEnum):
@@ -62,21 +70,77 @@ _FINAL: Final[Mapping[_Failure, tuple[Prompt, int]]] = {
     Refusal.ACCOUNT_FULL: (Prompt.LINES_FULL, BUSY),
 }
 """Failures that end the call at once, whatever tries are left: the prompt, and the cause."""
+_TURNED_AWAY: Final[Mapping[Refusal, tuple[Prompt, int]]] = {
+    Refusal.NOT_READY: (Prompt.NOT_READY, SWITCH_CONGESTED),
+    Refusal.UNKNOWN_NUMBER: (Prompt.NOT_IN_SERVICE, UNALLOCATED),
+    Refusal.OTHER_TRUNK: (Prompt.NOT_IN_SERVICE, UNALLOCATED),
+    Refusal.TRUNK_FULL: (Prompt.NOT_READY, NO_CIRCUIT),
+    Refusal.TOO_MANY_DIALOGUES: (Prompt.NOT_READY, NO_CIRCUIT),
+}
+"""Refusals of calls that nobody has answered: the cause, and the prompt for a call that the dialplan has answered."""
 
 
 async def admit_caller(caller: Caller, checks: AdmissionChecks) -> bool:
     """Hold the whole dialogue. Return True if the caller was admitted, False if refused. Raises CallerGone."""
+    trunk = checks.directory.trunk(caller.trunk_id)
+    access_number = _access_number(caller, checks, trunk)
+    dialled = access_number.number if access_number else numbering.digits(caller.number)
+    number = trunk.numbering.caller(caller.caller)
+    source = checks.guard.source(number, caller.trunk, dialled, trunk.uuid)
+    await caller.identify(number, dialled)
+    refusal = await _turned_away(caller, checks, trunk, access_number)
+    if access_number is None or refusal is not None:
+        return await _turn_away(caller, checks, source, refusal or Refusal.UNKNOWN_NUMBER)
     await caller.answer()
-    if await checks.barrier() is not None:
-        return await _refuse(caller, Prompt.NOT_READY)
-    access_number = checks.directory.number(caller.number)
-    if access_number is None:
-        source = checks.guard.source(caller.caller, caller.trunk, caller.number)
-        checks.guard.refused(source, caller.id, Refusal.UNKNOWN_NUMBER)
-        return await _refuse(caller, Prompt.NOT_IN_SERVICE)
+    if trunk.media_networks and not trunk.takes_media(await caller.media_address()):
+        checks.guard.refused(source, caller.id, Refusal.MEDIA_ELSEWHERE)
+        await caller.refuse()
+        return False
     await caller.speak(access_number.language, access_number.greeting)
-    source = checks.guard.source(caller.caller, caller.trunk, access_number.number)
     return await _Dialogue(caller, checks, access_number, source).hold()
+
+
+# --- Calls that are refused unanswered ----------------------------------------------------------------------------
+def _access_number(caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk) -> DialledNumber | None:
+    """The access number that was dialled, in whichever form the trunk writes it."""
+    for form in trunk.numbering.dialled(caller.number):
+        found = checks.directory.number(form)
+        if found is not None:
+            return found
+    return None
+
+
+async def _turned_away(
+    caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk, access_number: DialledNumber | None
+) -> Refusal | None:
+    """Why a call is refused before anything is said, None if it may be answered."""
+    if await checks.barrier() is not None:
+        return Refusal.NOT_READY
+    if access_number is None:
+        return Refusal.UNKNOWN_NUMBER
+    if access_number.trunk_ids and trunk.id not in access_number.trunk_ids:
+        return Refusal.OTHER_TRUNK
+    if caller.answered:
+        return None  # limits hold for new calls, and this one was answered while no daemon was there
+    if trunk.max_calls is not None and caller.trunk_calls > trunk.max_calls:
+        return Refusal.TRUNK_FULL
+    if trunk.max_dialogues is not None and checks.dialogues(trunk.id) > trunk.max_dialogues:
+        return Refusal.TOO_MANY_DIALOGUES
+    return None
+
+
+async def _turn_away(caller: Caller, checks: AdmissionChecks, source: CallSource, refusal: Refusal) -> bool:
+    """Refuse a call: unanswered, or by a prompt if the dialplan has answered it to play music. Always False."""
+    checks.guard.refused(source, caller.id, refusal)
+    prompt, cause = _TURNED_AWAY[refusal]
+    if caller.answered:
+        await caller.answer()
+        return await _refuse(caller, prompt)
+    await caller.refuse(cause)
+    return False
+
+
+# --- Calls that are answered --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -15,7 +15,6 @@ from bridge.domain.admission.refusal import GUESSES, Refusal, RefusedEntry
 from bridge.domain.admission.throttle import ThrottleKey
 from bridge.domain.admission.throttles import ActiveThrottle, CallSource, Throttles
 from bridge.domain.errors import NotFound
-from bridge.domain.phone import EVERYWHERE, CallerNumbers
 
 log = structlog.get_logger()
 
@@ -36,7 +35,6 @@ class Guard:
         knows: Callable[[str], bool],
         on_refusal: Callable[[Refusal], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
-        numbers: CallerNumbers = EVERYWHERE,
     ) -> None:
         """`knows` returns True for a number that a sub-account knows; `clock` returns seconds since 1970."""
         self.throttles = throttles
@@ -45,7 +43,6 @@ class Guard:
         self.dropped = 0
         self._node = node
         self._knows = knows
-        self._numbers = numbers
         self._on_refusal = on_refusal
         self._clock = clock
 
@@ -53,13 +50,14 @@ class Guard:
     def now(self) -> float:
         return self._clock()
 
-    def source(self, caller: str, trunk: str, access_number: str) -> CallSource:
-        """The source of a call."""
-        number = self._numbers.digits(caller)
-        if not number:
-            return CallSource("", trunk, access_number)
-        known = self.recent_callers.has(number, self.now) or self._knows(number)
-        return CallSource(number, trunk, access_number, known)
+    def source(self, caller: str, trunk: str, access_number: str, trunk_id: UUID | None = None) -> CallSource:
+        """The source of a call, whose caller's number is in the form in which callers are compared."""
+        known = bool(caller) and (self._is_recent(caller) or self._knows(caller))
+        return CallSource(caller, trunk, access_number, known, trunk_id)
+
+    def _is_recent(self, caller: str) -> bool:
+        """Return True for a caller who was admitted lately. Versions of before kept numbers without their +."""
+        return any(self.recent_callers.has(form, self.now) for form in {caller, caller.lstrip("+")})
 
     def blocked(self, source: CallSource) -> bool:
         return self.throttles.blocked(source, self.now)
@@ -72,6 +70,7 @@ class Guard:
         now = self.now
         if reason in GUESSES:
             self.throttles.fail(source, now)
+        account_id, sub_account_id, passcode_id = _ids(grant) if grant else (None, None, None)
         self.unstored.append(
             RefusedEntry(
                 uuid4(),
@@ -82,14 +81,18 @@ class Guard:
                 source.access_number,
                 source.trunk,
                 reason,
-                *(_ids(grant) if grant else ()),
+                account_id,
+                sub_account_id,
+                passcode_id,
+                source.trunk_id,
             )
         )
         if len(self.unstored) > UNSTORED:
             self.unstored.popleft()
             self.dropped += 1
         self._on_refusal(reason)
-        log.info("entry_refused", reason=reason.value, access_number=source.access_number)
+        trunk = str(source.trunk_id) if source.trunk_id else source.trunk
+        log.info("entry_refused", reason=reason.value, access_number=source.access_number, trunk=trunk)
 
     def admitted(self, source: CallSource) -> None:
         """Note that a caller from this source was admitted."""
@@ -108,5 +111,5 @@ class Guard:
         raise NotFound("there is no such block, or it has ended")
 
 
-def _ids(grant: Grant) -> Iterable[UUID]:
+def _ids(grant: Grant) -> tuple[UUID, UUID, UUID]:
     return UUID(grant.account_id), UUID(grant.sub_account_id), UUID(grant.passcode_id)

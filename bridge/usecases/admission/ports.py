@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
+from bridge.domain.admission.numbering import IncomingTrunk
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.domain.admission.throttle import Throttle, ThrottleKey
@@ -27,15 +28,27 @@ class Caller(Protocol):
 
     @property
     def caller(self) -> str:
-        """The caller's number as the trunk sent it, in `[0-9+]`, perhaps forged; empty when it is withheld."""
+        """The caller's number as the trunk sent it, perhaps forged; empty when it is withheld, or is none."""
 
     @property
     def trunk(self) -> str:
         """The address of the trunk that the call came from."""
 
     @property
+    def trunk_id(self) -> str:
+        """The id of the trunk, empty for the unnamed one."""
+
+    @property
     def number(self) -> str:
-        """The access number that was dialled, digits only."""
+        """The dialled number as the trunk sent it: a user part, or a header field with a URI. Perhaps forged."""
+
+    @property
+    def trunk_calls(self) -> int:
+        """The number of calls over this trunk when this one came, itself included; 0 where nobody counts."""
+
+    @property
+    def answered(self) -> bool:
+        """True if the call was answered before the dialogue began, to play music while no daemon was there."""
 
     @property
     def tries(self) -> int:
@@ -45,7 +58,13 @@ class Caller(Protocol):
     def greeted(self) -> bool:
         """True if a daemon that has ended since had begun the dialogue."""
 
+    async def identify(self, caller: str, access_number: str) -> None:
+        """Put both numbers on the call itself in their one form, so that every later line of the journal has them."""
+
     async def answer(self) -> None: ...
+
+    async def media_address(self) -> str:
+        """The IP address that the call's audio goes to, once the call is answered; empty if it has none."""
 
     async def speak(self, language: str, greeting: str) -> None:
         """Play prompts in this language from now on, in the room too. `greeting` is a sound that replaces the usual
@@ -75,6 +94,9 @@ class Directory(Protocol):
 
     Only `confirm` asks Postgres, while the directory may lag behind it.
     """
+
+    def trunk(self, trunk_id: str) -> IncomingTrunk:
+        """The trunk of this id. Without an id, or while the directory lacks the trunk, it is as one without a name."""
 
     def number(self, dialled: str) -> DialledNumber | None:
         """The access number that was dialled (digits only), None when it is unknown."""

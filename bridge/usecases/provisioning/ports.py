@@ -5,7 +5,7 @@ creation, `limit` at most, after a place. `expected` is the version that a chang
 raises Stale when the version is another by now.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -24,6 +24,8 @@ from bridge.domain.provisioning.changes import (
     RoomFields,
     SubAccountChanges,
     SubAccountFields,
+    TrunkChanges,
+    TrunkFields,
 )
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import (
@@ -37,6 +39,7 @@ from bridge.domain.provisioning.tenants import (
     Room,
     SubAccount,
 )
+from bridge.domain.provisioning.trunk import Trunk
 
 Place = tuple[datetime, UUID]
 """Where a list was left: `created_at` and `id` of the last item seen."""
@@ -275,7 +278,7 @@ class RenewedCode:
 
 class AccessNumbers(Protocol):
     async def add_access_number(self, fields: AccessNumberFields) -> AccessNumber:
-        """Raises Conflict when it is there already."""
+        """Raises Conflict when it is there already, NotFound for an account or a trunk that is not there."""
 
     async def access_number(self, access_number_id: UUID) -> AccessNumber: ...
     async def access_numbers(
@@ -287,6 +290,33 @@ class AccessNumbers(Protocol):
         self, access_number_id: UUID, changes: AccessNumberChanges, expected: int | None = None
     ) -> AccessNumber: ...
     async def remove_access_number(self, access_number_id: UUID, expected: int | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTrunk:
+    """A trunk with its sealed password, None where it has none."""
+
+    trunk: Trunk
+    password: bytes | None
+
+
+class Trunks(Protocol):
+    """Methods that store a trunk raise Invalid (its fields don't go together) and Conflict (its name is taken, or
+    another trunk has one of its addresses)."""
+
+    async def add_trunk(self, fields: TrunkFields, password_sealed: bytes | None) -> Trunk: ...
+    async def trunk(self, trunk_id: UUID) -> Trunk: ...
+    async def trunks(self, limit: int, after: Place | None = None) -> list[Trunk]: ...
+    async def change_trunk(
+        self, trunk_id: UUID, wanted: TrunkChanges, password_sealed: bytes | None, expected: int | None = None
+    ) -> Trunk:
+        """The password changes only if `wanted` has one; `password_sealed` is then that one, None for none."""
+
+    async def remove_trunk(self, trunk_id: UUID, expected: int | None = None) -> None:
+        """Raises Conflict that names the access numbers that come by it."""
+
+    async def sealed_trunks(self) -> list[SealedTrunk]:
+        """All trunks, in order of creation."""
 
 
 class ProjectCodes(Protocol):
@@ -313,9 +343,18 @@ class ProjectCodes(Protocol):
 
 class KnownCallers(Protocol):
     async def add_known_caller(
-        self, sub_account_id: UUID, number: str, name: str, room_id: UUID | None, skips_code: bool
+        self,
+        sub_account_id: UUID,
+        number: str,
+        name: str,
+        room_id: UUID | None,
+        skips_code: bool,
+        forms: Collection[str] = (),
     ) -> KnownCaller:
-        """In the first room by default. Raises Conflict (the number is known), Invalid (no room of the sub-account)."""
+        """In the first room by default; `forms` are all in which the number may be stored already.
+
+        Raises Conflict (the number is known), Invalid (no room of the sub-account).
+        """
 
     async def known_caller(self, known_caller_id: UUID) -> KnownCaller: ...
     async def known_callers(
@@ -329,5 +368,5 @@ class KnownCallers(Protocol):
     async def remove_known_caller(self, known_caller_id: UUID, expected: int | None = None) -> None: ...
 
 
-class Tenants(Accounts, SubAccounts, Rooms, Passcodes, AccessNumbers, ProjectCodes, KnownCallers, Protocol):
+class Tenants(Accounts, SubAccounts, Rooms, Passcodes, AccessNumbers, Trunks, ProjectCodes, KnownCallers, Protocol):
     """All repositories of provisioning together."""

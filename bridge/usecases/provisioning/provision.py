@@ -109,7 +109,8 @@ async def add_known_caller(
     numbers: CallerNumbers = EVERYWHERE,
 ) -> KnownCaller:
     """A caller whom a sub-account knows by number and name. Raises Invalid, NotFound, Conflict."""
-    digits, name = numbers.digits(number), validation.field("name", name)
-    if not digits:
+    canonical, name = numbers.canonical(number), validation.field("name", name)
+    if not canonical:
         raise Invalid("number", "is no telephone number, or one that networks send for callers who withhold theirs")
-    return await tenants.add_known_caller(sub_account_id, digits, name, room_id, skips_code)
+    forms = numbers.stored(canonical)
+    return await tenants.add_known_caller(sub_account_id, canonical, name, room_id, skips_code, forms)

@@ -5,7 +5,16 @@ from typing import Any, Final
 
 import pytest
 
-from bridge.api.resources import access_numbers, accounts, known_callers, passcodes, project_codes, rooms, sub_accounts
+from bridge.api.resources import (
+    access_numbers,
+    accounts,
+    known_callers,
+    passcodes,
+    project_codes,
+    rooms,
+    sub_accounts,
+    trunks,
+)
 from bridge.api.table import OPERATIONS
 from bridge.domain.provisioning import changes
 
@@ -17,12 +26,14 @@ PATCHED: Final = {
     access_numbers: changes.AccessNumberChanges,
     project_codes: changes.ProjectCodeChanges,
     known_callers: changes.KnownCallerChanges,
+    trunks: changes.TrunkChanges,
 }
 CREATED: Final = {
     "create_account": changes.AccountFields,
     "create_sub_account": changes.SubAccountFields,
     "create_room": changes.RoomFields,
     "create_access_number": changes.AccessNumberFields,
+    "create_trunk": changes.TrunkFields,
 }
 BY_REST_ONLY_BY_DELETE: Final = {"RoomChanges": {"state"}}
 

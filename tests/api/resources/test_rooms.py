@@ -1,8 +1,10 @@
 """/v1/rooms, /v1/access-numbers, /v1/project-codes and /v1/known-callers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge.domain.metering.records import OpenStay
 from tests.api.conftest import Api, World
 from tests.api.http.test_operations import closed, stay_of
 
@@ -93,6 +95,11 @@ async def test_project_codes(api: Api, account: Any, sub_account: Any) -> None:
     )
 
 
+def calling(sub_account: Any, uniqueid: str, at: datetime) -> OpenStay:
+    """A stay of a caller whose number the daemon has put into its one form."""
+    return replace(stay_of(sub_account, uniqueid, at), caller="+4930123456")
+
+
 async def test_known_callers_are_named_in_records_as_they_were_then(
     api: Api, account: Any, sub_account: Any, world: World
 ) -> None:
@@ -100,11 +107,11 @@ async def test_known_callers_are_named_in_records_as_they_were_then(
     _, narrow = await keys_of(api, account, sub_account)
     soon = datetime.now(UTC) + timedelta(days=1)
     before = datetime.now(UTC) - timedelta(days=1)
-    await world.keep(closed(stay_of(sub_account, "node1-1.1", before), SECOND))
+    await world.keep(closed(calling(sub_account, "node1-1.1", before), SECOND))
     made = await narrow.post(path, {"number": "+49 30 123456", "name": "Ada", "skips_code": True})
-    assert (made["number"], made["room_id"]) == ("4930123456", sub_account["rooms"][0]["id"])
+    assert (made["number"], made["room_id"]) == ("+4930123456", sub_account["rooms"][0]["id"])
     assert "forged" in made["warnings"][0]
-    await world.keep(closed(stay_of(sub_account, "node1-1.2", datetime.now(UTC)), SECOND))
+    await world.keep(closed(calling(sub_account, "node1-1.2", datetime.now(UTC)), SECOND))
     problem = await narrow.refused(409, "POST", path, {"number": "4930123456", "name": "Eve"})
     assert problem["errors"][0]["pointer"] == "/number"
     one = f"/v1/known-callers/{made['id']}"
@@ -113,7 +120,7 @@ async def test_known_callers_are_named_in_records_as_they_were_then(
     renamed = await narrow("PATCH", one, {"name": "Ada Berg"}, headers={"If-Match": plain.headers["ETag"]})
     assert (renamed.body["name"], renamed.body["version"]) == ("Ada Berg", 3)
     assert await narrow.all(path) == [renamed.body]
-    await world.keep(stay_of(sub_account, "node1-1.3", soon))
+    await world.keep(calling(sub_account, "node1-1.3", soon))
     assert [stay["caller_name"] for stay in await narrow.all("/v1/minutes")] == [None, "Ada", "Ada Berg"]
     await narrow.refused(422, "PATCH", one, {"number": "1"})
     other = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "2", "name": "Other"})

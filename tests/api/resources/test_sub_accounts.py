@@ -209,7 +209,7 @@ async def test_only_an_unused_one_is_deleted(api: Api, account: Any, sub_account
     unused = await api.post(path_of(account), {"user_id": "2", "name": "Unused", "labels": {"a": "b"}})
     of = f"/v1/sub-accounts/{unused['id']}"
     made = await api.post(f"{of}/known-callers", {"number": "+49 (30) 123-456", "name": "Ada"})
-    assert made["number"] == "4930123456"
+    assert made["number"] == "+4930123456"
     for number in ("anonymous", "266696687", "0000", "c8oqz84zk7z"):
         problem = await api.refused(422, "POST", f"{of}/known-callers", {"number": number, "name": "Ada"})
         assert "withhold" in problem["detail"]

@@ -78,6 +78,14 @@ def test_a_call_says_who_calls_which_number_and_over_which_trunk(line: Line) -> 
     assert (caller.tries, caller.greeted) == (0, False)
 
 
+async def test_a_call_can_be_given_its_numbers_before_it_is_answered(line: Line) -> None:
+    assert (line.caller.answered, line.caller.trunk_id, line.caller.trunk_calls) == (False, "", 0)
+    await line.caller.identify("+4930123456", "18005550100")
+    await line.caller.answer()
+    await line.press("7")
+    assert await line.caller.key(5.0) == "7"
+
+
 async def test_keys_come_in_their_order_those_pressed_before_they_are_asked_for_too(line: Line) -> None:
     for key in "12#":
         await line.press(key)

@@ -20,7 +20,7 @@ from tests.storage.directory.directories import alone, digits_of, entry_of, exec
 from tests.usecases.admission.fake_directory import FakeDirectory
 
 NUMBER = "18005550100"
-TRUSTED, KNOWN, STRANGER = "4930111111", "4930222222", "4930333333"
+TRUSTED, KNOWN, STRANGER = "+4930111111", "+4930222222", "+4930333333"
 HOST, GUEST, EXPIRED, WITH_PIN = "7413827", "8520741", "3692580", "5550123"
 PIN = "246810"
 
@@ -116,6 +116,14 @@ async def test_a_number_is_found_only_if_it_is_ours(installation: Installation) 
     assert shared(directory) == DialledNumber(NUMBER)
     assert directory.number("18005550999") is None
     assert directory.number("") is None
+
+
+async def test_a_trunk_that_nobody_knows_is_as_one_without_a_name(installation: Installation) -> None:
+    unnamed = installation.directory.trunk("")
+    assert (unnamed.id, unnamed.name, unnamed.max_calls) == ("", "", None)
+    stranger = "00000000-0000-0000-0000-000000000099"
+    assert installation.directory.trunk(stranger).id == stranger
+    assert list(unnamed.numbering.dialled(NUMBER)) == [NUMBER]
 
 
 async def test_a_code_is_found_whole_alone(installation: Installation) -> None:

@@ -20,16 +20,25 @@ def caller(*script: Digits, **about: Any) -> SipCaller:
     return SipCaller(ACCESS_NUMBER, script, **{"stay": 1.5, **about})
 
 
-@pytest.mark.parametrize("dtmf", ["rfc4733", "info", "inband"])
+@pytest.mark.parametrize("dtmf", ["rfc4733", "inband"])
 @pytest.mark.parametrize("wait", [0.0, 1.0, 4.5], ids=["at once", "into the prompt", "after the prompt"])
 async def test_digits_count_however_and_whenever_they_come(
     sandbox: Sandbox, api: Rest, firm: Company, dtmf: Dtmf, wait: float
 ) -> None:
     member = firm.members[0]
-    # SIP INFO digits are sent as fast as the far end answers, and played out one by one.
     await calls.place([caller(Digits(member.digits["guest"], wait), dtmf=dtmf, stay=3.0)], sandbox.sip_address)
     [record] = await closed(api, firm.id, 1)
     assert (record["room_id"], record["role"], record["left_reason"]) == (member.room_id, "guest", "hung_up")
+
+
+async def test_a_fax_line_in_the_offer_does_not_mute_the_call(sandbox: Sandbox, api: Rest, firm: Company) -> None:
+    who = caller(Digits(firm.members[0].digits["guest"], 0.3), offers_fax=True, tone=440, records=True)
+    async with calls.start(who, sandbox.sip_address) as call:
+        await call.keyed()
+        log = await call.finished()
+    assert (log.status, log.ended_by) == (200, "caller")
+    assert len(call.heard) > 8000  # the greeting
+    assert len(await closed(api, firm.id, 1)) == 1
 
 
 async def test_a_trailing_hash_is_swallowed_and_the_host_is_a_host(sandbox: Sandbox, api: Rest, firm: Company) -> None:
@@ -86,12 +95,14 @@ async def test_a_code_is_heard_although_the_network_stalls_in_it(sandbox: Sandbo
     ]
     await calls.place(who, sandbox.sip_address)
     records = await closed(api, firm.id, len(who))
-    assert {record["caller"] for record in records} == {caller.caller for caller in who}
+    assert {record["caller"] for record in records} == {f"+{caller.caller}" for caller in who}
 
 
-async def test_an_unknown_number_is_told_so(sandbox: Sandbox) -> None:
+async def test_an_unknown_number_is_not_answered(sandbox: Sandbox) -> None:
     [log] = await calls.place([SipCaller("18005559999", stay=30.0, hangs_up="far end")], sandbox.sip_address)
-    assert (log.status, log.ended_by) == (200, "far end")
+    assert (log.status, log.answered_at) == (404, None)
+    ended = await journaled(sandbox, "ENDED", log.call_id)
+    assert ended["appdata"].startswith("ENDED,refused:")
 
 
 @pytest.mark.parametrize("early", ["cancel", "at the answer", "in the prompt", "in the code", "in the refusal"])

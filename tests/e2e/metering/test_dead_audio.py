@@ -35,7 +35,7 @@ async def test_a_stay_ends_where_the_audio_ended_on_hold_as_well(sandbox: Sandbo
         records = {record["caller"]: record for record in await closed(api, firm.id, 2, 80.0)}
     on_hold = int(sandbox.environment["BRIDGE_RTP_TIMEOUT_HOLD"])
     for caller, waited in ((talking, WAITED), (holding, on_hold)):
-        record = records[caller.caller]
+        record = records[f"+{caller.caller}"]
         left, exited = microseconds(datetime.fromisoformat(record["left_at"])), _exited(sandbox, record["uniqueid"])
         assert (record["left_reason"], record["evidence"]) == ("media_lost", "estimated")
         assert (exited - left, record["error_bound_us"]) == ((waited + LISTENING) * SECOND,) * 2

@@ -58,6 +58,9 @@ async def test_filters_and_pages(database: Database) -> None:
     assert await attempts.page(RefusedEntryFilter(access_number="18005550100"), 3, (AT, kept[0].id)) == kept[1:4]
 
 
+SENDS, MEANS = "trunk 192.0.2.7 sends", "the access number is 18005550100"
+
+
 async def test_numbers_that_were_dialled_in_vain_are_told_with_what_they_are_like(
     database: Database, tenants: PostgresTenants
 ) -> None:
@@ -70,8 +73,8 @@ async def test_numbers_that_were_dialled_in_vain_are_told_with_what_they_are_lik
         found = await unknown_numbers(connection, AT)
         assert await unknown_numbers(connection, AT + timedelta(days=1)) == []
     assert found == [
-        UnknownNumber("8005550100", 2, "18005550100"),
-        UnknownNumber("0018005550100", 1, "18005550100"),
+        UnknownNumber("8005550100", 2, f"{SENDS} 8005550100; {MEANS}: set its form to national, country US"),
+        UnknownNumber("0018005550100", 1, f"{SENDS} 0018005550100; {MEANS}: set its prefix to 00"),
         UnknownNumber("4930999", 1, None),
     ]
 

@@ -268,7 +268,7 @@ async def test_a_file_of_another_key_format_or_database_is_made_again(
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
     with monkeypatch.context() as patch:
-        patch.setattr("bridge.storage.directory.file.FORMAT", 3)
+        patch.setattr("bridge.storage.directory.file.FORMAT", 9)
         async with alone(database, state_dir, secrets) as directory:
             assert directory.change is None
             await directory.catch_up()

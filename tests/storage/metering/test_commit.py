@@ -40,7 +40,9 @@ from bridge.usecases.metering.ports import Position
 from bridge.usecases.provisioning import provision
 from tests.storage.conftest import NOVEMBER, stay_of
 
-APP_START = Entering(7, "node1-1.9", "room", "account", "sub-account", "passcode", "guest", "", "PJSIP/t-9", "49301")
+APP_START = Entering(
+    7, "node1-1.9", "room", "account", "sub-account", "passcode", "guest", "", "PJSIP/t-9", "49301", None
+)
 SWITCH_STATE = SwitchState(
     "node1-0.0:1.5",
     ("node1-0.0:0.5",),

@@ -20,12 +20,24 @@ class FakeCaller:
     id: str = "c-1"
     caller: str = "+4930123456"
     trunk: str = "192.0.2.7"
+    trunk_id: str = ""
+    trunk_calls: int = 0
+    answered: bool = False
+    media: str = "192.0.2.7"
+    numbers: tuple[str, str] | None = None
+    """Caller and access number, as they were put on the call."""
     number: str = "18005550100"
     tries: int = 0
     greeted: bool = False
     story: list[object] = field(default_factory=list)
     silences: list[float] = field(default_factory=list)
     cause: int | None = None
+
+    async def identify(self, caller: str, access_number: str) -> None:
+        self.numbers = caller, access_number
+
+    async def media_address(self) -> str:
+        return self.media
 
     async def answer(self) -> None:
         self.story.append("answered")

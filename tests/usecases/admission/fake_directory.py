@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
+from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 
 
 @dataclass
@@ -19,6 +20,10 @@ class FakeDirectory:
     known: set[str] = field(default_factory=set)
     owners: dict[str, RoomOwner] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
+    trunks: dict[str, IncomingTrunk] = field(default_factory=dict)
+
+    def trunk(self, trunk_id: str) -> IncomingTrunk:
+        return self.trunks.get(trunk_id) or IncomingTrunk(trunk_id, "", Numbering())
 
     def number(self, dialled: str) -> DialledNumber | None:
         return self.numbers.get(dialled)

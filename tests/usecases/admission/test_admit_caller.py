@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from bridge.domain import phone
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits
 from bridge.domain.admission.keypad import EntryTimeouts
+from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
-from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning.passcode import Role
+from bridge.domain.provisioning.trunk import NumberForm
 from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import CallerGone
@@ -66,10 +66,11 @@ def door(
     patience: EntryTimeouts = PATIENCE,
     asking: Barrier | None = None,
     throttles: Throttles | None = None,
+    dialogues: int = 1,
 ) -> AdmissionChecks:
     directory = found or directory_of()
     guard = Guard("node1", Throttles(policies()) if throttles is None else throttles, directory.knows)
-    return AdmissionChecks(directory, guard, Seats(directory.owner), patience, asking or barrier())
+    return AdmissionChecks(directory, guard, Seats(directory.owner), patience, asking or barrier(), lambda _: dialogues)
 
 
 async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: EntryTimeouts = PATIENCE) -> bool:
@@ -159,20 +160,106 @@ async def test_hanging_up_at_any_point_ends_the_dialogue(at: int) -> None:
     assert not any(isinstance(item, Grant) for item in caller.story)
 
 
-async def test_an_unknown_number_is_told_so() -> None:
-    asked, caller = door(), keying("7413827", number="18005550199")
+# --- Refused unanswered -------------------------------------------------------------------------------------------
+ONE = "5b0c2c5e-64f3-4d0f-a7a5-6c6d5c5c0b11"
+ANOTHER = "5b0c2c5e-64f3-4d0f-a7a5-6c6d5c5c0b12"
+
+
+def trunk(**about: Any) -> dict[str, IncomingTrunk]:
+    return {ONE: IncomingTrunk(ONE, "acme", about.pop("numbering", Numbering()), **about)}
+
+
+def only_over(*trunk_ids: str) -> dict[str, DialledNumber]:
+    return {NUMBER: DialledNumber(NUMBER, trunk_ids=frozenset(trunk_ids))}
+
+
+TURNED_AWAY: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], Refusal, int]] = {
+    "unknown number": ({}, {"number": "18005550199"}, {}, Refusal.UNKNOWN_NUMBER, 1),
+    "no number": ({}, {"number": ""}, {}, Refusal.UNKNOWN_NUMBER, 1),
+    "a name": ({}, {"number": "sip:alice7@example.com"}, {}, Refusal.UNKNOWN_NUMBER, 1),
+    "another trunk": ({"numbers": only_over(ANOTHER)}, {"trunk_id": ONE}, {}, Refusal.OTHER_TRUNK, 1),
+    "no trunk": ({"numbers": only_over(ANOTHER)}, {}, {}, Refusal.OTHER_TRUNK, 1),
+    "not ready": ({}, {}, {"asking": "another node is in charge"}, Refusal.NOT_READY, 42),
+    "trunk full": ({"trunks": trunk(max_calls=2)}, {"trunk_id": ONE, "trunk_calls": 3}, {}, Refusal.TRUNK_FULL, 34),
+    "dialogues": (
+        {"trunks": trunk(max_dialogues=2)},
+        {"trunk_id": ONE},
+        {"dialogues": 3},
+        Refusal.TOO_MANY_DIALOGUES,
+        34,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TURNED_AWAY)
+async def test_what_can_be_refused_without_speaking_is_refused_unanswered(case: str) -> None:
+    known, call, asking, reason, cause = TURNED_AWAY[case]
+    checks = dict(asking)
+    if "asking" in checks:
+        checks["asking"] = barrier(checks["asking"])
+    asked, caller = door(directory_of(**known), **checks), keying("7413827", **call)
     assert not await admit_caller(caller, asked)
-    assert caller.story == ["answered", Prompt.NOT_IN_SERVICE, "refused"]
+    assert (caller.story, caller.cause) == (["refused"], cause)
     [refused] = asked.guard.unstored
-    assert (refused.reason, refused.access_number) == (Refusal.UNKNOWN_NUMBER, "18005550199")
+    assert refused.reason is reason
     # It is no guess: nobody is delayed by it.
     assert not asked.guard.active()
 
 
-async def test_a_node_that_must_not_admit_says_so() -> None:
-    caller = keying("7413827")
-    assert not await admit_caller(caller, door(asking=barrier("another node is in charge")))
-    assert caller.story == ["answered", Prompt.NOT_READY, "refused"]
+@pytest.mark.parametrize("case", ["unknown number", "not ready"])
+async def test_who_was_answered_for_music_is_told_why(case: str) -> None:
+    known, call, asking, reason, _ = TURNED_AWAY[case]
+    checks = {"asking": barrier(asking["asking"])} if asking else {}
+    caller = keying("7413827", answered=True, **call)
+    assert not await admit_caller(caller, door(directory_of(**known), **checks))
+    prompt = Prompt.NOT_READY if reason is Refusal.NOT_READY else Prompt.NOT_IN_SERVICE
+    assert (caller.story, caller.cause) == (["answered", prompt, "refused"], 21)
+
+
+async def test_limits_of_a_trunk_let_in_as_many_as_they_say() -> None:
+    known = directory_of(trunks=trunk(max_calls=3, max_dialogues=3))
+    caller = keying("7413827", trunk_id=ONE, trunk_calls=3)
+    assert await admit_caller(caller, door(known, dialogues=3))
+
+
+async def test_who_waited_with_music_is_not_refused_by_a_limit() -> None:
+    known = directory_of(trunks=trunk(max_calls=1))
+    assert await admit_caller(keying("7413827", trunk_id=ONE, trunk_calls=9, answered=True), door(known))
+
+
+@pytest.mark.parametrize(("media", "admitted"), [("198.51.100.9", True), ("203.0.113.1", False), ("", False)])
+async def test_audio_goes_to_the_trunks_own_networks_alone(media: str, admitted: bool) -> None:
+    known = directory_of(trunks=trunk(media_networks=("198.51.100.0/24",)))
+    asked, caller = door(known), keying("7413827", trunk_id=ONE, media=media)
+    assert await admit_caller(caller, asked) is admitted
+    if not admitted:
+        assert caller.story == ["answered", "refused"]
+        assert [str(each.trunk_id) for each in asked.guard.unstored] == [ONE]
+        assert reasons(asked) == [Refusal.MEDIA_ELSEWHERE]
+
+
+@pytest.mark.parametrize(
+    ("form", "dialled", "called"),
+    [
+        (NumberForm.E164, "+18005550100", NUMBER),
+        (NumberForm.E164, "0018005550100", NUMBER),
+        (NumberForm.E164, "18005550100;rn=+14045550000;npdi", NUMBER),
+        (NumberForm.NATIONAL, "8005550100", NUMBER),
+        (NumberForm.NATIONAL, "<sip:8005550100@10.0.0.1;user=phone>;tag=1", NUMBER),
+        (NumberForm.NATIONAL, "01118005550100", NUMBER),
+    ],
+)
+async def test_a_number_is_found_in_the_trunks_own_form(form: NumberForm, dialled: str, called: str) -> None:
+    known = directory_of(trunks=trunk(numbering=Numbering(form, "US")))
+    caller = keying("7413827", trunk_id=ONE, number=dialled, caller="2125550123")
+    assert await admit_caller(caller, door(known))
+    assert caller.numbers == ("+12125550123" if form is NumberForm.NATIONAL else "2125550123", called)
+
+
+async def test_a_placeholder_of_a_withheld_number_is_no_number() -> None:
+    caller = keying("7413827", caller="+266696687")
+    assert await dial(caller)
+    assert caller.numbers == ("", NUMBER)
 
 
 async def test_a_barrier_that_comes_down_during_the_dialogue_holds_at_the_door_and_gives_the_seat_back() -> None:
@@ -255,16 +342,6 @@ async def test_every_entry_waits_alike_while_guesses_slow_it_down(guess: str) ->
             await admit_caller(caller, asked)
     # Two above those that are free: twice the first delay.
     assert time.monotonic() - began >= 0.35
-
-
-@pytest.mark.parametrize("number", ["", "+", "000000", "266696687", "+266696687", "7378742883", "12345"])
-async def test_a_caller_who_withholds_the_number_has_none(number: str) -> None:
-    numbers = CallerNumbers("DE", phone.WITHHELD | {"12345"})
-    guard = Guard("node1", Throttles(policies()), lambda _: True, numbers=numbers)
-    source = guard.source(number, "192.0.2.7", NUMBER)
-    assert (source.caller, source.known) == ("", False)
-    written = {guard.source(text, "192.0.2.7", NUMBER).caller for text in ("+4930123456", "030123456", "004930123456")}
-    assert written == {"4930123456"}
 
 
 async def test_whose_code_was_barred_is_kept_and_of_a_wrong_one_nothing() -> None:
@@ -357,7 +434,7 @@ async def test_many_calls_at_once_guess_no_more_than_one() -> None:
 
 @pytest.mark.parametrize("known", ["by a sub-account", "as a regular"])
 async def test_a_known_caller_is_never_blocked_by_guesses_under_his_number(known: str) -> None:
-    directory = directory_of(known={"4930123456"} if known == "by a sub-account" else set())
+    directory = directory_of(known={"+4930123456"} if known == "by a sub-account" else set())
     asked = door(directory, throttles=Throttles(policies(block_at=5.5)))
     if known == "as a regular":
         assert await admit_caller(keying("7413827"), asked)
@@ -427,19 +504,19 @@ async def test_a_caller_who_hangs_up_at_the_door_leaves_no_seat() -> None:
 # --- Recognised callers, languages --------------------------------------------------------------------------------
 async def test_a_trusted_caller_hears_the_greeting_and_is_the_host() -> None:
     caller = keying(SILENCE)
-    assert await dial(caller, directory_of(trusting={"4930123456": HOST}))
+    assert await dial(caller, directory_of(trusting={"+4930123456": HOST}))
     assert caller.story == ["answered", Prompt.GREETING, HOST]
     assert caller.silences == [0.0]
 
 
 async def test_a_trusted_caller_may_key_another_code() -> None:
     caller = keying("8520741")
-    assert await dial(caller, directory_of(trusting={"4930123456": HOST}))
+    assert await dial(caller, directory_of(trusting={"+4930123456": HOST}))
     assert caller.story == ["answered", Prompt.GREETING, GUEST]
 
 
 async def test_limits_hold_for_trusted_callers() -> None:
-    directory = directory_of(trusting={"4930123456": replace(HOST, limits=ParticipantLimits(room=1))})
+    directory = directory_of(trusting={"+4930123456": replace(HOST, limits=ParticipantLimits(room=1))})
     asked = door(directory)
     assert await admit_caller(keying(SILENCE), asked)
     late = keying(SILENCE, id="c-2")

@@ -13,7 +13,7 @@ admission_attempts: Final = Table(
     columns.primary_id(),
     columns.time("created_at"),
     *map(columns.text, ("node", "uniqueid", "caller", "access_number", "trunk", "reason")),
-    *(Column(name, Uuid) for name in ("account_id", "sub_account_id", "passcode_id")),
+    *(Column(name, Uuid) for name in ("account_id", "sub_account_id", "passcode_id", "trunk_id")),
     Index(None, "created_at", "id"),
     Index(None, "account_id", "created_at", "id"),
 )

@@ -5,7 +5,7 @@ Times are timestamptz in UTC with microseconds, durations bigint in microseconds
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, MetaData, Numeric, Text, Uuid, false, func
+from sqlalchemy import ARRAY, BigInteger, Boolean, Column, DateTime, MetaData, Numeric, Text, Uuid, false, func
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata: Final = MetaData(
@@ -43,6 +43,10 @@ def count(name: str) -> Column[object]:
 
 def text_or_empty(name: str) -> Column[object]:
     return Column(name, Text, nullable=False, server_default="")
+
+
+def texts(name: str) -> Column[object]:
+    return Column(name, ARRAY(Text), nullable=False)
 
 
 def flag(name: str) -> Column[object]:

@@ -31,6 +31,7 @@ def _call() -> list[SchemaItem]:
         columns.time("answered_at", nullable=True),
         columns.text("outcome"),
         columns.text("evidence"),
+        Column("trunk_id", Uuid),
     ]
 
 
@@ -43,6 +44,7 @@ def _stay() -> list[SchemaItem]:
         columns.text("room"),
         *(Column(name, Uuid) for name in ("room_id", "account_id", "sub_account_id", "passcode_id")),
         *map(columns.text, ("role", "project_code", "channel", "caller", "access_number")),
+        Column("trunk_id", Uuid),
         Column("stamped", Text),
         columns.time("joined_at"),
     ]

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -211,6 +212,34 @@ access_numbers: Final = Table(
     columns.created_at(),
     Column("language", Text, nullable=False, server_default="en"),
     columns.text_or_empty("greeting"),
+    Column("trunk_ids", ARRAY(Uuid), nullable=False, server_default="{}"),
+    *columns.version(),
+    Index(None, "created_at", "id"),
+)
+
+# The password is sealed as passcodes are. Ledger rows name trunks by id, without foreign keys.
+trunks: Final = Table(
+    "trunks",
+    columns.metadata,
+    columns.primary_id(),
+    Column("name", Text, nullable=False, unique=True),
+    columns.created_at(),
+    columns.texts("addresses"),
+    *map(columns.text, ("registrar", "username")),
+    Column("password_sealed", LargeBinary),
+    columns.text("transport"),
+    columns.flag("srtp"),
+    columns.texts("codecs"),
+    *map(columns.text, ("dtmf", "number_form", "prefix", "country", "number_source")),
+    columns.flag("trust_identity"),
+    columns.flag("record_private"),
+    columns.texts("media_networks"),
+    columns.flag("rtp_symmetric"),
+    columns.text("session_timers"),
+    columns.flag("reliable_provisional"),
+    columns.text("public_address"),
+    Column("max_calls", Integer),
+    Column("max_dialogues", Integer),
     *columns.version(),
     Index(None, "created_at", "id"),
 )

@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
 from bridge.domain.errors import BridgeError
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 def render(target: Path, values: dict[str, object]) -> list[Path]:
@@ -18,11 +19,17 @@ def render(target: Path, values: dict[str, object]) -> list[Path]:
     Raises BridgeError if a template names a value that is not given.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o750)
-    return [_replace(target / name, text) for name, text in texts(values).items()]
+    return [replace(target / name, text) for name, text in texts(values).items()]
 
 
 def texts(values: dict[str, object]) -> dict[str, str]:
     """Render every template: file name → content. Raises BridgeError."""
+    sources = sorted([*(PROJECT / "asterisk-conf").glob("*.conf"), *(PROJECT / "dialplan").glob("*.conf")])
+    return {source.name: rendered(source, values) for source in sources}
+
+
+def rendered(source: Path, values: Mapping[str, object]) -> str:
+    """Render one template. Raises BridgeError if it names a value that is not given."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701  # these are Asterisk's files, not pages
@@ -30,14 +37,10 @@ def texts(values: dict[str, object]) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rendered = {}
-    for source in sorted([*(PROJECT / "asterisk-conf").glob("*.conf"), *(PROJECT / "dialplan").glob("*.conf")]):
-        try:
-            text = environment.from_string(source.read_text()).render(values)
-        except jinja2.UndefinedError as error:
-            raise BridgeError(f"{source.name} needs a value that no setting gives: {error}") from error
-        rendered[source.name] = text
-    return rendered
+    try:
+        return environment.from_string(source.read_text()).render(values)
+    except jinja2.UndefinedError as error:
+        raise BridgeError(f"{source.name} needs a value that no setting gives: {error}") from error
 
 
 def modules() -> list[str]:
@@ -60,11 +63,13 @@ def make_folders(home: Path, journal: Path) -> list[Path]:
     return folders
 
 
-def _replace(path: Path, text: str) -> Path:
+def replace(path: Path, text: str, mode: int = 0o600) -> Path:
+    """Replace a file in one step, so that no reader sees half of it, and return its path."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w") as file:
             file.write(text)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
