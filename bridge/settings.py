@@ -367,7 +367,7 @@ def _transports(sip_bind: str, sip_tls_bind: str) -> list[dict[str, str]]:
 
 
 def node_sip(chosen: DaemonSettings | NodeSettings) -> NodeSip:
-    """What this node has for trunks."""
+    """The transports of this node, and its trunk without a name."""
     unnamed = tuple(trunk.network("", each) for each in filter(None, chosen.sip_trunks.split(",")))
     names = frozenset(each["name"] for each in _transports(chosen.sip_bind, chosen.sip_tls_bind))
     return NodeSip(unnamed, names, sip_port(chosen.sip_tls_bind))

@@ -30,7 +30,7 @@ _TO: Final = re.compile(r"^To\s*:\s*(.*?)\r$", re.MULTILINE | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class SelfCall:
-    """What came of the call: packets of audio that were sent, and that came back; whether a key came back; and where
+    """The result of the call: packets of audio that were sent, and that came back; whether a key came back; and where
     Asterisk asked for audio, as ADDRESS:PORT."""
 
     sent: int

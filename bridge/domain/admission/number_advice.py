@@ -1,4 +1,4 @@
-"""What an operator has to set so that a dialled number is the access number that was meant."""
+"""Advice to operators: the setting that makes a dialled number the access number that was meant."""
 
 from collections.abc import Iterable
 

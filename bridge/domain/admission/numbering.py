@@ -1,4 +1,4 @@
-"""What a trunk means by the numbers it sends: who calls, and which number was dialled."""
+"""The meaning of numbers that a trunk sends: who calls, and which number was dialled."""
 
 import ipaddress
 import re
@@ -16,9 +16,10 @@ _DIALLED: Final = re.compile(r"\+?[0-9]{1,20}")
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """How a trunk writes numbers. `country` (ISO 3166) is where national ones are from; empty: there are none.
+    """The way in which a trunk writes numbers.
 
-    `prefix` is cut off what was dialled. `withheld` are numbers that stand for none.
+    `country` (ISO 3166) is where national ones are from; empty: there are none. `prefix` is cut off what was dialled.
+    `withheld` are numbers that stand for none.
     """
 
     form: NumberForm = NumberForm.E164
@@ -56,15 +57,17 @@ class Numbering:
             yield digits
 
     def _country(self, bare: str) -> str:
-        """Where a number is from unless it says so itself. Carriers of E.164 may send national numbers too, which begin
-        with a single 0, as no E.164 number does."""
+        """The country of a number that does not name one itself.
+
+        Carriers of E.164 may send national numbers too, which begin with a single 0, as no E.164 number does.
+        """
         national = bare.startswith("0") and not bare.startswith("00")
         return self.country if self.form is NumberForm.NATIONAL or national else ""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingTrunk:
-    """What a node knows of a trunk when a call comes over it. `id` and `name` are empty for the unnamed trunk.
+    """A trunk, as far as a node needs it when a call comes. `id` and `name` are empty for the unnamed trunk.
 
     `media_networks` are where its audio may go to; without any, anywhere. None is no limit.
     """

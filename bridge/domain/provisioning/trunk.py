@@ -76,7 +76,7 @@ class NumberSource(StrEnum):
 
 
 class SessionTimers(StrEnum):
-    """Whether calls have session timers (RFC 4028): never, where the trunk supports them too, or always."""
+    """Session timers (RFC 4028): none, where the trunk supports them too, or required of every call."""
 
     OFF = "off"
     ON = "on"
@@ -143,7 +143,7 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class NodeSip:
-    """What one node has for trunks.
+    """The transports of one node, and its trunk without a name.
 
     `unnamed` are the networks of the trunk without a name, `transports` the names of the node's transports, as
     pjsip.conf has them (udp, or tls6 for TLS over IPv6). `tls_port` is where SIP over TLS arrives, 0 for nowhere.
@@ -236,7 +236,7 @@ def codecs(given: Sequence[str]) -> tuple[Codec, ...]:
 
 
 def prefix(given: str) -> str:
-    """What a trunk puts before each dialled number. Raises Invalid."""
+    """The digits that a trunk puts before each dialled number. Raises Invalid."""
     if not _PREFIX.fullmatch(given):
         raise Invalid("prefix", "up to 10 digits, with an optional + before them")
     return given
@@ -291,7 +291,7 @@ def shared(trunk: Trunk, other: Trunk) -> str | None:
 
 
 def without(networks: Iterable[Network], taken: Iterable[Network]) -> list[Network]:
-    """What is left of some networks without others, in order."""
+    """The parts of some networks that others do not cover, in order."""
     left = list(networks)
     for gone in taken:
         left = [rest for each in left for rest in _excluded(each, gone)]

@@ -40,7 +40,7 @@ class UnknownNumber:
 
 @dataclass(frozen=True, slots=True)
 class TrunkNumbers:
-    """What a trunk has sent lately: calls to access numbers, and how many callers of them there were.
+    """The numbers that a trunk has sent lately: calls to access numbers, and how many callers of them there were.
 
     `bare_callers` have no E.164 number in the form that is set. `refused` are calls to numbers that are none, `advice`
     says what would help them.
@@ -81,7 +81,8 @@ async def unknown_numbers(connection: AsyncConnection, since: datetime) -> list[
 async def numbers_of_trunk(
     connection: AsyncConnection, trunk_id: UUID, since: datetime, numbering: Numbering
 ) -> TrunkNumbers:
-    """What a trunk has sent since an instant. Refused calls that would be understood as it is set now do not count."""
+    """The numbers that a trunk has sent since an instant. Refused calls that its present settings would let in do not
+    count."""
     at, call = admission_attempts.c, calls.c
     known = await _access_numbers(connection)
     name = (await connection.execute(select(trunks.c.name).where(trunks.c.id == trunk_id))).scalar_one()

@@ -113,7 +113,7 @@ def _access_number(caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk
 async def _turned_away(
     caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk, access_number: DialledNumber | None
 ) -> Refusal | None:
-    """Why a call is refused before anything is said, None if it may be answered."""
+    """The reason to refuse a call before anything is said, None if it may be answered."""
     if await checks.barrier() is not None:
         return Refusal.NOT_READY
     if access_number is None:
