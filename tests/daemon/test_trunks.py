@@ -66,7 +66,8 @@ class World:
 
     @property
     def text(self) -> str:
-        return (self.folder / trunk_config.TRUNKS).read_text()
+        path = self.folder / trunk_config.TRUNKS
+        return path.read_text() if path.exists() else ""
 
     def asked(self, method: str, uri: str) -> int:
         return sum((each[0], each[1]) == (method, uri) for each in self.wire.requests)
@@ -185,7 +186,7 @@ async def test_trouble_with_one_trunk_is_told_and_the_others_work(session: tuple
     world.load()
     with capture_logs() as logs:
         task = await kept(world, ari)
-        await world.until(lambda: any(each["event"] == "trunk_trouble" for each in logs))
+        await world.until(lambda: any(each["event"] == "trunks_loaded" for each in logs))
     assert [each["event"] for each in logs if "sealed" in each["event"]] == ["trunk_password_sealed"]
     assert any("BRIDGE_SIP_TLS_BIND" in str(each.get("error")) for each in logs)
     assert world.text.count("type = registration") == 1

@@ -33,6 +33,7 @@ exten => 486,1,Hangup(17)
 exten => 503,1,Hangup(34)
 exten => _[!-~]!,1,Set(CALLERID(all)=)
  same => n,Set(CALLERID(ani)=)
+ same => n,Set(CALLERID(dnid)=)
  same => n,Goto(callee,read,1)
 exten => h,1,NoOp()
 [callee]

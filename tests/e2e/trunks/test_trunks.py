@@ -173,11 +173,11 @@ def sandbox_doctor(sandbox: Sandbox, *words: str) -> str:
 
 async def test_a_number_comes_only_by_its_own_trunks(sandbox: Sandbox, api: Rest, add_trunk: AddTrunk) -> None:
     trunk, other = await add_trunk(addresses=[HERE]), await add_trunk(addresses=["127.0.0.22"])
-    number = await api.post("/v1/access-numbers", {"number": "18005550177", "trunk_ids": [other["id"]]})
+    number = await api.post("/v1/access-numbers", {"number": "18005559277", "trunk_ids": [other["id"]]})
     try:
-        log, kept = await refused(sandbox, api, trunk, unadmitted(number="18005550177"))
+        log, kept = await refused(sandbox, api, trunk, unadmitted(number="18005559277"))
         assert (log.status, kept["reason"]) == (404, "other_trunk")
-        [log] = await calls.place([SipCaller("18005550177", local="127.0.0.22", stay=0.5)], sandbox.sip_address)
+        [log] = await calls.place([SipCaller("18005559277", local="127.0.0.22", stay=0.5)], sandbox.sip_address)
         assert log.status == 200
     finally:
         await api.delete(f"/v1/access-numbers/{number['id']}")
