@@ -75,7 +75,7 @@ class Node:
     ) -> Process:
         """Start Asterisk if it is not running, and return once it has booted fully.
 
-        `keep` are descriptors that it inherits. `listening` are ("udp" or "tcp", port) that it must have bound. This is
+        `keep` are descriptors that it inherits. `listening` are (protocol, port) that it must have bound. This is
         checked here, because Asterisk itself only logs an error and goes on if a port is in use. Raises SandboxError
         with the end of Asterisk's log.
         """
@@ -88,7 +88,8 @@ class Node:
             raise self._stopped(f"did not boot in {patience:.0f} s")
         required = set(listening)
         if not processes.wait_until(lambda: required <= sockets.bound(process), 5.0):
-            missing = ", ".join(f"{kind} port {port}" for kind, port in sorted(required - sockets.bound(process)))
+            unbound = sorted(required - sockets.bound(process))
+            missing = ", ".join(f"{protocol} port {port}" for protocol, port in unbound)
             raise self._stopped(f"could not listen on {missing}: if another process uses it, stop that and try again")
         return process
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.sandbox import asterisk_tree, daemon, environment, identity, node, postgres, private_folder
-from bridge.sandbox.environment import ACCESS_NUMBER
+from bridge.sandbox.environment import ACCESS_NUMBER, HAS_IPV6
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import processes
 from bridge.sandbox.host.processes import Process
@@ -254,7 +254,8 @@ class Sandbox:
 
     def _listening(self) -> list[tuple[str, int]]:
         own = self._identity
-        return [("udp", own.sip_port), *(("tcp", port) for port in (own.sip_port, own.ari_port, own.ami_port))]
+        sip = ["udp", "tcp", *(["udp6", "tcp6"] if HAS_IPV6 else [])]
+        return [*((protocol, own.sip_port) for protocol in sip), ("tcp", own.ari_port), ("tcp", own.ami_port)]
 
     def _start_daemon(self, keep: list[int]) -> None:
         for name in ("log", "state"):

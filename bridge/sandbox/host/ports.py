@@ -4,6 +4,7 @@ A claim of the ports FIRST to LAST is a lock on the bytes FIRST to LAST of one s
 when the last process that inherited its descriptor ends, so no claim outlives its sandbox.
 """
 
+import errno
 import fcntl
 import os
 import random
@@ -97,12 +98,20 @@ def _open() -> int:
 
 
 def _free(port: int) -> bool:
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
+    return not any(
+        _used(port, family, kind)
+        for family in (socket.AF_INET, socket.AF_INET6)
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    )
+
+
+def _used(port: int, family: socket.AddressFamily, kind: socket.SocketKind) -> bool:
+    try:
+        with socket.socket(family, kind) as probe:
             if kind == socket.SOCK_STREAM:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                return False
-    return True
+            probe.bind(("", port))
+    except OSError as error:
+        # Any other error says that the machine lacks IPv6.
+        return error.errno == errno.EADDRINUSE
+    return False

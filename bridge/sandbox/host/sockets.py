@@ -5,19 +5,21 @@ from pathlib import Path
 from bridge.sandbox.host.processes import Process
 
 # The states in /proc/net of a socket that anybody may send to: TCP_LISTEN, and unconnected UDP.
-OPEN = {"tcp": "0A", "udp": "07"}
+OPEN = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 
 
 def bound(process: Process) -> set[tuple[str, int]]:
-    """Return the listening sockets of a process, as ("udp" or "tcp", port). Empty if the process has ended."""
+    """Return the listening sockets of a process, as (protocol, port). Empty if the process has ended.
+
+    The protocol is "udp" or "tcp" for IPv4, "udp6" or "tcp6" for IPv6: one may be bound and the other not.
+    """
     proc = Path(f"/proc/{process.pid}")
     inodes = set(_inodes(proc))
     found = set()
     for protocol, state in OPEN.items():
-        for table in (protocol, f"{protocol}6"):
-            for fields in _rows(proc / "net" / table):
-                if fields[3] == state and fields[9] in inodes:
-                    found.add((protocol, int(fields[1].rpartition(":")[2], 16)))
+        for fields in _rows(proc / "net" / protocol):
+            if fields[3] == state and fields[9] in inodes:
+                found.add((protocol, int(fields[1].rpartition(":")[2], 16)))
     return found
 
 

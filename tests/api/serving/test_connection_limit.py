@@ -34,7 +34,7 @@ async def listening(
 ) -> AsyncIterator[int]:
     """The port of the API as the daemon runs it, with short patience."""
     for module, name, seconds in (
-        (rest, "IDLE_S", 0.5),
+        (rest, "IDLE_S", 2.0),
         (rest, "LINGERING_S", 0.1),
         (parsing, "BODY_S", 0.3),
         (sending, "SENDING_S", 0.3),

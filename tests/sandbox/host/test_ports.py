@@ -1,9 +1,11 @@
 """Claims of ports: exclusive, inherited by processes, gone with the last of them."""
 
+import itertools
 import os
 import socket
 from pathlib import Path
 
+from bridge.sandbox.environment import HAS_IPV6
 from bridge.sandbox.host import ports, processes, sockets
 
 
@@ -21,11 +23,12 @@ def test_a_released_claim_can_be_had_again() -> None:
 
 
 def test_ports_in_use_are_passed_over() -> None:
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+    places = [(socket.AF_INET, "127.0.0.1"), *([(socket.AF_INET6, "::1")] if HAS_IPV6 else [])]
+    for (family, address), kind in itertools.product(places, (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
         with ports.claim(20) as claim:
             first = claim.first
-        with socket.socket(socket.AF_INET, kind) as stranger:
-            stranger.bind(("127.0.0.1", first + 7))
+        with socket.socket(family, kind) as stranger:
+            stranger.bind((address, first + 7))
             with ports.claim(20, first) as other:
                 assert not other.first <= first + 7 < other.first + 20
 
@@ -48,8 +51,9 @@ def test_bound_tells_whose_a_port_is(tmp_path: Path) -> None:
     assert ourselves is not None
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            bound = ("tcp", server.getsockname()[1])
-            assert bound in sockets.bound(ourselves)
+            port = server.getsockname()[1]
+            assert ("tcp", port) in sockets.bound(ourselves)
+            assert ("tcp6", port) not in sockets.bound(ourselves)
             assert sockets.bound(process) == set()
     finally:
         process.kill()
