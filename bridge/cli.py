@@ -14,6 +14,7 @@ from bridge.commands import billing, doctor, journal, reconcile, renewal, resour
 from bridge.commands.terminal import Json
 from bridge.daemon import app as daemon
 from bridge.domain.errors import BridgeError, Unavailable
+from bridge.domain.provisioning.node_sip import NodeSip
 from bridge.storage.postgres import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
@@ -83,7 +84,7 @@ def render(
     try:
         written = files.render(folder, settings.node_values(node, folder))
         written += files.make_folders(node.asterisk_home, node.journal)
-        written += trunks.write_first(node.trunks_dir, settings.node_sip(node))
+        written += trunks.write_first(node.trunks_dir, NodeSip.of(node.sip_trunks, node.sip_bind, node.sip_tls_bind))
     except OSError as error:
         raise BridgeError(
             f"{error.filename} cannot be written ({error.strerror}): run this as Asterisk's user"

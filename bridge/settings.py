@@ -4,7 +4,6 @@ Each class holds the settings of one kind of process. Each field's description i
 `bridge settings` prints the table, and `make docs` writes it into docs/.
 """
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bridge.domain import phone
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.phone import CallerNumbers
-from bridge.domain.provisioning import trunk
-from bridge.domain.provisioning.trunk import NodeSip
+from bridge.domain.provisioning import node_sip, trunk
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
@@ -56,19 +54,12 @@ def _networks(text: str) -> str:
 
 
 def _binds(text: str) -> str:
-    given = [_host_and_port(each.strip()) for each in text.split(",")]
-    versions, ports = [ipaddress.ip_address(host).version for host, _ in given], {port for _, port in given}
-    if len(versions) != len(set(versions)) or len(ports) > 1:
-        raise ValueError("give one address of each IP version at most, on one port, such as 0.0.0.0:5060,[::]:5060")
-    return ",".join(each.strip() for each in text.split(","))
-
-
-def _host_and_port(address: str) -> tuple[str, str]:
-    """Split an address at its port. An IPv6 address stands in brackets, which are dropped."""
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536 or (":" in host and not host.startswith("[")):
-        raise ValueError(f"{address[:60]!r} is no ADDRESS:PORT; an IPv6 address stands in brackets, such as [::]:5060")
-    return host.strip("[]"), port
+    if not text.strip():
+        raise ValueError("give an ADDRESS:PORT, such as 0.0.0.0:5060")
+    try:
+        return ",".join(map(str, node_sip.binds(text)))
+    except Invalid as error:
+        raise ValueError(error.reason) from None
 
 
 def _file_or_nothing(path: Path | None) -> Path | None:
@@ -345,32 +336,10 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
         "ari_port": ari_port,
         "ami_host": ami_host,
         "ami_port": ami_port,
-        "transports": _transports(node.sip_bind, node.sip_tls_bind),
+        "transports": list(node_sip.transports(node.sip_bind, node.sip_tls_bind)),
         "rtp_first": rtp_first,
         "rtp_last": rtp_last,
     }
-
-
-def sip_port(binds: str) -> int:
-    """The port of addresses to bind, 0 without any."""
-    return next((int(_host_and_port(each.strip())[1]) for each in binds.split(",") if each), 0)
-
-
-def _transports(sip_bind: str, sip_tls_bind: str) -> list[dict[str, str]]:
-    """A node's transports, as pjsip.conf needs them."""
-    found = []
-    for kind, binds in (("udp", sip_bind), ("tcp", sip_bind), ("tls", sip_tls_bind)):
-        for host, port in map(_host_and_port, filter(None, binds.split(","))):
-            suffix, bound = ("6", f"[{host}]:{port}") if ":" in host else ("", f"{host}:{port}")
-            found.append({"name": f"{kind}{suffix}", "kind": kind, "bind": bound})
-    return found
-
-
-def node_sip(chosen: DaemonSettings | NodeSettings) -> NodeSip:
-    """The transports of this node, and its trunk without a name."""
-    unnamed = tuple(trunk.network("", each) for each in filter(None, chosen.sip_trunks.split(",")))
-    names = frozenset(each["name"] for each in _transports(chosen.sip_bind, chosen.sip_tls_bind))
-    return NodeSip(unnamed, names, sip_port(chosen.sip_tls_bind))
 
 
 @dataclass(frozen=True, slots=True)

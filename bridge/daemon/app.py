@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from bridge import settings, telemetry
+from bridge import telemetry
 from bridge.api import server
 from bridge.asterisk.ami.client import AmiLogin, ami_connection
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
@@ -32,6 +32,7 @@ from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
 from bridge.domain.metering.meter_health import MeterLimits
 from bridge.domain.period import SECOND_US
+from bridge.domain.provisioning.node_sip import NodeSip
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
 from bridge.storage.access import audit_log
@@ -152,7 +153,7 @@ class _Daemon:
             PostgresTenants(self._database),
             self._keys.unseal,
             TrunkFiles(chosen.trunks_dir),
-            settings.node_sip(chosen),
+            NodeSip.of(chosen.sip_trunks, chosen.sip_bind, chosen.sip_tls_bind),
             self._directory.trunks_changed,
         )
         self._health = Health(

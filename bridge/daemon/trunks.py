@@ -15,7 +15,8 @@ from bridge.asterisk.config import trunks as trunk_config
 from bridge.asterisk.config.trunks import NodeTrunks, OpenTrunk, TrunkFiles
 from bridge.domain import retry
 from bridge.domain.errors import BridgeError, Unavailable
-from bridge.domain.provisioning.trunk import Dtmf, NodeSip
+from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.domain.provisioning.trunk import Dtmf
 from bridge.usecases.provisioning.ports import SealedTrunk, Tenants
 
 log = structlog.get_logger()

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from bridge import settings
 from bridge.asterisk.journal import watch
 from bridge.asterisk.journal.watch import JournalWatch
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain.metering import meter_health
 from bridge.domain.metering.meter_health import MEBIBYTE
+from bridge.domain.provisioning import node_sip
 from bridge.host import kernel_clock
 from bridge.settings import DaemonSettings, NodeSettings
 
@@ -145,8 +145,8 @@ def _open_to_others(path: Path) -> bool:
 
 
 def _sip(node: NodeSettings) -> Iterator[Result]:
-    wanted = [(kind, settings.sip_port(node.sip_bind)) for kind in ("udp", "tcp")]
-    wanted += [("tls", settings.sip_port(node.sip_tls_bind))] if node.sip_tls_bind else []
+    wanted = [(kind, node_sip.port(node.sip_bind)) for kind in ("udp", "tcp")]
+    wanted += [("tls", node_sip.port(node.sip_tls_bind))] if node.sip_tls_bind else []
     unbound = [(kind, port) for kind, port in wanted if port not in _bound("udp" if kind == "udp" else "tcp")]
     if unbound:
         yield failed(
@@ -165,7 +165,7 @@ def _rtp(node: NodeSettings) -> Result:
     mend = "correct BRIDGE_RTP_PORTS: a call needs two ports that no other program uses, or its caller hears nothing"
     if not 1024 <= first < last <= 65535:
         return failed("rtp", f"BRIDGE_RTP_PORTS {node.rtp_ports} is no range of ports from 1024 to 65535", mend)
-    if first <= settings.sip_port(node.sip_bind) <= last:
+    if first <= node_sip.port(node.sip_bind) <= last:
         return failed("rtp", f"the port of SIP lies in the range of BRIDGE_RTP_PORTS, {node.rtp_ports}", mend)
     taken = sum(first <= port <= last for port in _bound("udp"))
     text = f"{node.rtp_ports} has room for {(last - first + 1) // 2} calls, {taken} ports are in use"

@@ -10,7 +10,6 @@ from typing import Final
 
 from cryptography import x509
 
-from bridge import settings
 from bridge.asterisk.ami import client as ami
 from bridge.asterisk.ami.registrations import registrations
 from bridge.asterisk.ari import query
@@ -20,6 +19,7 @@ from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, warned, well
 from bridge.domain.admission.numbering import Numbering
 from bridge.domain.errors import NotFound, Unavailable
+from bridge.domain.provisioning.node_sip import NodeSip
 from bridge.domain.provisioning.trunk import SIP_PORT, SIPS_PORT, Trunk
 from bridge.settings import DaemonSettings
 from bridge.storage.admission import attempts
@@ -96,7 +96,7 @@ async def _named(tenants: PostgresTenants, name: str) -> Trunk:
 
 # --- This node ----------------------------------------------------------------------------------------------------
 async def _served(chosen: DaemonSettings, trunk: Trunk) -> Result:
-    obstacle = settings.node_sip(chosen).obstacle(trunk)
+    obstacle = NodeSip.of(chosen.sip_trunks, chosen.sip_bind, chosen.sip_tls_bind).obstacle(trunk)
     if obstacle:
         return failed("node", f"trunk {trunk.name} cannot work here", obstacle)
     login = AriLogin(chosen.ari_url, chosen.ari_user, chosen.ari_password.get_secret_value())

@@ -16,7 +16,8 @@ from bridge.asterisk.config.trunks import TrunkFiles
 from bridge.daemon import trunks
 from bridge.daemon.trunks import TrunkKeeper
 from bridge.domain.errors import BridgeError, Unavailable
-from bridge.domain.provisioning.trunk import Dtmf, NodeSip, Transport, Trunk
+from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.domain.provisioning.trunk import Dtmf, Transport, Trunk
 from bridge.usecases.provisioning.ports import SealedTrunk
 from tests.asterisk.ari import fake_ari
 from tests.asterisk.ari.fake_ari import FakeAri

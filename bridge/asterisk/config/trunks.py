@@ -13,15 +13,8 @@ from bridge.asterisk.ari import modules
 from bridge.asterisk.ari.client import Ari, AriFailed
 from bridge.asterisk.config import files
 from bridge.domain.provisioning import trunk as trunk_rules
-from bridge.domain.provisioning.trunk import (
-    SIP_PORT,
-    SIPS_PORT,
-    Dtmf,
-    NodeSip,
-    NumberSource,
-    SessionTimers,
-    Trunk,
-)
+from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.domain.provisioning.trunk import SIP_PORT, SIPS_PORT, Dtmf, NumberSource, SessionTimers, Trunk
 
 TEMPLATE: Final = files.PROJECT / "asterisk-conf" / "trunks.conf.jinja"
 TRUNKS: Final = "trunks.conf"

@@ -141,28 +141,6 @@ class Trunk:
         return self.transport is Transport.TLS
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSip:
-    """The transports of one node, and its trunk without a name.
-
-    `unnamed` are the networks of the trunk without a name, `transports` the names of the node's transports, as
-    pjsip.conf has them (udp, or tls6 for TLS over IPv6). `tls_port` is where SIP over TLS arrives, 0 for nowhere.
-    """
-
-    unnamed: tuple[Network, ...] = ()
-    transports: frozenset[str] = frozenset()
-    tls_port: int = 0
-
-    def obstacle(self, trunk: Trunk) -> str:
-        """The reason why this node can't serve a trunk as it is, with how to mend it; empty if it can."""
-        needed = f"{trunk.transport}{'6' if trunk.ipv6 else ''}"
-        if needed in self.transports:
-            return ""
-        setting = "BRIDGE_SIP_TLS_BIND" if trunk.transport is Transport.TLS else "BRIDGE_SIP_BIND"
-        over = f"{trunk.transport.upper()} over IPv{6 if trunk.ipv6 else 4}"
-        return f"this node has no {over}: set {setting}, run `bridge asterisk render`, and restart Asterisk"
-
-
 # --- Checks of fields ---------------------------------------------------------------------------------------------
 def addresses(field: str, given: Sequence[str]) -> tuple[str, ...]:
     """IP addresses and networks in their usual form, each once, in order. Raises Invalid."""

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from bridge.asterisk.config import trunks
 from bridge.asterisk.config.trunks import NodeTrunks, OpenTrunk, TrunkFiles
-from bridge.domain.provisioning.trunk import Codec, Dtmf, NodeSip, NumberSource, SessionTimers, Transport, Trunk
+from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.domain.provisioning.trunk import Codec, Dtmf, NumberSource, SessionTimers, Transport, Trunk
 
 ONE = UUID("5b0c2c5e-64f3-4d0f-a7a5-6c6d5c5c0b11")
 ALL = frozenset({"udp", "tcp", "tls", "udp6", "tcp6", "tls6"})
