@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from bridge.sandbox.host import processes
+from bridge.sandbox.host import processes, sockets
 from bridge.sandbox.host.processes import Process
 from bridge.sandbox.host.system import Say
 from bridge.sandbox.stack import Part, Sandbox
@@ -24,6 +24,8 @@ from tests.faults.plan import LANES, Fault, Kind, Lane
 BREATHER_S = 1.0
 # How often the supervisor looks, and how long it waits before it starts a part that died by itself.
 WATCH_S, RESTART_S = 0.5, 1.0
+# The longest start of a daemon that counts as part of its fault. A longer one keeps callers out without a fault.
+STARTED_S = 10.0
 PARTS: dict[Kind, Part] = {
     **{kind: "daemon" for kind in (Kind.DAEMON_KILL, Kind.DAEMON_FREEZE, Kind.DAEMON_RESTART)},
     **{kind: "asterisk" for kind in (Kind.ASTERISK_KILL, Kind.ASTERISK_FREEZE, Kind.ASTERISK_RESTART)},
@@ -139,7 +141,19 @@ class Nemesis:
             self.deaths[part] += 1
         await asyncio.sleep(fault.length_s)
         await asyncio.to_thread(self._sandbox.restart, part)
+        if part == "daemon":
+            await asyncio.to_thread(self._until_served)
         return struck
+
+    def _until_served(self) -> None:
+        """Wait until the daemon serves: on a busy machine its start takes seconds, in which nobody can be let in."""
+        port = int(self._sandbox.api_url.rpartition(":")[2])
+
+        def serves() -> bool:
+            daemon = self._sandbox.daemon
+            return daemon is not None and ("tcp", port) in sockets.bound(daemon)
+
+        processes.wait_until(serves, STARTED_S)
 
     async def _frozen(self, fault: Fault) -> int:
         part = PARTS[fault.kind]
