@@ -117,11 +117,14 @@ async def _let_in(call: StasisCall) -> bool:
     return True
 
 
+@pytest.mark.parametrize("young", [True, False])
 async def test_a_connection_that_answers_but_brings_no_events_is_given_up(
-    wire: tuple[FakeAri, AriLogin], monkeypatch: pytest.MonkeyPatch
+    wire: tuple[FakeAri, AriLogin], monkeypatch: pytest.MonkeyPatch, young: bool
 ) -> None:
     monkeypatch.setattr(liveness, "INTERVAL_S", 0.0)
-    monkeypatch.setattr(liveness, "ECHO_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(liveness, "YOUNG_S", 60.0 if young else 0.0)
+    monkeypatch.setattr(liveness, "YOUNG_TIMEOUT_S", 0.2 if young else 60.0)
+    monkeypatch.setattr(liveness, "ECHO_TIMEOUT_S", 60.0 if young else 0.2)
     fake, login = wire
     async with client.ari_connection(login) as session:
         serving = asyncio.create_task(Calls(_let_in).serve(session, lambda: None))
