@@ -87,10 +87,8 @@ class Node:
         if not process.alive() or not booted:
             raise self._stopped(f"did not boot in {patience:.0f} s")
         required = set(listening)
-        if not processes.wait_until(lambda: required <= sockets.bound(process), 5.0):
-            unbound = sorted(required - sockets.bound(process))
-            missing = ", ".join(f"{protocol} port {port}" for protocol, port in unbound)
-            raise self._stopped(f"could not listen on {missing}: if another process uses it, stop that and try again")
+        if not processes.wait_until(lambda: required <= sockets.bound(process), patience / 2):
+            raise self._stopped(_unbound(required, sockets.bound(process)))
         return process
 
     def kill(self) -> None:
@@ -198,3 +196,14 @@ def _relink(link: Path, target: Path) -> None:
         link.symlink_to(target)
     except OSError as error:
         raise SandboxError(f"The link {link} to {target} could not be made: {error.strerror}.") from error
+
+
+def _unbound(required: set[tuple[str, int]], bound: set[tuple[str, int]]) -> str:
+    """Say which ports are not bound, and which are."""
+    missing, others = (
+        ", ".join(f"{protocol} port {port}" for protocol, port in sorted(ports)) for ports in (required - bound, bound)
+    )
+    return (
+        f"could not listen on {missing}: if another process uses it, stop that and try again. "
+        f"It listens on {others or 'nothing'}"
+    )
