@@ -318,9 +318,10 @@ async def test_a_registration_is_told_whether_it_works_is_refused_or_has_no_answ
     async def said() -> str:
         return sandbox_doctor(sandbox, "--trunk", ours["name"])
 
-    await until(said, lambda found: f"registered at {where} as {registrar['id']}" in found)
+    # Asterisk begins each registration after a random delay of up to 10 s, and each examination takes some seconds.
+    await until(said, lambda found: f"registered at {where} as {registrar['id']}" in found, 60.0)
     await api.patch(f"/v1/trunks/{ours['id']}", {"password": "another-one-altogether"})
-    await until(said, lambda found: "Rejected" in found and "refuses the user or the password" in found)
+    await until(said, lambda found: "Rejected" in found and "refuses the user or the password" in found, 60.0)
     await api.patch(f"/v1/trunks/{ours['id']}", {"password": secret, "registrar": "[::1]:9"})
-    found = await until(said, lambda found: "Unregistered" in found)
+    found = await until(said, lambda found: "Unregistered" in found, 60.0)
     assert "the registrar does not answer" in found
