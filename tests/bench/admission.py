@@ -77,8 +77,8 @@ class Watch:
     def on_event(self, _: Any, event: Any) -> None:
         match event.event:
             case "DTMFEnd":
-                # Every caller has a number of its own.
-                self.channels[event.calleridnum] = event.uniqueid
+                # Every caller has a number of its own. The daemon puts it on the channel in its canonical form.
+                self.channels[event.calleridnum.removeprefix("+")] = event.uniqueid
                 digits = self.digits[event.uniqueid] = self.digits.get(event.uniqueid, "") + event.digit
                 if len(digits) == self.length:
                     self.completed[event.uniqueid] = float(event.timestamp)
