@@ -4,12 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from bridge.sandbox.host.sockets import HAS_IPV6
 from bridge.sandbox.identity import SandboxIdentity
 from bridge.sandbox.node import Node
 
 ACCESS_NUMBER = "18005550100"
-HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "0" * 31 + "1 " in Path("/proc/net/if_inet6").read_text()
-"""True if this machine has the address ::1."""
 
 
 def settings(identity: SandboxIdentity, folder: Path, name: str, database_url: str, asterisk: Node) -> dict[str, str]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.sandbox import asterisk_tree, daemon, environment, identity, node, postgres, private_folder
-from bridge.sandbox.environment import ACCESS_NUMBER, HAS_IPV6
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.errors import SandboxError, tail
 from bridge.sandbox.host import processes
 from bridge.sandbox.host.processes import Process
+from bridge.sandbox.host.sockets import HAS_IPV6
 from bridge.sandbox.host.system import Say
 from bridge.sandbox.identity import SandboxIdentity
 from bridge.sandbox.node import Node

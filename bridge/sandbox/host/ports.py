@@ -4,8 +4,8 @@ A claim of the ports FIRST to LAST is a lock on the bytes FIRST to LAST of one s
 when the last process that inherited its descriptor ends, so no claim outlives its sandbox.
 """
 
-import errno
 import fcntl
+import itertools
 import os
 import random
 import socket
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host.sockets import HAS_IPV6
 
 # Above the ports of most services, and below those that Linux picks for outgoing connections (from 32768 on).
 LOWEST, HIGHEST = 10_000, 32_000
@@ -98,20 +99,13 @@ def _open() -> int:
 
 
 def _free(port: int) -> bool:
-    return not any(
-        _used(port, family, kind)
-        for family in (socket.AF_INET, socket.AF_INET6)
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)
-    )
-
-
-def _used(port: int, family: socket.AddressFamily, kind: socket.SocketKind) -> bool:
-    try:
+    families = (socket.AF_INET, socket.AF_INET6) if HAS_IPV6 else (socket.AF_INET,)
+    for family, kind in itertools.product(families, (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
         with socket.socket(family, kind) as probe:
             if kind == socket.SOCK_STREAM:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("", port))
-    except OSError as error:
-        # Any other error says that the machine lacks IPv6.
-        return error.errno == errno.EADDRINUSE
-    return False
+            try:
+                probe.bind(("", port))
+            except OSError:
+                return False
+    return True

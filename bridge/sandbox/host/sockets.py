@@ -1,9 +1,11 @@
-"""Reads from /proc the ports that a process has bound."""
+"""Reads from /proc the ports that a process has bound, and whether this machine has IPv6."""
 
 from pathlib import Path
 
 from bridge.sandbox.host.processes import Process
 
+HAS_IPV6 = Path("/proc/net/if_inet6").exists() and "0" * 31 + "1 " in Path("/proc/net/if_inet6").read_text()
+"""True if this machine has the address ::1."""
 # The states in /proc/net of a socket that anybody may send to: TCP_LISTEN, and unconnected UDP.
 OPEN = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 

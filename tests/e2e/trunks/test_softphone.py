@@ -11,8 +11,9 @@ import pytest
 from bridge.sandbox.callers import calls
 from bridge.sandbox.callers.calls import Digits, SipCaller
 from bridge.sandbox.company import Company
-from bridge.sandbox.environment import ACCESS_NUMBER, HAS_IPV6
+from bridge.sandbox.environment import ACCESS_NUMBER
 from bridge.sandbox.host import system
+from bridge.sandbox.host.sockets import HAS_IPV6
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
 from tests.e2e.conftest import SETTINGS

@@ -5,8 +5,8 @@ import os
 import socket
 from pathlib import Path
 
-from bridge.sandbox.environment import HAS_IPV6
 from bridge.sandbox.host import ports, processes, sockets
+from bridge.sandbox.host.sockets import HAS_IPV6
 
 
 def test_claims_never_overlap() -> None:
