@@ -22,6 +22,8 @@ SHARED = ("moh", "documentation", "static-http", "rest-api", "firmware", "phonep
 # The path of a unix socket has room for 107 bytes. The journal's path has room for 79, because it is also the name of a
 # section of Asterisk's configuration: Asterisk cuts a longer one silently, and then writes the journal elsewhere.
 LONGEST_HOME = min(107 - len("/run/asterisk.ctl"), 79 - len("/journal/cel.jsonl"))
+LISTENING_S = 15.0
+"""After its boot, Asterisk has bound all its ports within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Node:
         if not process.alive() or not booted:
             raise self._stopped(f"did not boot in {patience:.0f} s")
         required = set(listening)
-        if not processes.wait_until(lambda: required <= sockets.bound(process), patience / 2):
+        if not processes.wait_until(lambda: required <= sockets.bound(process), LISTENING_S):
             raise self._stopped(_unbound(required, sockets.bound(process)))
         return process
 
