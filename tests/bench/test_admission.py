@@ -40,6 +40,13 @@ def test_a_call_counts_if_its_digits_arrived_as_they_were_sent() -> None:
     assert watch.outside(codes) == ["3"]
 
 
+def test_a_number_in_its_canonical_form_is_the_same_caller() -> None:
+    watch = Watch(4)
+    keyed(watch, "+4930", "1234")
+    joined(watch, "+4930", 1.002)
+    assert watch.latencies_ms({"4930": "1234"}) == pytest.approx([2.0])
+
+
 def test_the_table_has_the_ratio_and_whether_it_is_reached() -> None:
     results = Results(Parts(0.0, 0.0, 0.0, 0.0))
     for side, ms in zip(SIDES, (4.0, 2.0), strict=True):

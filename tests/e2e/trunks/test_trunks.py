@@ -304,6 +304,10 @@ async def _modules(sandbox: Sandbox) -> str:
 
 
 # --- Registrations ------------------------------------------------------------------------------------------------
+# Asterisk begins each registration after up to 10 s (max_random_initial_delay), and each examination takes seconds.
+REGISTERED_S = 60.0
+
+
 async def test_a_registration_is_told_whether_it_works_is_refused_or_has_no_answer(
     sandbox: Sandbox, api: Rest, add_trunk: AddTrunk
 ) -> None:
@@ -318,10 +322,9 @@ async def test_a_registration_is_told_whether_it_works_is_refused_or_has_no_answ
     async def said() -> str:
         return sandbox_doctor(sandbox, "--trunk", ours["name"])
 
-    # Asterisk begins each registration after a random delay of up to 10 s, and each examination takes some seconds.
-    await until(said, lambda found: f"registered at {where} as {registrar['id']}" in found, 60.0)
+    await until(said, lambda found: f"registered at {where} as {registrar['id']}" in found, REGISTERED_S)
     await api.patch(f"/v1/trunks/{ours['id']}", {"password": "another-one-altogether"})
-    await until(said, lambda found: "Rejected" in found and "refuses the user or the password" in found, 60.0)
+    await until(said, lambda found: "Rejected" in found and "refuses the user or the password" in found, REGISTERED_S)
     await api.patch(f"/v1/trunks/{ours['id']}", {"password": secret, "registrar": "[::1]:9"})
-    found = await until(said, lambda found: "Unregistered" in found, 60.0)
+    found = await until(said, lambda found: "Unregistered" in found, REGISTERED_S)
     assert "the registrar does not answer" in found
