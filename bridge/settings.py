@@ -157,6 +157,11 @@ class DaemonSettings(Settings):
         True, description="If true, callers are refused while their minutes cannot be metered."
     )
     api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
+    probes_address: Address = Field(
+        "127.0.0.1:8081",
+        description="host:port that /healthz, /readyz and /metrics are served on, for monitoring. They need no key and "
+        "tell when an alarm is raised: let only the operator's own machines reach it.",
+    )
     operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
         description="The operator's API key: 16 or more characters."
     )

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.api import probes, table
+from bridge.api import table
 from bridge.api.http import execution, parsing
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import pages
@@ -33,8 +33,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     sending.prepare(app)
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
-    probes.add(app, services, operations)
-    pages.add(app)
+    pages.add(app, operations)
     return app
 
 

@@ -7,12 +7,13 @@ import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import structlog
 
 from bridge import telemetry
-from bridge.api import server
+from bridge.api import probes, server
 from bridge.asterisk.ami.client import AmiLogin, ami_connection
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
 from bridge.asterisk.ari import heartbeat
@@ -171,7 +172,7 @@ class _Daemon:
         log.info("starting", node=self._chosen.node, pid=os.getpid())
         await self._lockout.remember()
         try:
-            async with self._database, self._api(), asyncio.TaskGroup() as tasks:
+            async with self._database, self._probes(), self._api(), asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(work, name=name)
                     for name, work in (
@@ -268,16 +269,33 @@ class _Daemon:
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
             caller_numbers=chosen.caller_numbers,
-            readiness=self._health.readiness,
         )
         host, port = chosen.api_address.rsplit(":", 1)
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(server.serving(services, host, int(port)))
-            except OSError as error:
-                raise BridgeError(
-                    f"REST cannot be served on {chosen.api_address} ({error.strerror}): free the port, or set "
-                    "BRIDGE_API_ADDRESS to an address of this machine"
-                ) from error
+        listener = server.serving(services, host, int(port))
+        async with _listening(listener, "REST", "BRIDGE_API_ADDRESS", chosen.api_address):
             log.info("serving", address=chosen.api_address)
             yield
+
+    @contextlib.asynccontextmanager
+    async def _probes(self) -> AsyncIterator[None]:
+        address = self._chosen.probes_address
+        host, port = address.rsplit(":", 1)
+        listener = probes.serving(self._health.readiness, host, int(port))
+        async with _listening(listener, "Health and metrics", "BRIDGE_PROBES_ADDRESS", address):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _listening(
+    listener: AbstractAsyncContextManager[object], what: str, setting: str, address: str
+) -> AsyncIterator[None]:
+    """Run a listener for the length of a block. Raises BridgeError if it cannot listen on the address."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(listener)
+        except OSError as error:
+            raise BridgeError(
+                f"{what} cannot be served on {address} ({error.strerror}): free the port, or set "
+                f"{setting} to an address of this machine"
+            ) from error
+        yield

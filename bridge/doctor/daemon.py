@@ -18,7 +18,7 @@ def check(configured: Configured) -> Check | None:
     """Return the check that the daemon serves and is ready, or None without settings."""
     if configured.daemon is None:
         return None
-    host, port = configured.daemon.api_address.rsplit(":", 1)
+    host, port = configured.daemon.probes_address.rsplit(":", 1)
     url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104  # any address of this machine
 
     async def work() -> AsyncIterator[Result]:

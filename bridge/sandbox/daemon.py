@@ -28,10 +28,10 @@ def write_command(home: Path, settings: Mapping[str, str]) -> Path:
     return path
 
 
-def ready(api_url: str) -> bool:
+def ready(probes_url: str) -> bool:
     """Return True if the daemon says that all its parts are ready."""
     try:
-        with DIRECTLY.open(f"{api_url}/readyz", timeout=2):
+        with DIRECTLY.open(f"{probes_url}/readyz", timeout=2):
             return True
     except OSError:
         return False

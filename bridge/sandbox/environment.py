@@ -1,6 +1,5 @@
 """The settings of a sandbox's parts, as environment variables, and the file `env` for its users."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,14 +11,13 @@ ACCESS_NUMBER = "18005550100"
 
 
 def settings(identity: SandboxIdentity, folder: Path, name: str, database_url: str, asterisk: Node) -> dict[str, str]:
-    """Return the `BRIDGE_*` variables of the daemon, of the migration and of Asterisk's configuration."""
-    inherited = {key: value for key, value in os.environ.items() if key.startswith("BRIDGE_")}
+    """Return the `BRIDGE_*` variables that a sandbox sets for its daemon, migration and Asterisk."""
     return {
-        **inherited,
         "BRIDGE_NODE": name,
         "BRIDGE_STATE_DIR": str(folder / "state"),
         "BRIDGE_DATABASE_URL": database_url,
         "BRIDGE_API_ADDRESS": f"127.0.0.1:{identity.rest_port}",
+        "BRIDGE_PROBES_ADDRESS": f"127.0.0.1:{identity.probes_port}",
         "BRIDGE_OPERATOR_KEY": identity.operator_key,
         "BRIDGE_PASSCODE_KEY": identity.passcode_key,
         "BRIDGE_ARI_URL": f"http://127.0.0.1:{identity.ari_port}",
@@ -49,11 +47,13 @@ def contract(
 ) -> dict[str, str]:
     """Return the contents of the file `env`: the addresses, keys, pids and commands that programs may rely on.
 
-    `chosen` are the settings of the sandbox's parts.
+    `chosen` are the settings that the sandbox sets, with all secrets: commands such as `bridge doctor` need them.
     """
     pid = {part: str(number) if number else "" for part, number in pids.items()}
     return {
+        **chosen,
         "BRIDGE_API_URL": identity.api_url,
+        "BRIDGE_PROBES_URL": identity.probes_url,
         "BRIDGE_OPERATOR_KEY": chosen["BRIDGE_OPERATOR_KEY"],
         "BRIDGE_DATABASE_URL": chosen["BRIDGE_DATABASE_URL"],
         "BRIDGE_SIP_ADDRESS": identity.sip_address,

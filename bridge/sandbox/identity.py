@@ -52,6 +52,16 @@ class SandboxIdentity:
         return self.first_port + 4
 
     @property
+    def probes_port(self) -> int:
+        """The daemon's health, readiness and metrics."""
+        return self.first_port + 5
+
+    @property
+    def probes_url(self) -> str:
+        """The base URL of the daemon's health, readiness and metrics."""
+        return f"http://127.0.0.1:{self.probes_port}"
+
+    @property
     def api_url(self) -> str:
         """The base URL of the daemon's REST API."""
         return f"http://127.0.0.1:{self.rest_port}"

@@ -62,8 +62,8 @@ class Sandbox:
     @property
     def environment(self) -> dict[str, str]:
         """The settings (`BRIDGE_*`) of the daemon, of the migration and of Asterisk's configuration."""
-        usual = environment.settings(self._identity, self.folder, self.name, self.database_url, self.asterisk)
-        return {**usual, **self.settings}
+        inherited = {key: value for key, value in os.environ.items() if key.startswith("BRIDGE_")}
+        return {**inherited, **self._own_settings}
 
     @cached_property
     def asterisk(self) -> Node:
@@ -84,6 +84,11 @@ class Sandbox:
     def api_url(self) -> str:
         """The base URL of the daemon's REST API."""
         return self._identity.api_url
+
+    @property
+    def probes_url(self) -> str:
+        """The base URL of the daemon's health, readiness and metrics."""
+        return self._identity.probes_url
 
     @property
     def sip_address(self) -> str:
@@ -110,7 +115,7 @@ class Sandbox:
         """Return the contents of the file `env`."""
         running = {part: self.process(part) for part in ALL}
         pids: dict[str, int | None] = {part: process.pid if process else None for part, process in running.items()}
-        return environment.contract(self._identity, self.environment, self.folder, pids)
+        return environment.contract(self._identity, self._own_settings, self.folder, pids)
 
     def status(self) -> list[PartStatus]:
         """Return the status of each part. Starts nothing."""
@@ -126,7 +131,7 @@ class Sandbox:
 
     def ready(self) -> bool:
         """Return True if the daemon says that all its parts are ready."""
-        return daemon.ready(self.api_url)
+        return daemon.ready(self.probes_url)
 
     # --- Starting and stopping ------------------------------------------------------------------------------------
     def up(self, parts: Collection[Part] = ALL) -> None:
@@ -217,6 +222,12 @@ class Sandbox:
     @property
     def _identity(self) -> SandboxIdentity:
         return identity.read(self.folder)
+
+    @property
+    def _own_settings(self) -> dict[str, str]:
+        """The settings that this sandbox sets, without those of the shell."""
+        usual = environment.settings(self._identity, self.folder, self.name, self.database_url, self.asterisk)
+        return {**usual, **self.settings}
 
     @property
     def _has_postgres(self) -> bool:

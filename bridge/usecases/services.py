@@ -1,7 +1,7 @@
 """The parts of the product that its outer interfaces, REST and the console, call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -45,7 +45,7 @@ class Services:
 
     `unit_of_work` makes one transaction of everything done within it; within another one it is a part of that, with a
     rollback of its own. `acting` tells the audit log who acts, and from which address. `private_webhooks` allows
-    webhooks into private networks. `readiness` names each part, True if it is well, and a line that says why.
+    webhooks into private networks.
     """
 
     tenants: Tenants
@@ -68,7 +68,6 @@ class Services:
     operator_key: str
     caller_numbers: CallerNumbers
     private_webhooks: bool
-    readiness: Callable[[], Mapping[str, tuple[bool, str]]]
 
     async def refresh(self) -> None:
         """Make this node know a committed change.

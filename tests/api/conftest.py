@@ -222,7 +222,6 @@ def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **oth
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
         "caller_numbers": phone.EVERYWHERE,
-        "readiness": lambda: {"ledger": (True, "minutes are committed as they come")},
     }
     return Services(**{**given, **others})
 

@@ -97,14 +97,15 @@ async def provisioned(server: Postgres, name: str) -> tuple[str, list[SubAccount
 @contextmanager
 def daemon(url: str, journal: Path, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the daemon on this journal, without any Asterisk, for the length of a block."""
-    with ports.claim(1) as port, (folder / "log").open("ab") as log:
+    with ports.claim(2) as port, (folder / "log").open("ab") as log:
         settings = {
             "BRIDGE_DATABASE_URL": url,
             "BRIDGE_JOURNAL": str(journal),
             "BRIDGE_JOURNAL_ROTATE_MB": "4096",
             "BRIDGE_STATE_DIR": str(folder / "state"),
             "BRIDGE_API_ADDRESS": f"127.0.0.1:{port.first}",
-            "BRIDGE_OPERATOR_KEY": secrets.token_hex(16),
+            "BRIDGE_PROBES_ADDRESS": f"127.0.0.1:{port.first + 1}",
+            "BRIDGE_OPERATOR_KEY": secrets.token_hex(32),
             "BRIDGE_PASSCODE_KEY": SECRET,
             "BRIDGE_ARI_URL": f"http://{NOBODY}",
             "BRIDGE_ARI_PASSWORD": secrets.token_hex(16),

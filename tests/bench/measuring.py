@@ -35,7 +35,7 @@ def until_ready(sandbox: Sandbox, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(f"{sandbox.api_url}/readyz", timeout=2):
+            with urllib.request.urlopen(f"{sandbox.probes_url}/readyz", timeout=2):
                 return
         except OSError:
             if time.monotonic() > deadline:

@@ -106,14 +106,14 @@ async def singles(make: Callable[[int], Awaitable[object]], seconds: float, clie
     }
 
 
-async def bulks(client: Rest, path: str, bodies: Sequence[Any], codes_each: int) -> dict[str, float]:
+async def bulks(client: Rest, other: Rest, path: str, bodies: Sequence[Any], codes_each: int) -> dict[str, float]:
     """Send bulks one after the other, and measure how long another client waits meanwhile."""
     waited: list[float] = []
 
     async def ask() -> None:
         while True:
             began = time.monotonic()
-            await client.get("/healthz")
+            await other.get("/healthz")
             waited.append(time.monotonic() - began)
 
     asking = asyncio.create_task(ask())
@@ -150,7 +150,10 @@ def show(figures: dict[str, Any], what: str, measured: dict[str, float]) -> None
 async def measure(sandbox: Sandbox, codes: int, seconds: float, clients: int, many: int) -> dict[str, Any]:
     figures: dict[str, Any] = {"codes": codes, "clients": clients}
     tag = f"{random.getrandbits(40):x}"
-    async with rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client:
+    async with (
+        rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client,
+        rest.client(sandbox.probes_url, "") as other,
+    ):
         account = (await client.post("/v1/accounts", {"name": "bench", "currency": "USD", "time_zone": "UTC"}))["id"]
         owners = f"/v1/accounts/{account}/sub-accounts"
         room = (await client.post(owners, {"user_id": "one", "name": "One room"}))["rooms"][0]["id"]
@@ -170,9 +173,9 @@ async def measure(sandbox: Sandbox, codes: int, seconds: float, clients: int, ma
 
         show(figures, "sub_accounts", await singles(lambda n: client.post(owners, owner(n)), seconds, clients))
         rows = {"items": [{"role": "guest", "label": f"seat {number}"} for number in range(BULK)]}
-        show(figures, "bulk_passcodes", await bulks(client, f"{codes_of}/bulk", [rows] * 5, BULK))
+        show(figures, "bulk_passcodes", await bulks(client, other, f"{codes_of}/bulk", [rows] * 5, BULK))
         many_owners = [{"items": [owner(number) for number in range(BULK)]} for _ in range(3)]
-        show(figures, "bulk_sub_accounts", await bulks(client, f"{owners}/bulk", many_owners, 2 * BULK))
+        show(figures, "bulk_sub_accounts", await bulks(client, other, f"{owners}/bulk", many_owners, 2 * BULK))
         owner_places = await places(sandbox.database_url, "sub_accounts", "account_id", account, many)
         code_places = await places(sandbox.database_url, "passcodes", "room_id", room, many)
         for name, path, cursors, query in (

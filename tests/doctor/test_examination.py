@@ -37,6 +37,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "BRIDGE_ARI_URL": f"http://{here}",
         "BRIDGE_AMI_ADDRESS": here,
         "BRIDGE_API_ADDRESS": here,
+        "BRIDGE_PROBES_ADDRESS": here,
         "BRIDGE_SIP_TRUNKS": "192.0.2.1",
         "BRIDGE_SIP_BIND": here,
         "BRIDGE_JOURNAL": str(folder / "journal" / "cel.jsonl"),
@@ -176,17 +177,17 @@ def http(status: str, body: bytes = b"") -> bytes:
     ],
 )
 def test_strangers_at_our_ports_are_told(near: Path, ari: bytes, api: bytes) -> None:
-    with ports.claim(1) as port, stranger(ari) as at_ari, stranger(api) as at_api, stranger(b"hello\r\n") as at_ours:
+    with ports.claim(1) as port, stranger(ari) as at_ari, stranger(api) as at_probes, stranger(b"hello\r\n") as at_ours:
         settings = {
             **environment(near, port.first),
             "BRIDGE_ARI_URL": f"http://127.0.0.1:{at_ari}",
-            "BRIDGE_API_ADDRESS": f"127.0.0.1:{at_api}",
+            "BRIDGE_PROBES_ADDRESS": f"127.0.0.1:{at_probes}",
             "BRIDGE_DATABASE_URL": f"postgresql://someone:database-password-unseen@127.0.0.1:{at_ours}/bridge",
         }
         results = found(settings)
     told = {result["check"]: result["what"] for result in results["failed"]}
     assert told["ari"].startswith(f"what listens at http://127.0.0.1:{at_ari} is not Asterisk's ARI")
-    assert f"127.0.0.1:{at_api}" in told["daemon"]
+    assert f"127.0.0.1:{at_probes}" in told["daemon"]
     assert f"127.0.0.1:{at_ours}" in told["postgres"]
 
 

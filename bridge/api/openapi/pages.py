@@ -1,11 +1,16 @@
-"""/docs: the OpenAPI document for people, by files of this package alone."""
+"""/openapi.json, and /docs, which shows it to people by files of this package alone."""
 
 import mimetypes
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+from bridge.api.http.operations import Operation
+from bridge.api.openapi import document
 
 FOLDER: Final = Path(__file__).parent / "swagger_ui"
 PAGE: Final = "page.html"
@@ -20,8 +25,14 @@ HEADERS: Final = {
 }
 
 
-def add(app: web.Application) -> None:
-    """Add /docs and the files it is made of."""
+def add(app: web.Application, operations: Sequence[Operation]) -> None:
+    """Add /openapi.json, /docs and the files that /docs is made of. They need no key."""
+    described = orjson.dumps(document.document(operations))
+
+    async def openapi(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=described, content_type="application/json")
+
+    app.router.add_get("/openapi.json", openapi)
     app.router.add_get("/docs", _served(PAGE))
     for name in FILES:
         app.router.add_get(f"/docs/{name}", _served(name))

@@ -1,15 +1,12 @@
 """The access log: one line for each request."""
 
 import time
-from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 log = structlog.get_logger()
-
-UNLOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @web.middleware
@@ -18,11 +15,10 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     began = time.monotonic()
     response = await handler(request)
     route = route_pattern(request)
-    if route not in UNLOGGED:
-        milliseconds = round(1000 * (time.monotonic() - began), 1)
-        # Programs poll, so that reads that went well would drown everything else at level info.
-        write = log.debug if request.method == "GET" and response.status < 400 else log.info
-        write("request", method=request.method, route=route, status=response.status, ms=milliseconds)
+    milliseconds = round(1000 * (time.monotonic() - began), 1)
+    # Programs poll, so that reads that went well would drown everything else at level info.
+    write = log.debug if request.method == "GET" and response.status < 400 else log.info
+    write("request", method=request.method, route=route, status=response.status, ms=milliseconds)
     return response
 
 

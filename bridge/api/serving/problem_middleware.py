@@ -14,7 +14,7 @@ from bridge.domain.errors import BridgeError
 log = structlog.get_logger()
 
 _HTTP: Final = {
-    404: "there is no such path; /openapi.json lists all",
+    404: "there is no such path here; those of REST are listed in its /openapi.json",
     405: "this path does not take that method; Allow names those it takes",
 }
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -37,20 +36,15 @@ class BrokenTenants(PostgresTenants):
 
 
 @pytest.fixture
-def health() -> dict[str, tuple[bool, str]]:
-    return {"ari": (True, "connected")}
-
-
-@pytest.fixture
 def tenants(world: World) -> Tenants:
     return BrokenTenants(world.database)
 
 
 @pytest.fixture
 async def broken(
-    tenants: BrokenTenants, world: World, health: Any, directory: FakeFreshness, rooms: FakeLiveRooms
+    tenants: BrokenTenants, world: World, directory: FakeFreshness, rooms: FakeLiveRooms
 ) -> AsyncIterator[Api]:
-    app = server.application(services(world, directory, rooms, tenants=tenants, readiness=lambda: health))
+    app = server.application(services(world, directory, rooms, tenants=tenants))
     async with TestClient(Served(app)) as client:
         yield Api(client)
 
@@ -103,7 +97,6 @@ async def test_the_log_has_one_line_a_request_and_no_secret(api: Api) -> None:
         made = await api.post(path, {"user_id": "1", "name": "Quentin"})
         await api.get("/v1/minutes", caller="4930123456")
         await api.refused(404, "GET", "/v1/nothing")
-        await api.client.get("/healthz")
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("POST", "/v1/accounts", 201),
         ("POST", "/v1/accounts/{account_id}/sub-accounts", 201),
@@ -113,16 +106,3 @@ async def test_the_log_has_one_line_a_request_and_no_secret(api: Api) -> None:
     secrets = [passcode["digits"] for passcode in made["rooms"][0]["passcodes"]]
     for secret in (*secrets, OPERATOR_KEY, "Zebulon", "Quentin", "4930123456", account["id"]):
         assert secret not in str(lines)
-
-
-async def test_probes_are_open_to_all(broken: Api, health: dict[str, tuple[bool, str]]) -> None:
-    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
-        async with broken.client.get(path) as answer:
-            assert answer.status == 200
-    health["ami"] = (False, "no AMI at 127.0.0.1:5038")
-    async with broken.client.get("/readyz") as answer:
-        assert answer.status == 503
-        assert await answer.json() == {
-            "ari": {"ok": True, "detail": "connected"},
-            "ami": {"ok": False, "detail": "no AMI at 127.0.0.1:5038"},
-        }

@@ -25,7 +25,7 @@ from tests.api.fake_live_rooms import FakeLiveRooms
 HEAD = f"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPERATOR_KEY}\r\n".encode()
 PATIENCE_S = 20.0
 """These tests say that nobody is held up for ever; how long a busy machine takes is no matter."""
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+PAGE = b"GET /docs/page.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def served(port: int) -> bytes:
     """Send a request as a well-behaved client does, and return the response."""
     async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(HEALTH)
+        writer.write(PAGE)
         answer = await reader.read()
         writer.close()
     return answer

@@ -121,14 +121,15 @@ def _joined(record: Mapping[str, Any]) -> float:
 
 @contextmanager
 def second_daemon(sandbox: Sandbox, folder: Path, **changes: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """A daemon of its own node and port beside the sandbox's, with some settings changed (or, if empty, missing)."""
-    with ports.claim(1) as port:
+    """A daemon of its own node and ports beside the sandbox's, with some settings changed (or, if empty, missing)."""
+    with ports.claim(2) as port:
         settings = {
             **sandbox.environment,
             "BRIDGE_NODE": "second",
             "BRIDGE_STATE_DIR": str(folder / "state"),
             "BRIDGE_JOURNAL": str(folder / "cel.jsonl"),
             "BRIDGE_API_ADDRESS": f"127.0.0.1:{port.first}",
+            "BRIDGE_PROBES_ADDRESS": f"127.0.0.1:{port.first + 1}",
             **changes,
         }
         environment = {**os.environ, **{name: value for name, value in settings.items() if value}}
@@ -205,12 +206,13 @@ async def test_a_bad_setting_is_named_and_the_daemon_does_not_start(
         assert what in await said(log, what)
 
 
-async def test_a_port_in_use_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
-    taken = sandbox.environment["BRIDGE_API_ADDRESS"]
-    changes = {"BRIDGE_API_ADDRESS": taken, "BRIDGE_ARI_URL": f"http://{NOBODY}"}
+@pytest.mark.parametrize("setting", ["BRIDGE_API_ADDRESS", "BRIDGE_PROBES_ADDRESS"])
+async def test_a_port_in_use_is_named(sandbox: Sandbox, tmp_path: Path, setting: str) -> None:
+    taken = sandbox.environment[setting]
+    changes = {setting: taken, "BRIDGE_ARI_URL": f"http://{NOBODY}"}
     with second_daemon(sandbox, tmp_path, **changes) as (process, log):
         assert await asyncio.to_thread(process.wait, 20) == 1
-        await said(log, taken)
+        assert setting in await said(log, taken)
 
 
 async def test_a_second_daemon_on_the_node_refuses_and_names_the_first(sandbox: Sandbox, tmp_path: Path) -> None:

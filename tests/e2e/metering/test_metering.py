@@ -56,7 +56,7 @@ async def small_firm(small_api: Rest, request: pytest.FixtureRequest) -> Company
 def parts(sandbox: Sandbox) -> dict[str, Any]:
     """Return what /readyz reports about each part."""
     try:
-        with DIRECTLY.open(f"{sandbox.api_url}/readyz", timeout=2) as answer:
+        with DIRECTLY.open(f"{sandbox.probes_url}/readyz", timeout=2) as answer:
             return dict(json.load(answer))
     except urllib.error.HTTPError as error:
         with error:
