@@ -14,6 +14,7 @@ from pydantic import Field, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.domain import phone
+from bridge.domain.access import operator_key
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning import node_sip, trunk
@@ -73,6 +74,14 @@ def _ports(text: str) -> str:
     return text
 
 
+def _strong(key: str) -> str:
+    if weakness := operator_key.weakness(key):
+        mend = "set the one that `bridge key init` prints, here and in every program that uses the old one"
+        raise ValueError(f"it is weak: {weakness}: {mend}")
+    return key
+
+
+OperatorKey = Secret[Annotated[str, pydantic.AfterValidator(_strong)]]
 SipTrunks = Annotated[str, pydantic.AfterValidator(_networks)]
 Binds = Annotated[str, pydantic.AfterValidator(_binds)]
 OptionalFile = Annotated[
@@ -162,8 +171,9 @@ class DaemonSettings(Settings):
         description="host:port that /healthz, /readyz and /metrics are served on, for monitoring. They need no key and "
         "tell when an alarm is raised: let only the operator's own machines reach it.",
     )
-    operator_key: Secret[Annotated[str, Field(min_length=16)]] = Field(
-        description="The operator's API key: 16 or more characters."
+    operator_key: OperatorKey = Field(
+        description="The operator's API key: 32 random bytes, as 43 characters of base64url or 64 hex digits. "
+        "`bridge key init` makes one. A weak one is refused."
     )
     ari_url: str = Field("http://127.0.0.1:8088", pattern=r"^https?://[^/\s]+$", description="URL of Asterisk's ARI.")
     ari_user: Name = Field("bridge", description="ARI user.")
@@ -377,7 +387,8 @@ def load(kind: type[Kind]) -> Kind:
 
 def _complaint(kind: type[Kind], problem: Any) -> str:
     field = str(problem["loc"][0])
-    what = "is not set" if problem["type"] == "missing" else f"is malformed ({problem['msg']})"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    what = "is not set" if problem["type"] == "missing" else f"is malformed ({said})"
     return f"BRIDGE_{field.upper()} {what}. It is: {kind.model_fields[field].description}"
 
 

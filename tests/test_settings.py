@@ -59,7 +59,7 @@ def test_a_country_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatc
     secrets = {
         "BRIDGE_DATABASE_URL": "postgresql://x",
         "BRIDGE_PASSCODE_KEY": "0" * 64,
-        "BRIDGE_OPERATOR_KEY": "o" * 16,
+        "BRIDGE_OPERATOR_KEY": "6vDqk3pYVb0Xc9m-2Jt_sWZgQhRfLuNe4yA1iKoT5dE",
     }
     for name, value in {**secrets, "BRIDGE_COUNTRY": given}.items():
         monkeypatch.setenv(name, value)

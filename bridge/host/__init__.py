@@ -1,1 +1,1 @@
-"""The machine that the daemon runs on: the state of its clock."""
+"""The machine that the daemon runs on: the state of its clock, and private files on its disk."""

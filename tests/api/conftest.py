@@ -45,7 +45,7 @@ from tests.storage.conftest import fresh, migrated, server, url
 
 __all__ = ["migrated", "rfc3339", "server", "url"]  # fixtures, and what tests want
 
-OPERATOR_KEY = "operator-key-of-the-tests"
+OPERATOR_KEY = "operator-key-of-the-tests-2Jt_sWZgQhRfLuNe4y"
 KEYS = keys.derive("5eed" * 16)
 NOBODY = "6d1c1b1e-0000-4000-8000-000000000000"
 DOCUMENT = document.document(table.OPERATIONS)

@@ -22,7 +22,7 @@ from tests.asterisk.journal.journal_lines import append, line
 
 SECRETS = {
     "BRIDGE_PASSCODE_KEY": "5eed" * 16,
-    "BRIDGE_OPERATOR_KEY": "operator-key-that-nobody-sees",
+    "BRIDGE_OPERATOR_KEY": "operator-key-that-nobody-sees-6vDqk3pYVb0Xc9m",
     "BRIDGE_ARI_PASSWORD": "ari-password-unseen",
     "BRIDGE_AMI_PASSWORD": "ami-password-unseen",
 }
@@ -141,7 +141,8 @@ def test_a_malformed_setting_is_named_and_what_it_does_not_touch_is_looked_at(ne
         settings = {**environment(near, port.first), "BRIDGE_OPERATOR_KEY": "short"}
         results = found(settings)
     [complaint] = [result for result in results["failed"] if result["check"] == "settings"]
-    assert complaint["what"].startswith("BRIDGE_OPERATOR_KEY is malformed")
+    assert complaint["what"].startswith("BRIDGE_OPERATOR_KEY is malformed (it is weak: it has 5 characters")
+    assert "bridge key init" in complaint["what"]
     assert {"postgres", "ari", "ami", "journal", "sip"} <= names(results["failed"])
     assert {"state", "daemon"} <= names(results["warning"])
 

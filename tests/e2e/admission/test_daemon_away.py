@@ -192,11 +192,12 @@ async def test_what_is_away_at_the_start_is_told_in_a_line_and_tried_again(
     ("changes", "what"),
     [
         ({"BRIDGE_OPERATOR_KEY": ""}, "BRIDGE_OPERATOR_KEY is not set"),
+        ({"BRIDGE_OPERATOR_KEY": "operator-key-2026"}, "BRIDGE_OPERATOR_KEY is malformed (it is weak"),
         ({"BRIDGE_PASSCODE_KEY": "short"}, "BRIDGE_PASSCODE_KEY is malformed"),
         ({"BRIDGE_NODE": "Not A Node"}, "BRIDGE_NODE is malformed"),
         ({"BRIDGE_DATABASE_URL": "mysql://nobody"}, "BRIDGE_DATABASE_URL"),
     ],
-    ids=["missing key", "short key", "malformed node", "another database"],
+    ids=["missing key", "weak key", "short key", "malformed node", "another database"],
 )
 async def test_a_bad_setting_is_named_and_the_daemon_does_not_start(
     sandbox: Sandbox, tmp_path: Path, changes: dict[str, str], what: str

@@ -1,0 +1,1 @@
+"""Tests of what the machine tells, and of private files."""
