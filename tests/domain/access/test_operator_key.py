@@ -11,7 +11,7 @@ RANDOM = "6vDqk3pYVb0Xc9m-2Jt_sWZgQhRfLuNe4yA1iKoT5dE"
 
 
 def test_32_random_bytes_are_strong_in_both_forms() -> None:
-    random = Random(12)  # noqa: S311  # the same bytes each time
+    random = Random(12)  # the same bytes each time
     for secret in (random.randbytes(32) for _ in range(1000)):
         assert operator_key.weakness(base64.urlsafe_b64encode(secret).decode().rstrip("=")) is None
         assert operator_key.weakness(secret.hex()) is None
