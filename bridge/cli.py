@@ -22,6 +22,7 @@ asterisk = typer.Typer(no_args_is_help=True, help="Configuration of the Asterisk
 _keys = resources.add(app)["api_key"]
 _keys.command("init")(environment_file.init)
 _keys.command("renew-passcodes")(renewal.renew)
+_keys.command("replace-lost")(renewal.replace_lost)
 app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)

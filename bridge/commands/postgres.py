@@ -11,6 +11,7 @@ from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.provisioning.tenants import Account
 from bridge.storage import keys
 from bridge.storage.billing.own_calls import PostgresOwnCalls
+from bridge.storage.directory import key_check
 from bridge.storage.metering.audit import PostgresLedgerAudit
 from bridge.storage.metering.incidents import PostgresIncidents
 from bridge.storage.metering.unassigned import PostgresUnassignedRecords
@@ -28,6 +29,7 @@ PAGE: Final = 500
 class Repositories:
     """The repositories that these commands use, on one connection."""
 
+    database: Database
     tenants: PostgresTenants
     calls: PostgresOwnCalls
     audit: PostgresLedgerAudit
@@ -35,10 +37,19 @@ class Repositories:
     incidents: PostgresIncidents
     webhooks: PostgresWebhooks
 
-    @property
-    def keys(self) -> Keys:
-        """The keys that seal passcodes. A command that does not use them needs no BRIDGE_PASSCODE_KEY."""
-        return keys.derive(*settings.load(settings.Settings).passcode_secrets)
+    async def keys(self) -> Keys:
+        """The keys that seal passcodes. A command that does not use them needs no BRIDGE_PASSCODE_KEY.
+
+        Raises Conflict if they are not those of the installation.
+        """
+        ring = configured_keys()
+        await key_check.confirm(self.database, ring)
+        return ring
+
+
+def configured_keys() -> Keys:
+    """The keys that the settings give, right or wrong."""
+    return keys.derive(*settings.load(settings.Settings).passcode_secrets)
 
 
 def run(work: Callable[[Repositories], Awaitable[Result]]) -> Result:
@@ -52,6 +63,7 @@ async def _run(work: Callable[[Repositories], Awaitable[Result]]) -> Result:
         await migration.check_current(database)
         return await work(
             Repositories(
+                database,
                 PostgresTenants(database),
                 PostgresOwnCalls(database),
                 PostgresLedgerAudit(database),

@@ -24,6 +24,7 @@ from bridge.asterisk.ari.room_listing import AriSwitch, Occupancy
 from bridge.asterisk.config.trunks import TrunkFiles
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
+from bridge.daemon import passcode_key
 from bridge.daemon.health import Health, Parts
 from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.daemon.meter import Meter
@@ -58,6 +59,7 @@ from bridge.storage.webhooks.webhooks import PostgresWebhooks
 from bridge.usecases.admission.admit_caller import AdmissionChecks, admit_caller
 from bridge.usecases.metering.keep_minutes import keep_minutes
 from bridge.usecases.metering.reconcile_rooms import reconcile_rooms
+from bridge.usecases.provisioning.ports import Keys
 from bridge.webhooks.deliverer import Deliverer
 
 log = structlog.get_logger()
@@ -74,11 +76,13 @@ def serve(chosen: DaemonSettings) -> None:
             "name a folder that the daemon's user may write to"
         ) from error
     with _only_daemon(chosen.state_dir):
+        ring = keys.derive(*chosen.passcode_secrets)
+        passcode_key.check(ring, chosen.state_dir, chosen.database_url.get_secret_value())
         # All objects that exist now stay until the end. Frozen, they do not lengthen garbage collections during calls.
         gc.collect()
         gc.freeze()
         try:
-            asyncio.run(_Daemon(chosen).run())
+            asyncio.run(_Daemon(chosen, ring).run())
         except BaseExceptionGroup as group:
             first: BaseException = group
             while isinstance(first, BaseExceptionGroup):
@@ -112,10 +116,10 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
 class _Daemon:
     """All parts of the daemon, connected to each other."""
 
-    def __init__(self, chosen: DaemonSettings) -> None:
+    def __init__(self, chosen: DaemonSettings, ring: Keys) -> None:
         self._chosen = chosen
         self._rtp_timeout_us = chosen.rtp_timeout * SECOND_US
-        self._keys = keys.derive(*chosen.passcode_secrets)
+        self._keys = ring
         self._database = Database(chosen.database_url.get_secret_value())
         self._directory = LocalDirectory(
             self._database, chosen.state_dir, self._keys, chosen.node, chosen.caller_numbers

@@ -1,5 +1,5 @@
-"""Checks of Postgres: that it answers, its schema, its clock, how far the journal is committed, incidents, and numbers
-that callers dialled in vain."""
+"""Checks of Postgres: that it answers, its schema, its clock, the passcode key, how far the journal is committed,
+incidents, and numbers that callers dialled in vain."""
 
 import asyncio
 import time
@@ -14,12 +14,15 @@ from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering import meter_health
 from bridge.domain.period import SECOND_US
 from bridge.settings import DatabaseSettings
+from bridge.storage import keys
 from bridge.storage.admission import attempts
 from bridge.storage.admission.attempts import UnknownNumber
+from bridge.storage.directory import key_check
 from bridge.storage.metering import status
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.clock import PostgresClock
 from bridge.storage.postgres.database import Database
+from bridge.usecases.provisioning.ports import Keys
 
 COMMAND_S: Final = 3.0
 BEHIND_S: Final = 30.0
@@ -42,16 +45,17 @@ def check(configured: Configured) -> Check | None:
     database, daemon, switch = configured.database, configured.daemon, configured.switch
     tolerance_s = daemon.clock_tolerance if daemon else TOLERANCE_S
     journal = JournalFile(switch.journal, 0, daemon.journal_archive if daemon else None) if switch else None
+    ring = keys.derive(*daemon.passcode_secrets) if daemon else None
 
     async def work() -> AsyncIterator[Result]:
-        async for result in _results(database, switch.node if switch else "", journal, tolerance_s):
+        async for result in _results(database, switch.node if switch else "", journal, tolerance_s, ring):
             yield result
 
     return Check("postgres", work, MEND)
 
 
 async def _results(
-    chosen: DatabaseSettings, node: str, journal: JournalFile | None, tolerance_s: float
+    chosen: DatabaseSettings, node: str, journal: JournalFile | None, tolerance_s: float, ring: Keys | None
 ) -> AsyncIterator[Result]:
     url = chosen.database_url.get_secret_value()
     async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
@@ -68,7 +72,10 @@ async def _results(
             async with database.snapshot() as connection:
                 at = await status.committed(connection, node)
                 incidents = await status.strange(connection, node, datetime.now(UTC) - DAY)
+                right = ring is None or await key_check.is_right(connection, ring)
                 dialled = await attempts.unknown_numbers(connection, datetime.now(UTC) - DAY)
+            if ring is not None:
+                yield _key(right)
             yield _dialled(dialled)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
@@ -108,6 +115,12 @@ def _backlog(journal: JournalFile, at: status.Committed | None) -> Result:
 def _unknown(journal: JournalFile) -> Result:
     """Return the largest possible backlog, for when Postgres does not say how far the journal is committed."""
     return warned("backlog", f"at most {journal.backlog(None)} bytes of the journal are not committed", CATCHES_UP)
+
+
+def _key(right: bool) -> Result:
+    if right:
+        return well("passcode key", "BRIDGE_PASSCODE_KEY is the key that passcodes are kept under")
+    return failed("passcode key", key_check.WRONG, key_check.MEND)
 
 
 def _dialled(unknown: Sequence[UnknownNumber]) -> Result:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from hashlib import sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -38,7 +37,7 @@ def derive(secret: str, *older: str) -> Keys:
                 return cipher.decrypt(nonce, body, sealed[:1]).decode()
         raise BridgeError("this was sealed under another BRIDGE_PASSCODE_KEY")
 
-    return Keys(lookups[0], seal, unseal, tuple(lookups[1:]), sha256(lookups[0]).hexdigest()[:16])
+    return Keys(lookups[0], seal, unseal, tuple(lookups[1:]))
 
 
 def _derived(secret: str, purpose: bytes) -> bytes:

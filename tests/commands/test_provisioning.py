@@ -131,6 +131,22 @@ async def test_passcodes_are_renewed_under_a_new_key(rest: Shell, monkeypatch: p
     assert (outcome.status, outcome.said.split()[0]) == (0, "2")
     again = await bridge.run("key", "renew-passcodes")
     assert again.said.split()[0] == "0"
+    monkeypatch.delenv("BRIDGE_PASSCODE_KEYS_OLD")
+    assert (await bridge("key", "renew-passcodes")).split()[0] == "0"
+
+
+async def test_a_wrong_passcode_key_is_refused_and_a_lost_one_replaced(
+    rest: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = rest
+    await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "UTC")
+    await bridge("sub-account", "create", *HALE, "1001", "Ada")
+    monkeypatch.setenv("BRIDGE_PASSCODE_KEY", "ab" * 32)
+    assert "BRIDGE_PASSCODE_KEY is not the key" in await bridge.refused("key", "renew-passcodes")
+    assert "issue new passcodes" in await bridge("key", "replace-lost", "--yes")
+    assert "sealed under another" in await bridge.refused("key", "renew-passcodes")
+    monkeypatch.setenv("BRIDGE_PASSCODE_KEY", PASSCODE_KEY)
+    assert "bridge key replace-lost" in await bridge.refused("key", "renew-passcodes")
 
 
 async def test_tables_are_aligned_and_hide_digits(rest: Shell) -> None:

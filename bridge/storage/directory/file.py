@@ -4,7 +4,6 @@ It holds keyed digests, ids, limits and numbers, never digits of a code. All of 
 file that is damaged, of another format, or made under a key that is not in use is replaced by an empty one.
 """
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,15 @@ from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory.rows import ID_BYTES, CodeRows
 from bridge.storage.lmdb_file import Layout, LmdbFile
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 TABLES: Final = ("codes", "uses", "lengths", "rooms", "accounts", "numbers", "callers", "trunks")
 """Rows by digest, passcode id, space, room id, account id, the text of a number (two tables), and trunk id."""
 LAYOUT: Final = Layout(map_bytes=8 << 30, tables=TABLES)
 """8 GiB hold 30 million codes. What a power cut undoes is read from Postgres again."""
 _META: Final = struct.Struct(">H16s16sq")
 _META_KEY: Final = b"meta"
+CHECK_BYTES: Final = 16
+"""The file keeps so many bytes of the check value of the key that its digests are made under."""
 _LONGEST_KEY: Final = 511
 
 RowChanges = Mapping[str, Mapping[bytes, bytes | None]]
@@ -47,9 +48,10 @@ class DirectoryFile:
     One thread writes. `replace` must be called in the thread that reads.
     """
 
-    def __init__(self, path: Path, keys: Sequence[bytes]) -> None:
+    def __init__(self, path: Path, checks: Sequence[bytes]) -> None:
+        """`checks` are the check values of the keys in use, the present one first."""
         self._path = path
-        self._keys = [hashlib.sha256(b"bridge directory" + key).digest()[:ID_BYTES] for key in keys]
+        self._checks = [check[:CHECK_BYTES] for check in checks]
         self._use(lmdb_file.opened(path, LAYOUT, self._is_ours) or lmdb_file.created(path, LAYOUT))
         self.mark = self._mark()
 
@@ -156,7 +158,7 @@ class DirectoryFile:
 
     def packed(self, mark: Mark) -> bytes:
         """Return a mark as it is stored in a file of these keys."""
-        return _META.pack(FORMAT, self._keys[0], mark.database_id.bytes, mark.number)
+        return _META.pack(FORMAT, self._checks[0], mark.database_id.bytes, mark.number)
 
     def _use(self, file: LmdbFile) -> None:
         # Look-ups read these attributes: each step to another object would cost them time.
@@ -166,11 +168,7 @@ class DirectoryFile:
 
     def _is_ours(self, reading: "lmdb.Transaction[bytes]") -> bool:
         """Return True if the file was made by this version under one of the keys."""
-        meta = reading.get(_META_KEY) or b""
-        if len(meta) != _META.size:
-            return False
-        version, made_under, _, _ = _META.unpack(meta)
-        return version == FORMAT and made_under in self._keys
+        return _made_under(reading) in self._checks
 
     def _mark(self) -> Mark | None:
         with self._begin() as reading:
@@ -184,6 +182,30 @@ class DirectoryFile:
         # Not self.mark: the rows and the number must be of the same instant, and another thread writes.
         meta = reading.get(_META_KEY)
         return _META.unpack(meta)[3] if meta else -1
+
+
+def made_under(path: Path) -> bytes | None:
+    """Return the CHECK_BYTES of the key that a file was made under; None if no file of this format is there.
+
+    The file must not be open. Raises OSError.
+    """
+    found: bytes | None = None
+
+    def look(reading: "lmdb.Transaction[bytes]") -> bool:
+        nonlocal found
+        found = _made_under(reading)
+        return False
+
+    lmdb_file.opened(path, LAYOUT, look)
+    return found
+
+
+def _made_under(reading: "lmdb.Transaction[bytes]") -> bytes | None:
+    meta = reading.get(_META_KEY) or b""
+    if len(meta) != _META.size:
+        return None
+    version, check, _, _ = _META.unpack(meta)
+    return check if version == FORMAT else None
 
 
 class Replacement:

@@ -47,8 +47,8 @@ class LocalDirectory(FollowingDirectory):
         numbers: CallerNumbers = EVERYWHERE,
         now_us: Callable[[], int] = _wall_clock_us,
     ) -> None:
-        super().__init__(database, state_dir, keys.lookups, node, now_us)
-        self._keys = keys.lookups
+        super().__init__(database, state_dir, keys, node, now_us)
+        self._lookups = keys.lookups
         self._numbers = numbers
 
     def number(self, dialled: str) -> DialledNumber | None:
@@ -88,7 +88,7 @@ class LocalDirectory(FollowingDirectory):
         if entry.pin is None or passcode_id is None:
             return False
         return any(
-            [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._keys]
+            [hmac.compare_digest(passcode.pin_digest(digits, key, passcode_id), entry.pin) for key in self._lookups]
         )
 
     def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
@@ -132,7 +132,7 @@ class LocalDirectory(FollowingDirectory):
 
     def _digests(self, digits: str, number: DialledNumber) -> list[bytes]:
         space = _space(number)
-        return [passcode.digest(digits, key, space) for key in self._keys]
+        return [passcode.digest(digits, key, space) for key in self._lookups]
 
     def _answer(self, found: CodeRows | None, number: DialledNumber) -> Grant | Barred | None:
         if found is None:

@@ -9,7 +9,7 @@ one, it reads everything into a new file, which then replaces the old one.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,12 +20,13 @@ import structlog
 from bridge.domain import retry
 from bridge.domain.errors import Unavailable
 from bridge.storage import lmdb_file
-from bridge.storage.directory import node_claim, source
+from bridge.storage.directory import key_check, node_claim, source
 from bridge.storage.directory.file import DirectoryFile, Mark, Replacement
 from bridge.storage.directory.node_claim import NodeClaim
 from bridge.storage.directory.source import CHUNK, DatabaseSnapshot, RowChanges
 from bridge.storage.directory.uses import UsesFile
 from bridge.storage.postgres.database import Database
+from bridge.usecases.provisioning.ports import Keys
 
 log = structlog.get_logger()
 
@@ -45,20 +46,25 @@ ONLY_NUMBERS: Final = -1
 Result = TypeVar("Result")
 
 
+def path_in(state_dir: Path) -> Path:
+    """Return the path of the directory's file in the state folder."""
+    return state_dir / "directory.lmdb"
+
+
 class FollowingDirectory:
     """The files of a directory, and the one task that writes them.
 
-    `keys` are the look-up keys of live codes, the present one first.
+    The first time that Postgres answers, `run` raises Conflict if the keys are not those of the installation.
     """
 
-    def __init__(
-        self, database: Database, state_dir: Path, keys: Sequence[bytes], node: str, now_us: Callable[[], int]
-    ) -> None:
+    def __init__(self, database: Database, state_dir: Path, keys: Keys, node: str, now_us: Callable[[], int]) -> None:
         self._database = database
         self._node = node
         self._now_us = now_us
-        self._path = state_dir / "directory.lmdb"
-        self._file = DirectoryFile(self._path, keys)
+        self._path = path_in(state_dir)
+        self._file = DirectoryFile(self._path, keys.checks)
+        self._keys = keys
+        self._key_confirmed = False
         self._uses = UsesFile(state_dir / "uses.lmdb")
         # Rows of uses that were read from Postgres by `confirm`, because the file lacks the code yet; with their
         # change.
@@ -147,6 +153,9 @@ class FollowingDirectory:
 
     async def _follow(self) -> None:
         async with self._database.connection(node_claim.application(self._node)) as connection:
+            if not self._key_confirmed:
+                await key_check.confirm(self._database, self._keys)
+                self._key_confirmed = True
             await connection.add_listener(source.CHANNEL, self._on_notification)
             connection.add_termination_listener(self._on_notification)
             while not connection.is_closed():

@@ -5,6 +5,8 @@ creation, `limit` at most, after a place. `expected` is the version that a chang
 raises Stale when the version is another by now.
 """
 
+import hashlib
+import hmac
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,19 +52,36 @@ Place = tuple[datetime, UUID]
 class Keys:
     """The keys under which passcodes are looked up and sealed. `seal` and `unseal` are authenticated encryption.
 
-    `older` are look-up keys that codes may still be kept under until all are renewed; `id` names the present one.
+    `older` are look-up keys that codes may still be kept under until all are renewed.
     """
 
     lookup: bytes
     seal: Callable[[str], bytes]
     unseal: Callable[[bytes], str]
     older: tuple[bytes, ...] = ()
-    id: str = ""
 
     @property
     def lookups(self) -> tuple[bytes, ...]:
         """All keys that a live code may be kept under, the present one first."""
         return (self.lookup, *self.older)
+
+    @property
+    def id(self) -> str:
+        """The name of the present look-up key, which stands beside each code that is kept under it."""
+        return self.ids[0]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of all look-up keys, the present one first."""
+        return tuple(hashlib.sha256(key).hexdigest()[:16] for key in self.lookups)
+
+    @property
+    def checks(self) -> tuple[bytes, ...]:
+        """The check values of all look-up keys, the present one first: 32 bytes each.
+
+        A check value tells one key from another. It is of no use for guessing a key or a code.
+        """
+        return tuple(hmac.digest(key, b"bridge passcode key check", hashlib.sha256) for key in self.lookups)
 
 
 # --- Codes on their way -------------------------------------------------------------------------------------------

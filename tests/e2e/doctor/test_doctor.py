@@ -48,6 +48,12 @@ async def test_a_healthy_node_is_told_to_be_well(sandbox: Sandbox) -> None:
         found["ok"]
     )
     assert {"rendered", "journal", "journal disk", "sip", "rtp", "state", "secrets", "daemon"} <= set(found["ok"])
+    assert "passcode key" in found["ok"]
+
+
+async def test_a_wrong_passcode_key_is_told_before_the_daemon_is_started_with_it(sandbox: Sandbox) -> None:
+    status, found = await doctor(sandbox, BRIDGE_PASSCODE_KEY="ab" * 32)
+    assert (status, set(found["failed"])) == (1, {"passcode key"})
 
 
 async def test_a_wrong_password_is_told_and_where_it_is_compared_with(sandbox: Sandbox) -> None:

@@ -272,7 +272,7 @@ async def test_a_file_of_another_key_format_or_database_is_made_again(
         async with alone(database, state_dir, secrets) as directory:
             assert directory.change is None
             await directory.catch_up()
-    file = DirectoryFile(state_dir / "directory.lmdb", secrets.lookups)
+    file = DirectoryFile(state_dir / "directory.lmdb", secrets.checks)
     room = UUID(entry_of(sub_account).room_id).bytes
     stray = {digest(STRANGER, secrets.lookup): bytes(16) + room + b"h"}
     file.write({"codes": stray}, Mark(UUID(int=7), 1_000_000))

@@ -7,13 +7,15 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, LargeBinary, SmallIn
 from bridge.storage.postgres.tables import columns
 
 # One row: `number` is that of the last change, `database_id` identifies this database. A directory that followed
-# another database, or a backup of this one, reads everything again.
+# another database, or a backup of this one, reads everything again. `key_check` is the check value of the key that
+# passcodes are kept under; null before the first start of a daemon.
 directory_state: Final = Table(
     "directory_state",
     columns.metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("database_id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     columns.count("number"),
+    Column("key_check", LargeBinary),
     CheckConstraint("id = 1", "id"),
 )
 
