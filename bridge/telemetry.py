@@ -106,6 +106,12 @@ TRUNK_REGISTERED: Final = Gauge(
     ["trunk"],
     registry=REGISTRY,
 )
+API_KEYS: Final = Counter(
+    "bridge_api_keys",
+    "API keys of requests to REST, by result: valid, missing, wrong, throttled (wrong, and too many from there).",
+    ["result"],
+    registry=REGISTRY,
+)
 OPEN_STAYS: Final = Gauge(
     "bridge_live_participants", "Participants in rooms now, as AMI reports them.", registry=REGISTRY
 )

@@ -27,7 +27,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
         sending.middleware,
         access_log.middleware,
         problem_middleware.middleware,
-        authentication.middleware(services.operator_key, services.api_keys),
+        authentication.middleware(services.operator_key, services.api_keys, services.wrong_keys),
     ]
     app = web.Application(client_max_size=parsing.BULK_MAX, middlewares=outermost_first)
     sending.prepare(app)

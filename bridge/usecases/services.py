@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from bridge.domain.access.principal import Principal
+from bridge.domain.access.wrong_keys import WrongKeys
 from bridge.domain.admission.grant import RoomOwner
 from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.phone import CallerNumbers
@@ -66,6 +67,7 @@ class Services:
     unit_of_work: Callable[[], AbstractAsyncContextManager[None]]
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
+    wrong_keys: WrongKeys
     caller_numbers: CallerNumbers
     private_webhooks: bool
 

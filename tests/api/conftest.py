@@ -14,6 +14,7 @@ from bridge.api import server as rest
 from bridge.api import table
 from bridge.api.openapi import document
 from bridge.domain import phone
+from bridge.domain.access.wrong_keys import WrongKeys
 from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
 from bridge.domain.admission.throttles import Throttles
 from bridge.domain.metering.records import MinuteRecord, OpenStay
@@ -221,6 +222,8 @@ def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **oth
         "unit_of_work": database.unit_of_work,
         "acting": lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
         "operator_key": OPERATOR_KEY,
+        # All tests send from one address.
+        "wrong_keys": WrongKeys(burst=1_000_000),
         "caller_numbers": phone.EVERYWHERE,
     }
     return Services(**{**given, **others})

@@ -13,7 +13,8 @@ working room with a host passcode and a guest passcode.
 Send an API key in each request: `Authorization: Bearer KEY`. A key has one of three scopes: `operator` (the whole
 installation), `account` (one account and everything in it) or `sub_account` (one sub-account). Each operation says
 which scope it requires; with a narrower one the response is 403. Whatever belongs to another account or sub-account is
-404, as if it did not exist. A read-only key can call only GET operations.
+404, as if it did not exist. A read-only key can call only GET operations. A wrong key is answered with 401, and after
+20 wrong ones from one address with 429, until that address has been quiet. A valid key is always accepted.
 
 ## Errors
 

@@ -79,7 +79,7 @@ def reference(status: int) -> Json:
 
 def statuses(operation: Operation) -> set[int]:
     """Return all error statuses that an operation can respond with."""
-    possible = {401, 422, 500, 503, *operation.refusals}
+    possible = {401, 422, 429, 500, 503, *operation.refusals}
     if operation.changes or operation.scope is not Scope.SUB_ACCOUNT:
         possible.add(403)
     if "{" in operation.path or _names_owned(operation):
