@@ -14,7 +14,7 @@ from pydantic import Field, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.domain import phone
-from bridge.domain.access import operator_key
+from bridge.domain.access import client_address, operator_key
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning import node_sip, trunk
@@ -54,6 +54,13 @@ def _networks(text: str) -> str:
     return ",".join(given)
 
 
+def _proxies(text: str) -> str:
+    try:
+        return ",".join(map(str, client_address.networks(text)))
+    except Invalid as error:
+        raise ValueError(error.reason) from None
+
+
 def _binds(text: str) -> str:
     if not text.strip():
         raise ValueError("give an ADDRESS:PORT, such as 0.0.0.0:5060")
@@ -83,6 +90,7 @@ def _strong(key: str) -> str:
 
 OperatorKey = Secret[Annotated[str, pydantic.AfterValidator(_strong)]]
 SipTrunks = Annotated[str, pydantic.AfterValidator(_networks)]
+Proxies = Annotated[str, pydantic.AfterValidator(_proxies)]
 Binds = Annotated[str, pydantic.AfterValidator(_binds)]
 OptionalFile = Annotated[
     Path | None, pydantic.BeforeValidator(lambda text: text or None), pydantic.AfterValidator(_file_or_nothing)
@@ -166,6 +174,11 @@ class DaemonSettings(Settings):
         True, description="If true, callers are refused while their minutes cannot be metered."
     )
     api_address: Address = Field("127.0.0.1:8080", description="host:port that REST is served on.")
+    trusted_proxies: Proxies = Field(
+        "",
+        description="Addresses or networks of your own reverse proxies in front of REST, separated by commas. From "
+        "these alone X-Forwarded-For and X-Forwarded-Proto are read. Empty: each connection is a client's own.",
+    )
     probes_address: Address = Field(
         "127.0.0.1:8081",
         description="host:port that /healthz, /readyz and /metrics are served on, for monitoring. They need no key and "

@@ -47,6 +47,20 @@ def test_a_bad_trunk_is_named(monkeypatch: pytest.MonkeyPatch, given: str, named
     assert f"{named} is no IP address" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("proxy.example", "'proxy.example' is no IP address and no network"),
+        ("10.0.0.1,0.0.0.0/0", "everybody"),
+    ],
+)
+def test_a_bad_proxy_is_named(monkeypatch: pytest.MonkeyPatch, given: str, why: str) -> None:
+    monkeypatch.setenv("BRIDGE_TRUSTED_PROXIES", given)
+    [complaint] = [each for each in settings.attempt(settings.DaemonSettings).complaints if "PROXIES" in each]
+    assert complaint.startswith("BRIDGE_TRUSTED_PROXIES is malformed (")
+    assert why in complaint
+
+
 @pytest.mark.parametrize("given", ["20000-10000", "10000-70000", "80-90", "10000", "a-b"])
 def test_ports_of_audio_are_a_range(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("BRIDGE_RTP_PORTS", given)

@@ -11,7 +11,7 @@ from bridge.api import table
 from bridge.api.http import execution, parsing
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import pages
-from bridge.api.serving import access_log, authentication, connection_limit, problem_middleware, sending
+from bridge.api.serving import access_log, authentication, connection_limit, problem_middleware, proxies, sending
 from bridge.usecases.services import Services
 
 __all__ = ["Services", "application", "serving"]
@@ -25,6 +25,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     """The aiohttp application of all of REST."""
     outermost_first = [
         sending.middleware,
+        proxies.middleware(services.trusted_proxies),
         access_log.middleware,
         problem_middleware.middleware,
         authentication.middleware(services.operator_key, services.api_keys, services.wrong_keys),

@@ -29,6 +29,7 @@ from bridge.daemon.health import Health, Parts
 from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.daemon.meter import Meter
 from bridge.daemon.trunks import TrunkKeeper
+from bridge.domain.access import client_address
 from bridge.domain.access.wrong_keys import WrongKeys
 from bridge.domain.admission.keypad import EntryTimeouts
 from bridge.domain.admission.seats import Seats
@@ -274,6 +275,7 @@ class _Daemon:
             acting=lambda principal, remote: audit_log.acting(audit_log.Actor(principal, remote)),
             operator_key=chosen.operator_key.get_secret_value(),
             wrong_keys=WrongKeys(),
+            trusted_proxies=client_address.networks(chosen.trusted_proxies),
             caller_numbers=chosen.caller_numbers,
         )
         host, port = chosen.api_address.rsplit(":", 1)

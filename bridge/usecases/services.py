@@ -1,13 +1,14 @@
 """The parts of the product that its outer interfaces, REST and the console, call."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
+from bridge.domain.access.client_address import Network
 from bridge.domain.access.principal import Principal
 from bridge.domain.access.wrong_keys import WrongKeys
 from bridge.domain.admission.grant import RoomOwner
@@ -68,6 +69,7 @@ class Services:
     acting: Callable[[Principal, str], AbstractContextManager[None]]
     operator_key: str
     wrong_keys: WrongKeys
+    trusted_proxies: Sequence[Network]
     caller_numbers: CallerNumbers
     private_webhooks: bool
 

@@ -224,6 +224,7 @@ def services(world: World, directory: FakeFreshness, rooms: FakeLiveRooms, **oth
         "operator_key": OPERATOR_KEY,
         # All tests send from one address.
         "wrong_keys": WrongKeys(burst=1_000_000),
+        "trusted_proxies": (),
         "caller_numbers": phone.EVERYWHERE,
     }
     return Services(**{**given, **others})

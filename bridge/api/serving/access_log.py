@@ -18,7 +18,15 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     milliseconds = round(1000 * (time.monotonic() - began), 1)
     # Programs poll, so that reads that went well would drown everything else at level info.
     write = log.debug if request.method == "GET" and response.status < 400 else log.info
-    write("request", method=request.method, route=route, status=response.status, ms=milliseconds)
+    write(
+        "request",
+        method=request.method,
+        route=route,
+        status=response.status,
+        ms=milliseconds,
+        address=request.remote,
+        scheme=request.scheme,
+    )
     return response
 
 
