@@ -37,6 +37,7 @@ from bridge.domain.errors import BridgeError
 from bridge.domain.metering.meter_health import MeterLimits
 from bridge.domain.period import SECOND_US
 from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.host import private_files
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
 from bridge.storage.access import audit_log
@@ -100,16 +101,24 @@ def _only_daemon(state_dir: Path) -> Iterator[None]:
 
     Two daemons would take the ARI application, and so the calls, from each other again and again.
     """
-    with (state_dir / "daemon.lock").open("a+") as file:
+    path = state_dir / "daemon.lock"
+    try:
+        opened = private_files.lock_file(path)
+    except OSError as error:
+        raise BridgeError(
+            f"{path} cannot be opened ({error.strerror}): it must be a file of the daemon's user, and no link"
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise BridgeError(
                 f"a daemon runs on this node already, with pid {file.read().strip() or 'unknown'} "
-                f"(lock {state_dir / 'daemon.lock'}): stop it first"
+                f"(lock {path}): stop it first"
             ) from None
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         file.write(str(os.getpid()))
         file.flush()
         yield

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Final, TextIO
+from typing import BinaryIO, Final, TextIO
 
 _PRIVATE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE: Final = 0o600
@@ -14,17 +14,25 @@ def create(path: Path, text: str, mode: int = _MODE) -> None:
 
     Raises FileExistsError if anything has that name, even a link that leads nowhere, and OSError.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PRIVATE, mode)
+    file = _created(path, mode)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
+        with file:
+            file.write(text.encode())
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
         raise
+
+
+def replacing(path: Path) -> BinaryIO:
+    """Open a new, empty file for writing. A file or link of that name, which a crash or somebody left, is deleted.
+
+    Raises OSError, also if somebody takes the name meanwhile.
+    """
+    path.unlink(missing_ok=True)
+    return _created(path, _MODE)
 
 
 def lock_file(path: Path) -> TextIO:
@@ -32,4 +40,15 @@ def lock_file(path: Path) -> TextIO:
 
     Raises OSError, also if the name is a symbolic link.
     """
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _PRIVATE, _MODE), "r+", encoding="utf-8")
+    return os.fdopen(lock_descriptor(path), "r+", encoding="utf-8")
+
+
+def lock_descriptor(path: Path) -> int:
+    """Open a file as `lock_file` does, and return its descriptor, which a process may inherit with its locks."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | _PRIVATE, _MODE)
+
+
+def _created(path: Path, mode: int) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PRIVATE, mode)
+    os.fchmod(descriptor, mode)
+    return os.fdopen(descriptor, "wb")

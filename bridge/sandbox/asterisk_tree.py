@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.host import private_files
 from bridge.sandbox.errors import SandboxError
-from bridge.sandbox.host import apt_sources, system
+from bridge.sandbox.host import apt_sources, system, user_folder
 from bridge.sandbox.host.system import Say
 
 SUITE = "forky"
@@ -59,13 +60,8 @@ def installed() -> AsteriskTree | None:
 
 def cached() -> AsteriskTree | None:
     """Return the newest complete tree in the cache."""
-    trees = [tree for path in sorted(cache().glob(f"asterisk-{SUITE}-*")) if (tree := unpacked(path))]
+    trees = [tree for path in sorted(user_folder.path().glob(f"asterisk-{SUITE}-*")) if (tree := unpacked(path))]
     return max(trees, key=lambda tree: _numbers(tree.version), default=None)
-
-
-def cache() -> Path:
-    """Return the folder of unpacked trees, which all clones on this machine share."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bridge"
 
 
 def unpacked(root: Path) -> AsteriskTree | None:
@@ -85,11 +81,13 @@ def unpacked(root: Path) -> AsteriskTree | None:
 
 def _fetch(say: Say) -> AsteriskTree:
     mirror = apt_sources.mirror()
-    for unfinished in cache().glob(".asterisk-*"):
+    for unfinished in user_folder.path().glob(".asterisk-*"):
         # Left by a fetch that was killed: nobody else fetches while this process holds the lock.
         shutil.rmtree(unfinished, ignore_errors=True)
     say(f"fetching Asterisk from Debian {SUITE}: once on this machine, about 400 MB unpacked, a minute or so")
-    with tempfile.TemporaryDirectory(prefix=".asterisk-", dir=cache(), ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(
+        prefix=".asterisk-", dir=user_folder.path(), ignore_cleanup_errors=True
+    ) as temporary:
         root = Path(temporary) / "tree"
         options = ['Acquire::Check-Valid-Until "false"', 'Apt::Install-Recommends "false"', *_proxies()]
         command = ["mmdebstrap", "--variant=apt", *(f"--aptopt={option}" for option in options)]
@@ -103,7 +101,7 @@ def _fetch(say: Say) -> AsteriskTree:
                 f"Set BRIDGE_DEBIAN_MIRROR to a Debian mirror that this machine can reach, or install an Asterisk "
                 f"{SERIES} of at least {'.'.join(map(str, OLDEST))}, and try again."
             )
-        home = cache() / f"asterisk-{SUITE}-{tree.version}"
+        home = user_folder.path() / f"asterisk-{SUITE}-{tree.version}"
         root.chmod(0o755)
         shutil.rmtree(home, ignore_errors=True)
         root.rename(home)
@@ -119,8 +117,7 @@ def _proxies() -> list[str]:
 
 @contextmanager
 def _cache_locked() -> Iterator[None]:
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / ".lock").open("w") as lock:
+    with private_files.lock_file(user_folder.made() / ".lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

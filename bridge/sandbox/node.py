@@ -5,7 +5,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from bridge.sandbox import certificate
 from bridge.sandbox.asterisk_tree import AsteriskTree
 from bridge.sandbox.errors import SandboxError, tail
-from bridge.sandbox.host import processes, sockets
+from bridge.sandbox.host import processes, sockets, user_folder
 from bridge.sandbox.host.processes import Process
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -159,12 +158,13 @@ def at(folder: Path, tree: AsteriskTree) -> Node:
     _relink(folder / "data/sounds/en", tree.sounds)
     home = folder
     if len(os.fsencode(folder)) > LONGEST_HOME:
-        home = Path(tempfile.gettempdir()) / f"bridge-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-        _relink(home, folder)
-        if home.lstat().st_uid != os.geteuid():
+        home = user_folder.made() / hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+        if len(os.fsencode(home)) > LONGEST_HOME:
             raise SandboxError(
-                f"{home} belongs to another user: use a sandbox folder with a shorter path, which needs no such link."
+                f"Asterisk takes at most {LONGEST_HOME} bytes of path, and neither {folder} nor the link {home} to it "
+                "is so short: use a sandbox folder with a shorter path."
             )
+        _relink(home, folder)
     return Node(folder, home, tree)
 
 

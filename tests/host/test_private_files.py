@@ -48,3 +48,14 @@ def test_a_file_is_created_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         private_files.create(path, "again")
     assert path.read_text() == "whole"
+
+
+def test_a_file_replaces_what_was_planted_in_its_place(tmp_path: Path, victim: Path) -> None:
+    path = tmp_path / "new"
+    for plant in (path.symlink_to, path.hardlink_to):
+        plant(victim)
+        with private_files.replacing(path) as file:
+            file.write(b"ours")
+        assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("ours", 0o600)
+        path.unlink()
+    assert victim.read_text() == "kept"

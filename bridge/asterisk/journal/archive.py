@@ -18,6 +18,7 @@ from bridge.asterisk.journal import content
 from bridge.asterisk.journal.content import GZIP_WBITS, Content
 from bridge.asterisk.journal.files import JournalFiles, ListedFile
 from bridge.asterisk.journal.sync import sync_folder
+from bridge.host import private_files
 from bridge.usecases.metering.ports import Position
 
 log = structlog.get_logger()
@@ -131,7 +132,7 @@ class Archivist:
         unfinished = target.with_name(f".{target.name}{UNFINISHED}")
         status = plain.stat()
         try:
-            with unfinished.open("wb") as file:
+            with private_files.replacing(unfinished) as file:
                 os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
                 packer = zlib.compressobj(LEVEL, wbits=GZIP_WBITS)
                 offset = 0
@@ -143,7 +144,7 @@ class Archivist:
                 file.write(packer.flush())
                 file.flush()
                 os.fsync(file.fileno())
-            os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.utime(unfinished, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
             unfinished.rename(target)
             sync_folder(target.parent)
         finally:

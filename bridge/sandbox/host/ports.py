@@ -1,4 +1,4 @@
-"""Claims ranges of ports that no other sandbox on this machine uses.
+"""Claims ranges of ports that no other sandbox of this user claims, and that nobody uses.
 
 A claim of the ports FIRST to LAST is a lock on the bytes FIRST to LAST of one shared file. The kernel drops the lock
 when the last process that inherited its descriptor ends, so no claim outlives its sandbox.
@@ -10,18 +10,19 @@ import os
 import random
 import socket
 import struct
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bridge.host import private_files
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import user_folder
 from bridge.sandbox.host.sockets import HAS_IPV6
 
 # Above the ports of most services, and below those that Linux picks for outgoing connections (from 32768 on).
 LOWEST, HIGHEST = 10_000, 32_000
-LOCKS = Path(tempfile.gettempdir()) / "bridge-sandbox-ports"
+LOCKS = "ports.lock"
+"""Name of the shared file, in the user's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def hold(first: int, count: int) -> Claim | None:
 
 
 def _lock(first: int, count: int) -> int | None:
-    descriptor = _open()
+    descriptor = private_files.lock_descriptor(user_folder.made() / LOCKS)
     # struct flock: type, whence, start, length, pid. Locks of an open file description require pid 0.
     request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, first, count, 0)
     try:
@@ -81,20 +82,6 @@ def _lock(first: int, count: int) -> int | None:
     except OSError:
         os.close(descriptor)
         return None
-    return descriptor
-
-
-def _open() -> int:
-    # First without O_CREAT: with it, Linux lets nobody, not even root, open another user's file in a sticky folder.
-    try:
-        return os.open(LOCKS, os.O_RDWR)
-    except FileNotFoundError:
-        pass
-    try:
-        descriptor = os.open(LOCKS, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        return os.open(LOCKS, os.O_RDWR)
-    os.fchmod(descriptor, 0o666)
     return descriptor
 
 

@@ -6,18 +6,19 @@ import shlex
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.host import private_files
 from bridge.sandbox.errors import SandboxError
+from bridge.sandbox.host import user_folder
 
 Say = Callable[[str], None]
 CAP_NET_RAW = 1 << 13
-INSTALLING = Path(tempfile.gettempdir()) / "bridge-sandbox-installing"
-"""The process that installs packages holds a lock on this file. apt-get's own lock is not enough: apt-get does not wait
-while another one updates the package lists."""
+INSTALLING = "installing.lock"
+"""The process that installs packages holds a lock on this file in the user's folder. apt-get's own lock is not enough:
+apt-get does not wait while another one updates the package lists."""
 DEBIAN_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -58,7 +59,7 @@ def ensure(packages: Sequence[Package], say: Say) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise SandboxError(f"System packages are missing ({reasons}).\nRun this once: sudo {shlex.join(install)}")
     say(f"installing system packages ({reasons})")
-    with INSTALLING.open("w") as lock:
+    with private_files.lock_file(user_folder.made() / INSTALLING) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         result = _quietly(install)
         if result.returncode != 0:

@@ -3,6 +3,7 @@ import os
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from bridge.asterisk.journal import archive
 from bridge.asterisk.journal import reader as journal_reader
 from bridge.asterisk.journal.archive import Archivist
-from bridge.asterisk.journal.files import JournalFiles
+from bridge.asterisk.journal.files import JournalFiles, ListedFile
 from bridge.asterisk.journal.reader import Reader
 from bridge.usecases.metering.ports import Position
 from tests.asterisk.journal.journal_lines import START, append, line
@@ -136,6 +137,28 @@ def test_a_crash_while_packing_leaves_nothing_half(files: JournalFiles) -> None:
     Archivist(files, 0).round(committed)
     assert list(files.folder.iterdir()) == [packed]
     assert not plain.exists()
+
+
+def test_packing_writes_through_no_link_that_was_planted_meanwhile(
+    files: JournalFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal's folder is open to Asterisk's user, and the daemon may be root's."""
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    rotated(files.path, 0, 1)
+    position, targets = places(files)[-1], Archivist._targets
+
+    def plant(archivist: Archivist, part: ListedFile) -> Iterator[Path]:
+        for target in targets(archivist, part):
+            target.with_name(f".{target.name}{archive.UNFINISHED}").symlink_to(victim)
+            yield target
+
+    monkeypatch.setattr(Archivist, "_targets", plant)
+    Archivist(files, 0).round(position)
+    (packed,) = files.folder.iterdir()
+    assert not packed.is_symlink()
+    assert gzip.decompress(packed.read_bytes()).decode() == line(0) + "\n"
+    assert victim.read_text() == "kept"
 
 
 def test_a_longer_copy_is_kept_beside_a_shorter_one(files: JournalFiles) -> None:
