@@ -18,6 +18,8 @@ from bridge.storage.postgres.errors import translated
 CONNECT_S: Final = 5.0
 COMMAND_S: Final = 30.0
 BUSY_S: Final = 10.0
+SEPARATE: Final = 2
+"""Connections for separate transactions."""
 _SESSION: Final = {
     "timezone": "UTC",
     "jit": "off",
@@ -48,15 +50,9 @@ class Database:
         self.url = postgres_url.parse(url)
         self._application = application
         self._command_s = command_s
-        sized = {"pool_size": pool, "max_overflow": pool, "pool_timeout": BUSY_S} if pool else {"poolclass": NullPool}
-        self._engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=self._connected,
-            hide_parameters=True,
-            **sized,
-        )
-        if pool:
-            _check_idle(self._engine)
+        self._engine = self._pool_of(pool, pool)
+        # Whoever waits for one of these holds one of the others, so that they must be a pool of their own.
+        self._separate = self._pool_of(min(pool, SEPARATE), 0)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -109,12 +105,12 @@ class Database:
     @asynccontextmanager
     async def separate_transaction(self) -> AsyncIterator[AsyncConnection]:
         """Run a block in a transaction on a connection of its own: it commits even if the unit of work around it
-        fails."""
+        fails.
+
+        The block must be short, and not open another one.
+        """
         with translated(self.url):
-            engine = create_async_engine(
-                "postgresql+asyncpg://", async_creator=self._connected, hide_parameters=True, poolclass=NullPool
-            )
-            async with engine.begin() as connection:
+            async with self._separate.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -149,12 +145,23 @@ class Database:
     async def close(self) -> None:
         """Close all connections of the pool."""
         await self._engine.dispose()
+        await self._separate.dispose()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _pool_of(self, kept: int, more: int) -> AsyncEngine:
+        """Make a pool of `kept` connections and up to `more` others; 0 keeps none, and limits none."""
+        sized = {"pool_size": kept, "max_overflow": more, "pool_timeout": BUSY_S} if kept else {"poolclass": NullPool}
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=self._connected, hide_parameters=True, **sized
+        )
+        if kept:
+            _check_idle(engine)
+        return engine
 
     async def _connected(self, *_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
         return await self._connect(self._application)
