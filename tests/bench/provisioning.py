@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bridge.domain.notation import rfc3339
+from bridge.domain.provisioning.quotas import Quota
 from bridge.sandbox import rest
 from bridge.sandbox.rest import Rest
 from bridge.sandbox.stack import Sandbox
@@ -154,7 +155,9 @@ async def measure(sandbox: Sandbox, codes: int, seconds: float, clients: int, ma
         rest.client(sandbox.api_url, sandbox.environment["BRIDGE_OPERATOR_KEY"]) as client,
         rest.client(sandbox.probes_url, "") as other,
     ):
-        account = (await client.post("/v1/accounts", {"name": "bench", "currency": "USD", "time_zone": "UTC"}))["id"]
+        no_quotas: dict[str, object] = {quota.field: None for quota in Quota}
+        company = {"name": "bench", "currency": "USD", "time_zone": "UTC", **no_quotas}
+        account = (await client.post("/v1/accounts", company))["id"]
         owners = f"/v1/accounts/{account}/sub-accounts"
         room = (await client.post(owners, {"user_id": "one", "name": "One room"}))["rooms"][0]["id"]
         codes_of = f"/v1/rooms/{room}/passcodes"

@@ -14,9 +14,10 @@ from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, Name, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.errors import Forbidden
+from bridge.domain.provisioning import quotas
 from bridge.domain.provisioning.changes import AccountChanges, AccountFields
 from bridge.domain.provisioning.tenants import Account, Space, State
-from bridge.domain.provisioning.validation import CALLERS_MAX
+from bridge.domain.provisioning.validation import CALLERS_MAX, QUOTA_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, LABELS_MAX
 from bridge.usecases.provisioning import provision, update
 
@@ -32,6 +33,17 @@ MaxCallers = Annotated[
     int | None,
     Field(ge=1, le=CALLERS_MAX, description="Most callers at a time, in all rooms together. Null: no limit."),
 ]
+
+
+def _most(things: str) -> str:
+    return f"Most {things} of the account. Null: no limit. A lower limit takes nothing away."
+
+
+MaxSubAccounts = Annotated[int | None, Field(ge=1, le=QUOTA_MAX, description=_most("sub-accounts that are not closed"))]
+MaxRooms = Annotated[int | None, Field(ge=1, le=QUOTA_MAX, description=_most("open rooms of such sub-accounts"))]
+MaxPasscodes = Annotated[int | None, Field(ge=1, le=QUOTA_MAX, description=_most("live passcodes"))]
+MaxKnownCallers = Annotated[int | None, Field(ge=1, le=QUOTA_MAX, description=_most("known callers"))]
+MaxWebhooks = Annotated[int | None, Field(ge=1, le=QUOTA_MAX, description=_most("webhooks"))]
 Currency = Annotated[Text, Field(description="Currency of prices and bills, a code of ISO 4217.", examples=["USD"])]
 TimeZone = Annotated[
     Text,
@@ -54,6 +66,11 @@ class NewAccount(Request):
         "`own`, where passcodes may be shorter. It cannot be changed later.",
     )
     max_callers: MaxCallers = None
+    max_sub_accounts: MaxSubAccounts = quotas.SUB_ACCOUNTS
+    max_rooms: MaxRooms = quotas.ROOMS
+    max_passcodes: MaxPasscodes = quotas.PASSCODES
+    max_known_callers: MaxKnownCallers = quotas.KNOWN_CALLERS
+    max_webhooks: MaxWebhooks = quotas.WEBHOOKS
     labels: Labels = Field(default_factory=dict)
 
 
@@ -65,6 +82,11 @@ class AccountChange(Change):
     currency: Currency = kept()
     time_zone: TimeZone = kept()
     max_callers: MaxCallers = kept()
+    max_sub_accounts: MaxSubAccounts = kept()
+    max_rooms: MaxRooms = kept()
+    max_passcodes: MaxPasscodes = kept()
+    max_known_callers: MaxKnownCallers = kept()
+    max_webhooks: MaxWebhooks = kept()
     labels: Labels = kept()
 
 
@@ -79,6 +101,11 @@ class AccountSchema(Answer):
     created_at: Time
     code_space: Space
     max_callers: int | None = Field(description="Most callers at a time, in all rooms together. Null: no limit.")
+    max_sub_accounts: int | None = Field(description=_most("sub-accounts that are not closed"))
+    max_rooms: int | None = Field(description=_most("open rooms of such sub-accounts"))
+    max_passcodes: int | None = Field(description=_most("live passcodes"))
+    max_known_callers: int | None = Field(description=_most("known callers"))
+    max_webhooks: int | None = Field(description=_most("webhooks"))
     labels: dict[str, str]
     version: int = Field(description=VERSION)
 

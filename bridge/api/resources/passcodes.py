@@ -126,15 +126,27 @@ async def create(request: ApiRequest) -> BaseModel:
     services = request.services
     one: WantedCode = request.body.wanted()
     made = await provision_passcodes.add_passcode(
-        services.tenants, services.keys, request.ids["room_id"], one.role, one.digits, one.terms, one.pin
+        services.tenants,
+        services.keys,
+        request.ids["room_id"],
+        one.role,
+        one.digits,
+        one.terms,
+        one.pin,
+        tenant=request.principal.account_id,
     )
     return PasscodeSchema.of(made)
 
 
 async def create_many(request: ApiRequest) -> BaseModel:
-    """Up to 5000 passcodes, as JSON or CSV. If one is invalid, none is created, and the problem names each row."""
+    """Up to 5000 passcodes, as JSON or CSV. If one is invalid, none is created, and the problem names the rows.
+
+    Only an operator key may choose `digits` here.
+    """
     services, wanted = request.services, [one.wanted() for one in request.body.items]
-    made = await provision_passcodes.add_passcodes(services.tenants, services.keys, request.ids["room_id"], wanted)
+    made = await provision_passcodes.add_many_passcodes(
+        services.tenants, services.keys, request.ids["room_id"], wanted, tenant=request.principal.account_id
+    )
     return await listing.made(PasscodeSchema, PasscodeSchema.of, made)
 
 

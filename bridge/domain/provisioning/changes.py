@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
+from bridge.domain.provisioning import quotas
 from bridge.domain.provisioning.tenants import Language, NumberKind, Space, State, SubAccountKind
 from bridge.domain.provisioning.trunk import Codec, Dtmf, NumberForm, NumberSource, SessionTimers, Transport
 
@@ -33,6 +34,11 @@ class AccountFields:
     time_zone: str
     code_space: Space = Space.SHARED
     max_callers: int | None = None
+    max_sub_accounts: int | None = quotas.SUB_ACCOUNTS
+    max_rooms: int | None = quotas.ROOMS
+    max_passcodes: int | None = quotas.PASSCODES
+    max_known_callers: int | None = quotas.KNOWN_CALLERS
+    max_webhooks: int | None = quotas.WEBHOOKS
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -107,6 +113,11 @@ class AccountChanges:
     currency: str | Unset = UNSET
     time_zone: str | Unset = UNSET
     max_callers: int | Unset | None = UNSET
+    max_sub_accounts: int | Unset | None = UNSET
+    max_rooms: int | Unset | None = UNSET
+    max_passcodes: int | Unset | None = UNSET
+    max_known_callers: int | Unset | None = UNSET
+    max_webhooks: int | Unset | None = UNSET
     labels: Mapping[str, str] | Unset = UNSET
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from bridge.domain.errors import Invalid
+from bridge.domain.provisioning import quotas
 from bridge.domain.provisioning.passcode import Role
 
 _TIME_ZONES = available_timezones() - {"localtime", "Factory", "posixrules"}
@@ -69,7 +70,8 @@ class Language(StrEnum):
 class Account:
     """An account: the party that pays. `currency` is ISO 4217; `time_zone` is an IANA name and bounds billing months.
 
-    `max_callers` is the most callers in all its rooms at a time, None for no limit. `version` counts changes.
+    `max_callers` is the most callers in all its rooms at a time. The limits after it are the account's quotas, as
+    `quotas` counts them. None is no limit. `version` counts changes.
     """
 
     id: UUID
@@ -80,6 +82,11 @@ class Account:
     created_at: datetime
     code_space: Space = Space.SHARED
     max_callers: int | None = None
+    max_sub_accounts: int | None = quotas.SUB_ACCOUNTS
+    max_rooms: int | None = quotas.ROOMS
+    max_passcodes: int | None = quotas.PASSCODES
+    max_known_callers: int | None = quotas.KNOWN_CALLERS
+    max_webhooks: int | None = quotas.WEBHOOKS
     labels: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 

@@ -11,11 +11,13 @@ from bridge.domain import money, phone, text
 from bridge.domain.errors import Invalid
 from bridge.domain.provisioning import tenants, trunk
 from bridge.domain.provisioning.changes import UNSET, Changes, Fields
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.provisioning.tenants import PasscodeTerms
 
 Checked = TypeVar("Checked", bound=Fields | Changes | PasscodeTerms)
 CALLERS_MAX: Final = 100_000
 PARTICIPANTS_MAX: Final = 10_000
+QUOTA_MAX: Final = 100_000_000
 USES_MAX: Final = 1_000_000_000
 COST_CENTRE_MAX: Final = 64
 LABEL_MAX: Final = 100
@@ -68,6 +70,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": phone.number,
     "max_callers": _up_to("max_callers", CALLERS_MAX),
     "max_participants": _up_to("max_participants", PARTICIPANTS_MAX),
+    **{quota.field: _up_to(quota.field, QUOTA_MAX) for quota in Quota},
     "max_uses": _up_to("max_uses", USES_MAX),
     "valid_from": partial(_zoned, "valid_from"),
     "valid_until": partial(_zoned, "valid_until"),

@@ -15,6 +15,7 @@ Columns = Mapping[str, Any]
 
 _SHOWN: Final = (
     *("state", "kind", "max_callers", "max_participants", "trust_callers", "skips_code", "account_id", "room_id"),
+    *("max_sub_accounts", "max_rooms", "max_passcodes", "max_known_callers", "max_webhooks"),
     *("valid_from", "valid_until", "max_uses", "language", "greeting", "currency", "time_zone", "cost_centre"),
     *(
         "addresses",

@@ -18,7 +18,15 @@ from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.access import api_keys
 from bridge.storage.postgres.tables.billing import charges, tariff_versions
 from bridge.storage.postgres.tables.metering import minute_records, open_stays
-from bridge.storage.postgres.tables.provisioning import access_numbers, accounts, passcodes, project_codes, sub_accounts
+from bridge.storage.postgres.tables.provisioning import (
+    access_numbers,
+    account_usage,
+    accounts,
+    chosen_code_tries,
+    passcodes,
+    project_codes,
+    sub_accounts,
+)
 from bridge.storage.postgres.tables.webhooks import webhooks
 from bridge.storage.provisioning import code_space
 from bridge.storage.provisioning.repository import Repository
@@ -85,7 +93,7 @@ class PostgresAccounts(Repository):
                 account_id,
                 "only an account that never had anything can be deleted: close it; it has",
             )
-            for table in (api_keys, webhooks):
+            for table in (api_keys, webhooks, account_usage, chosen_code_tries):
                 await connection.execute(delete(table).where(table.c.account_id == account_id))
             await row_versions.deleted(connection, accounts, account_id)
             await audit_log.note(connection, "account.removed", "account", account_id, Owner(account_id))
@@ -121,6 +129,11 @@ def _account(row: RowMapping) -> Account:
         created_at=row["created_at"],
         code_space=Space(row["code_space"]),
         max_callers=row["max_callers"],
+        max_sub_accounts=row["max_sub_accounts"],
+        max_rooms=row["max_rooms"],
+        max_passcodes=row["max_passcodes"],
+        max_known_callers=row["max_known_callers"],
+        max_webhooks=row["max_webhooks"],
         labels=row["labels"],
         version=row["version"],
     )

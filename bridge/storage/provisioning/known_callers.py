@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, Invalid, NotFound
 from bridge.domain.provisioning.changes import KnownCallerChanges, given
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.provisioning.tenants import KnownCaller
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
@@ -19,6 +20,7 @@ from bridge.storage.postgres.errors import UNIQUE_VIOLATION, sqlstate
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.row_versions import Columns
 from bridge.storage.postgres.tables.provisioning import known_callers, rooms, sub_accounts
+from bridge.storage.provisioning import usage
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import Place
 
@@ -62,6 +64,7 @@ class PostgresKnownCallers(Repository):
                     raise
                 raise _known_already() from error
             made = _known_caller(result.mappings().one())
+            await usage.check(connection, account_id, Quota.KNOWN_CALLERS)
             await _note(connection, "created", made, {"skips_code": skips_code})
             return made
 

@@ -11,15 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.provisioning.changes import PasscodeChanges, given
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.provisioning.tenants import Passcode, Space
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import row_versions
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.provisioning import SHARED, passcodes, rooms
 from bridge.storage.provisioning import code_space as codes
-from bridge.storage.provisioning import events
+from bridge.storage.provisioning import events, usage
 from bridge.storage.provisioning.repository import Repository
-from bridge.usecases.provisioning.ports import CodeSite, CodeSpace, CodeTaken, NewCode, PasscodeFilter, Place
+from bridge.usecases.provisioning.ports import (
+    CodeSite,
+    CodeSpace,
+    CodeTaken,
+    CodeTries,
+    NewCode,
+    PasscodeFilter,
+    Place,
+)
 
 _ALL: Final = PasscodeFilter()
 _SITE: Final = text(
@@ -42,6 +51,16 @@ SELECT passcodes.account_id, rooms.sub_account_id
 FROM passcodes JOIN rooms ON rooms.id = passcodes.room_id WHERE passcodes.id = :id
 """
 )
+# If the clock of Postgres was set back, the count of the later day goes on.
+_TRY: Final = text(
+    """
+INSERT INTO chosen_code_tries AS kept (account_id, day, tries) VALUES (:account, (now() AT TIME ZONE 'UTC')::date, 1)
+ON CONFLICT (account_id) DO UPDATE SET
+    tries = CASE WHEN kept.day < EXCLUDED.day THEN 1 ELSE kept.tries + 1 END,
+    day = greatest(kept.day, EXCLUDED.day)
+RETURNING tries, ceil(extract(epoch FROM (day + 1)::timestamp AT TIME ZONE 'UTC' - now()))::bigint AS next_day_s
+"""
+)
 
 
 class PostgresPasscodes(Repository):
@@ -62,26 +81,30 @@ class PostgresPasscodes(Repository):
         space = codes.of_lengths(row.lengths, row.account_id if row.code_space == Space.OWN else None)
         return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
 
-    async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode]) -> list[Passcode]:
+    async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode], *, in_place: bool = False) -> list[Passcode]:
         async with self._database.same_transaction() as connection:
             subscribed = await events.has_subscribers(connection, site.account_id)
             taken = await codes.lock_and_find_taken(connection, site.space, new, site.account_id, site.room_id)
-            if any(code.chosen for code in new):
-                self._chosen_code_limit.check(site.account_id)
-            if refused := sum(new[place].chosen for place in taken):
-                self._chosen_code_limit.refuse(site.account_id, refused)
             if taken:
                 raise CodeTaken(taken)
             placed = [(site.room_id, code) for code in new]
             owner = Owner(site.account_id, site.sub_account_id)
             noted = audit_log.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
             added = await codes.insert(connection, site.space, site.account_id, placed, noted)
+            if not in_place:
+                await usage.check(connection, site.account_id, Quota.PASSCODES)
             if subscribed:
                 await events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
 
+    async def count_try(self, account_id: UUID) -> CodeTries:
+        # A transaction of its own: the count stays although the request fails.
+        async with self._database.separate_transaction() as connection:
+            row = (await connection.execute(_TRY, {"account": account_id})).one()
+            return CodeTries(row.tries, row.next_day_s)
+
     async def note_refused(self, site: CodeSite, count: int) -> None:
-        """Write into the audit log that `count` chosen codes were refused. Raises TooMany beyond the account's limit.
+        """Write into the audit log that `count` chosen codes were refused.
 
         The entry is a transaction of its own, so it stays although the request fails.
         """
@@ -90,7 +113,6 @@ class PostgresPasscodes(Repository):
             await audit_log.note(
                 connection, "passcode.choice_refused", "room", site.room_id, owner, {"passcodes": count}
             )
-        self._chosen_code_limit.check(site.account_id, more=1)
 
     async def passcode(self, passcode_id: UUID) -> Passcode:
         async with self._database.snapshot() as connection:

@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound
 from bridge.domain.provisioning.changes import RoomChanges, RoomFields, given
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.provisioning.tenants import Passcode, Room, State
 from bridge.storage.access import audit_log
 from bridge.storage.postgres import bulk, row_versions
 from bridge.storage.postgres.keyset import page
 from bridge.storage.postgres.tables.provisioning import passcodes, rooms, sub_accounts
-from bridge.storage.provisioning import code_space, events
+from bridge.storage.provisioning import code_space, events, usage
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode, Place
 
@@ -33,7 +34,7 @@ class PostgresRooms(Repository):
     async def add_room(
         self, sub_account_id: UUID, fields: RoomFields, seen: CodeSpace, codes_of_it: Sequence[NewCode]
     ) -> Room:
-        """Raises NotFound, Conflict (the sub-account is closed), CodeTaken."""
+        """Raises NotFound, Conflict (the sub-account is closed, or a quota is used up), CodeTaken."""
         owner_of = select(sub_accounts.c.account_id, sub_accounts.c.state).where(sub_accounts.c.id == sub_account_id)
         async with self._database.same_transaction() as connection:
             if taken := await code_space.lock_and_find_taken(connection, seen, codes_of_it):
@@ -47,6 +48,7 @@ class PostgresRooms(Repository):
             [row] = await bulk.inserted(connection, rooms, [values], *ROOM)
             placed = [(row["id"], code) for code in codes_of_it]
             added = await code_space.insert(connection, seen, owner.account_id, placed)
+            await usage.check(connection, owner.account_id, Quota.ROOMS, Quota.PASSCODES)
             await audit_log.note(
                 connection, "room.created", "room", row["id"], Owner(owner.account_id, sub_account_id),
                 {"passcodes": [str(one.id) for one in added]},

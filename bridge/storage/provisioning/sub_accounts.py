@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, InvalidRows, NotFound
 from bridge.domain.provisioning.changes import SubAccountChanges, given
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.provisioning.tenants import Room, State, SubAccount, SubAccountKind
 from bridge.storage.access import audit_log as audit
 from bridge.storage.postgres import bulk, row_versions
@@ -28,7 +29,7 @@ from bridge.storage.postgres.tables.provisioning import (
     sub_account_labels,
     sub_accounts,
 )
-from bridge.storage.provisioning import accounts, code_space, events
+from bridge.storage.provisioning import accounts, code_space, events, usage
 from bridge.storage.provisioning.repository import Repository
 from bridge.storage.provisioning.rooms import ROOM, of_sub_accounts, room_of
 from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewSubAccount, Place, SubAccountFilter
@@ -66,6 +67,7 @@ class PostgresSubAccounts(Repository):
             _refuse_user_ids([(place, one) for place, one in enumerate(new) if one.id not in made])
             owned = await _add_rooms(connection, account_id, seen, new)
             added = [_sub_account(made[one.id], [room]) for one, room in zip(new, owned, strict=True)]
+            await usage.check(connection, account_id, Quota.SUB_ACCOUNTS, Quota.ROOMS, Quota.PASSCODES)
             if subscribed:
                 await events.sub_accounts_created(connection, added)
             return added

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Conflict, NotFound, Stale
+from bridge.domain.provisioning import quotas
+from bridge.domain.provisioning.quotas import Quota
 from bridge.domain.webhooks import payload
 from bridge.domain.webhooks.event import MOST, Delivery, DeliveryState, Event, EventKind, Webhook, WebhookState
 from bridge.storage.access import audit_log
@@ -44,13 +46,7 @@ class PostgresWebhooks:
         }
         async with self._database.transaction() as connection:
             await locks.lock_webhook_count(connection)
-            if account_id is not None and not await connection.scalar(
-                select(exists().where(accounts.c.id == account_id))
-            ):
-                raise NotFound("there is no such account")
-            same = _HOOK.account_id == account_id if account_id else _HOOK.account_id.is_(None)
-            if (await connection.execute(select(func.count()).select_from(webhooks).where(same))).scalar_one() >= MOST:
-                raise Conflict(f"there are {MOST} webhooks already, as many as there may be: remove one first")
+            await _check_quota(connection, account_id)
             row = (await connection.execute(insert(webhooks).values(values).returning(*_COLUMNS))).mappings().one()
             made = _webhook(row)
             await _note(connection, "webhook.created", made, events=list(events))
@@ -175,6 +171,22 @@ class PostgresWebhooks:
             made = await _added(connection, {name: found[name] for name in names})
             await _note(connection, "webhook.redelivered", hook, event=found["event"], event_id=str(found["event_id"]))
         return made
+
+
+async def _check_quota(connection: AsyncConnection, account_id: UUID | None) -> None:
+    """Check that one more webhook may be added. Needs `locks.lock_webhook_count`. Raises Conflict, NotFound."""
+    same = _HOOK.account_id.is_(None) if account_id is None else _HOOK.account_id == account_id
+    used = (await connection.execute(select(func.count()).select_from(webhooks).where(same))).scalar_one() + 1
+    if account_id is None:
+        if used > MOST:
+            raise Conflict(f"the operator has {MOST} webhooks already, as many as there may be: delete one first")
+        return
+    account = (
+        await connection.execute(select(accounts.c.max_webhooks).where(accounts.c.id == account_id))
+    ).one_or_none()
+    if account is None:
+        raise NotFound("there is no such account")
+    quotas.check(Quota.WEBHOOKS, account.max_webhooks, used)
 
 
 async def _one(connection: AsyncConnection, statement: Select[Any]) -> RowMapping:

@@ -240,8 +240,13 @@ class Passcodes(Protocol):
     async def code_site(self, room_id: UUID, *, known: bool = False) -> CodeSite:
         """Raises Conflict when the room, or who owns it, is closed. Without `known` it tells none."""
 
-    async def add_passcodes(self, site: CodeSite, codes: Sequence[NewCode]) -> list[Passcode]:
-        """All or nothing. Raises CodeTaken, TooMany (chosen codes of the account were refused too often)."""
+    async def add_passcodes(
+        self, site: CodeSite, codes: Sequence[NewCode], *, in_place: bool = False
+    ) -> list[Passcode]:
+        """All or nothing. Raises CodeTaken, Conflict (the account's quota is used up).
+
+        `in_place` says that as many others are revoked in the same unit of work, so that no quota is in the way.
+        """
 
     async def passcode(self, passcode_id: UUID) -> Passcode: ...
     async def passcodes(
@@ -252,6 +257,9 @@ class Passcodes(Protocol):
 
     async def note_reveal(self, passcode_id: UUID) -> None:
         """Record in the audit log that somebody sees the digits."""
+
+    async def count_try(self, account_id: UUID) -> "CodeTries":
+        """Count that an account tries a chosen code now, even if the request fails."""
 
     async def note_refused(self, site: CodeSite, count: int) -> None:
         """Record that chosen codes were refused, even if the request fails."""
@@ -269,6 +277,14 @@ class Passcodes(Protocol):
 
     async def renew_codes(self, key_id: str, renewed: Sequence["RenewedCode"]) -> int:
         """Keep those under the key of this id that are as they were read; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTries:
+    """The number of chosen codes that an account has tried today, and the seconds until the next day of UTC."""
+
+    today: int
+    next_day_s: int
 
 
 @dataclass(frozen=True, slots=True)

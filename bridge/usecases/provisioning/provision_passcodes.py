@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale
+from bridge.domain.errors import Conflict, Invalid, InvalidRows, Stale, TooMany
 from bridge.domain.provisioning import validation
 from bridge.domain.provisioning.changes import UNSET, PasscodeChanges, given
 from bridge.domain.provisioning.passcode import Role
@@ -18,7 +18,15 @@ from bridge.usecases.provisioning.ports import CodeTaken, Keys, Passcodes
 
 BULK_MOST: Final = 5000
 OVERLAP_MOST: Final = timedelta(days=7)
+TRIES_A_DAY: Final = 20
+"""Chosen codes that an account may try a day. The tried codes that are found to be live must stay few: see REST's page
+in docs/."""
 _REFUSED: Final = "this passcode cannot be used; choose another, or leave digits out to have one generated"
+
+_CHOSEN_IN_BULK: Final = (
+    "only an operator key may choose digits in a bulk request: leave digits out to have them generated, or send one "
+    "passcode at a time"
+)
 
 
 async def add_passcode(
@@ -29,18 +37,40 @@ async def add_passcode(
     digits: str | None = None,
     terms: PasscodeTerms = ANY_TIME,
     pin: str | None = None,
+    tenant: UUID | None = None,
 ) -> Passcode:
-    """A further passcode of a room: generated, or chosen by its owner. Raises Invalid, NotFound, Conflict, TooMany."""
+    """A further passcode of a room: generated, or chosen by its owner. Raises Invalid, NotFound, Conflict, TooMany.
+
+    `tenant` is the account whose key asks, None for the operator's. A tenant's chosen code counts as a try before it is
+    looked up. The count stays whatever becomes of the request.
+    """
+    wanted = WantedCode(role, digits, terms, pin)
     with _one_row():
-        return (await add_passcodes(passcodes, keys, room_id, [WantedCode(role, digits, terms, pin)]))[0]
+        if tenant is not None and digits is not None:
+            [wanted] = await _checked([wanted])
+            await _count_try(passcodes, tenant)
+        return (await add_passcodes(passcodes, keys, room_id, [wanted]))[0]
+
+
+async def add_many_passcodes(
+    passcodes: Passcodes, keys: Keys, room_id: UUID, wanted: Sequence[WantedCode], tenant: UUID | None = None
+) -> list[Passcode]:
+    """Many of them or none, as `add_passcode` makes one; but a tenant may choose no code here.
+
+    Raises InvalidRows, NotFound, Conflict.
+    """
+    if tenant is not None and (chosen := [place for place, one in enumerate(wanted) if one.digits is not None]):
+        raise InvalidRows([(place, "digits", _CHOSEN_IN_BULK) for place in chosen])
+    return await add_passcodes(passcodes, keys, room_id, wanted)
 
 
 async def add_passcodes(
-    passcodes: Passcodes, keys: Keys, room_id: UUID, wanted: Sequence[WantedCode]
+    passcodes: Passcodes, keys: Keys, room_id: UUID, wanted: Sequence[WantedCode], *, in_place: bool = False
 ) -> list[Passcode]:
-    """All of them or none. Raises InvalidRows, NotFound, Conflict, TooMany.
+    """All of them or none. Raises InvalidRows, NotFound, Conflict.
 
     A chosen code that is weak, taken, or begins with a taken one is refused in the same words, after the same work.
+    `in_place` says that they replace as many others, which are revoked in the same unit of work.
     """
     wanted = await _checked(wanted)
     choosing = any(one.digits is not None for one in wanted)
@@ -48,7 +78,7 @@ async def add_passcodes(
         site = await passcodes.code_site(room_id, known=choosing)
         codes = await issue_codes.made(keys, site.space, wanted, site.known)
         try:
-            return await passcodes.add_passcodes(site, codes)
+            return await passcodes.add_passcodes(site, codes, in_place=in_place)
         except CodeTaken as clash:
             refused = sorted(place for place in clash.taken if codes[place].chosen)
         if refused:
@@ -88,7 +118,7 @@ async def rotate_passcode(
     _, pin_sealed = await passcodes.sealed(passcode_id)
     pin = None if pin_sealed is None else keys.unseal(pin_sealed)
     wanted = WantedCode(old.role, None, _terms(old), pin, old.id)
-    [new] = await add_passcodes(passcodes, keys, old.room_id, [wanted])
+    [new] = await add_passcodes(passcodes, keys, old.room_id, [wanted], in_place=not overlap)
     end = now + overlap
     if not overlap:
         await passcodes.revoke_passcode(passcode_id, old.version)
@@ -107,6 +137,17 @@ async def reveal_all(passcodes: Passcodes, keys: Keys, passcode_id: UUID) -> tup
     digits, pin = await passcodes.sealed(passcode_id)
     await passcodes.note_reveal(passcode_id)
     return keys.unseal(digits), None if pin is None else keys.unseal(pin)
+
+
+async def _count_try(passcodes: Passcodes, account_id: UUID) -> None:
+    """Raises TooMany if the account has no try left today."""
+    tries = await passcodes.count_try(account_id)
+    if tries.today > TRIES_A_DAY:
+        raise TooMany(
+            f"an account may try {TRIES_A_DAY} chosen passcodes a day, and these are used up: leave digits out to have "
+            "them generated, or ask the operator",
+            tries.next_day_s,
+        )
 
 
 def _terms(of: Passcode) -> PasscodeTerms:

@@ -1,5 +1,6 @@
 """/v1/passcodes: limits, PINs, chosen digits, bulk requests, rotation, and showing the digits."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,28 +93,70 @@ async def test_weak_and_taken_choices_are_refused_in_the_same_words(api: Api, ac
     assert {*said, str(problem)} == {str(problem)}
 
 
-async def test_after_ten_refused_choices_codes_are_generated_only(
+async def tenant_of(api: Api, account: Any, scope: str = "account", **more: str) -> Api:
+    """A client with a key of the account, or of one of its sub-accounts."""
+    made = await api.post("/v1/api-keys", {"scope": scope, "account_id": account["id"], "name": "k", **more})
+    return api.with_key(made["key"])
+
+
+async def test_a_tenant_tries_twenty_chosen_codes_a_day(api: Api, account: Any, sub_account: Any, world: World) -> None:
+    path = path_of(sub_account)
+    tenant = await tenant_of(api, account)
+    seat = await tenant_of(api, account, "sub_account", sub_account_id=sub_account["id"])
+    await tenant.post(path, {"role": "guest", "digits": "81502739"})
+    # A body that is refused before any look-up costs no try.
+    await tenant.refused(422, "POST", path, {"role": "guest", "digits": "81502738", "label": "a\nb"})
+    for number in range(19):
+        asking = (tenant, seat)[number % 2]
+        await asking.refused(422, "POST", path, {"role": "guest", "digits": ("12345678", "81502739")[number % 2]})
+    for asking in (tenant, seat):
+        answer = await asking("POST", path, {"role": "guest", "digits": "90517263"})
+        assert (answer.status, answer.body["status"]) == (429, 429)
+        assert 0 < int(answer.headers["Retry-After"]) <= 86400
+        assert "leave digits out" in answer.body["detail"]
+        await asking.post(path, {"role": "guest"})
+    assert await actions(world, sub_account["rooms"][0]["id"]) == ["passcode.choice_refused"] * 19
+    # Neither the operator nor another account is held up by it.
+    await api.post(path, {"role": "guest", "digits": "90517263"})
+    other = await api.post("/v1/accounts", {"name": "Other", "currency": "EUR", "time_zone": "UTC"})
+    theirs = await api.post(f"/v1/accounts/{other['id']}/sub-accounts", {"user_id": "1", "name": "x"})
+    await (await tenant_of(api, other)).post(path_of(theirs), {"role": "guest", "digits": "62840517"})
+
+
+async def test_a_chosen_code_is_counted_whatever_becomes_of_the_request(
     api: Api, account: Any, sub_account: Any, world: World
 ) -> None:
     path = path_of(sub_account)
-    for _ in range(10):
-        await api.refused(422, "POST", path, {"role": "guest", "digits": "12345678"})
-    answer = await api("POST", path, {"role": "guest", "digits": "81502739"})
-    assert (answer.status, answer.body["status"]) == (429, 429)
-    assert 3500 < int(answer.headers["Retry-After"]) <= 3601
-    await api.post(path, {"role": "guest"})
-    assert await actions(world, sub_account["rooms"][0]["id"]) == ["passcode.choice_refused"] * 10
-    other = await api.post("/v1/accounts", {"name": "Other", "currency": "EUR", "time_zone": "UTC"})
-    theirs = await api.post(f"/v1/accounts/{other['id']}/sub-accounts", {"user_id": "1", "name": "x"})
-    await api.post(path_of(theirs), {"role": "guest", "digits": "81502739"})
+    tenant = await tenant_of(api, account)
+    weak = {"role": "guest", "digits": "12345678"}
+    await asyncio.gather(*(tenant("POST", path, weak, headers={"Idempotency-Key": f"{n}"}) for n in range(30)))
+    asked = "SELECT tries FROM chosen_code_tries WHERE account_id = :id"
+    async with world.database.transaction() as connection:
+        assert (await connection.execute(text(asked), {"id": account["id"]})).scalar() == 30
+    await tenant.refused(429, "POST", path, {"role": "guest", "digits": "90517263"})
+    # A new day begins the count again, and a clock that was set back does not.
+    for days, status in ((1, 429), (-2, 201)):
+        async with world.database.transaction() as connection:
+            await connection.execute(
+                text("UPDATE chosen_code_tries SET day = day + CAST(:days AS int)"), {"days": days}
+            )
+        answer = await tenant("POST", path, {"role": "guest", "digits": "90517263"})
+        assert answer.status == status
 
 
-async def test_a_bulk_of_choices_tells_no_more_than_single_ones(api: Api, sub_account: Any) -> None:
+async def test_only_the_operator_chooses_codes_in_bulk(api: Api, account: Any, sub_account: Any) -> None:
     bulk = f"{path_of(sub_account)}/bulk"
-    few = [{"role": "guest", "digits": digits} for digits in ("81502739", "12345678", "81502739")]
-    problem = await api.refused(422, "POST", bulk, {"items": few})
+    tenant = await tenant_of(api, account)
+    few = [{"role": "guest"}] + [{"role": "guest", "digits": digits} for digits in ("81502739", "12345678")]
+    problem = await tenant.refused(422, "POST", bulk, {"items": few})
     assert [error["pointer"] for error in problem["errors"]] == ["/items/1/digits", "/items/2/digits"]
-    await api.refused(429, "POST", bulk, {"items": [{"role": "guest", "digits": "12345678"}] * 20})
+    assert {error["detail"] for error in problem["errors"]} == {problem["errors"][0]["detail"]}
+    assert "only an operator key may choose digits" in problem["errors"][0]["detail"]
+    csv = b"role,digits\nguest,81502739\n"
+    problem = (await tenant("POST", bulk, data=csv, headers={"Content-Type": "text/csv"})).body
+    assert problem["errors"][0]["detail"].startswith("line 2: only an operator key")
+    problem = await api.refused(422, "POST", bulk, {"items": few})
+    assert [error["pointer"] for error in problem["errors"]] == ["/items/2/digits"]
     assert len(await api.all(path_of(sub_account))) == 2
 
 

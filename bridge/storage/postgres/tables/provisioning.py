@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 
+from bridge.domain.provisioning import quotas
 from bridge.storage.postgres.tables import columns
 
 SHARED: Final = UUID(int=0)
@@ -37,12 +39,32 @@ accounts: Final = Table(
     columns.created_at(),
     Column("code_space", Text, nullable=False, server_default="shared"),
     Column("max_callers", Integer),
+    *(Column(quota.field, Integer, server_default=str(most)) for quota, most in quotas.DEFAULTS.items()),
     columns.labels(),
     *columns.version(),
     CheckConstraint("state IN ('active', 'suspended', 'closed')", "state"),
     CheckConstraint("code_space IN ('shared', 'own')", "code_space"),
     CheckConstraint("max_callers > 0", "max_callers"),
     Index(None, "created_at", "id"),
+)
+
+# How many things of each kind of quotas.Quota an account has, webhooks aside. Triggers keep it. They come after those
+# that number changes for local directories, so that the rows of all transactions are locked in the same order.
+account_usage: Final = Table(
+    "account_usage",
+    columns.metadata,
+    Column("account_id", Uuid, primary_key=True),
+    Column("quota", Text, primary_key=True),
+    columns.count("used"),
+)
+
+# Chosen codes that an account tried on its last day (of UTC) with any.
+chosen_code_tries: Final = Table(
+    "chosen_code_tries",
+    columns.metadata,
+    Column("account_id", Uuid, primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("tries", Integer, nullable=False),
 )
 
 sub_accounts: Final = Table(
