@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from bridge.api import table
 from bridge.api.http import execution, parsing
+from bridge.api.http.bulk.turns import TURNS, BulkTurns
 from bridge.api.http.operations import Operation
 from bridge.api.openapi import pages
 from bridge.api.serving import access_log, authentication, connection_limit, problem_middleware, proxies, sending
@@ -32,6 +33,7 @@ def application(services: Services, operations: Sequence[Operation] = table.OPER
     ]
     app = web.Application(client_max_size=parsing.BULK_MAX, middlewares=outermost_first)
     sending.prepare(app)
+    app[TURNS] = BulkTurns()
     for operation in operations:
         app.router.add_route(operation.method, operation.path, _route(operation, services))
     pages.add(app, operations)

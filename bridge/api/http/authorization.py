@@ -15,6 +15,7 @@ from bridge.api.http.problems import NOT_THERE
 from bridge.domain.access.principal import Owner, Principal, Scope
 from bridge.domain.errors import InvalidRows, NotFound
 from bridge.usecases.access.ports import OWNED, Ownership
+from bridge.usecases.provisioning import pacing
 
 OPEN_BELOW: Final = frozenset({"access_number_id", "project_code_id"})
 """Things that keys below their owner may read too: shared access numbers, and project codes of the whole account."""
@@ -52,7 +53,7 @@ async def check_body(ownership: Ownership, principal: Principal, body: BaseModel
         return
     items = [each for each in getattr(body, "items", None) or () if isinstance(each, BaseModel)]
     named = [(-1, body, *pair) for pair in _ids(body)]
-    named += [(row, item, *pair) for row, item in enumerate(items) for pair in _ids(item)]
+    named += [(row, item, *pair) async for row, item in pacing.with_pauses(enumerate(items)) for pair in _ids(item)]
     owners = await _owners(ownership, ((kind, one) for _, _, kind, one in named))
     bad = [(row, kind) for row, model, kind, one in named if not _is_allowed(principal, owners.get((kind, one)), model)]
     if any(row < 0 for row, _ in bad):

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -9,9 +11,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from bridge.api.http import authorization, content_disposition, entity_tags, idempotency, negotiation, parsing, problems
+from bridge.api.http.bulk.turns import TURNS
 from bridge.api.http.content import Bytes, Json, Returned, Stream
 from bridge.api.http.media_types import JSON
 from bridge.api.http.operations import Operation
+from bridge.api.http.parsing import ParsedBody
+from bridge.api.http.problems import Problem
 from bridge.api.http.request import ApiRequest
 from bridge.api.http.response import ApiResponse, ApiStream
 from bridge.domain.access.principal import Principal
@@ -19,6 +24,15 @@ from bridge.domain.errors import BridgeError, Forbidden
 from bridge.usecases.services import Services
 
 HANDLER_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A request's Idempotency-Key with its digest, and its body, or what is wrong with the body."""
+
+    key: str | None
+    digest: bytes
+    body: ParsedBody | Problem
 
 
 async def execute(
@@ -31,13 +45,14 @@ async def execute(
     """
     _check_scope(operation, principal)
     ids = parsing.ids(http)
-    raw = await parsing.raw(http, operation)
-    with services.acting(principal, http.remote or ""):
+    turn = http.app[TURNS].turn(principal) if operation.bulk else nullcontext()
+    with turn, services.acting(principal, http.remote or ""):
+        received = await _receive(operation, http)
         if operation.changes:
-            return await _change(operation, services, principal, http, ids, raw)
+            return await _change(operation, services, principal, http, ids, received)
         async with asyncio.timeout(HANDLER_S):
             await authorization.check_path(services.ownership, principal, ids, change=False)
-            request, lines = await _validated(operation, services, principal, http, ids, raw)
+            request, lines = _validated(operation, services, principal, http, ids, received.body)
             return await _handled(operation, request, lines, http)
 
 
@@ -48,46 +63,66 @@ def _check_scope(operation: Operation, principal: Principal) -> None:
         raise Forbidden("this key may only read: it was made so, or its account is suspended")
 
 
+async def _receive(operation: Operation, http: web.Request) -> _Received:
+    """Read and parse a body before the transaction, which must not wait for a slow client.
+
+    What is wrong with a body is kept until the ids of the path are checked. Raises Problem where it cannot be read.
+    """
+    raw = await parsing.raw(http, operation)
+    key = idempotency.key(http)
+    body: ParsedBody | Problem
+    try:
+        if operation.bulk and operation.body is not None:
+            body = await http.app[TURNS].parse(raw, operation.body, http.content_type)
+        else:
+            body = parsing.body(http, operation, raw)
+    except Problem as problem:
+        body = problem
+    # Large bodies take a while, and hashing lets the event loop run.
+    digest = b"" if key is None else await asyncio.to_thread(idempotency.digest, http, raw)
+    return _Received(key, digest, body)
+
+
 async def _change(
     operation: Operation,
     services: Services,
     principal: Principal,
     http: web.Request,
     ids: Mapping[str, UUID],
-    raw: bytes,
+    received: _Received,
 ) -> ApiResponse:
-    key = idempotency.key(http)
     async with asyncio.timeout(HANDLER_S), services.unit_of_work():
         await authorization.check_path(services.ownership, principal, ids, change=True)
-        request, lines = await _validated(operation, services, principal, http, ids, raw)
+        request, lines = _validated(operation, services, principal, http, ids, received.body)
 
         async def carry_out() -> ApiResponse:
             response = await _handled(operation, request, lines, http)
             assert isinstance(response, ApiResponse), "Operation lets no change produce a stream"
             return response
 
-        response = await idempotency.once(services, principal, key, idempotency.digest(http, raw), carry_out)
+        response = await idempotency.once(services, principal, received.key, received.digest, carry_out)
     if response.status < 400:
         await services.refresh()
         await services.follow_up(request.afterwards)
     return response
 
 
-async def _validated(
+def _validated(
     operation: Operation,
     services: Services,
     principal: Principal,
     http: web.Request,
     ids: Mapping[str, UUID],
-    raw: bytes,
+    body: ParsedBody | Problem,
 ) -> tuple[ApiRequest, Sequence[int] | None]:
     """The validated request, and the line numbers of its items where they came as a file."""
     query = parsing.query(http, operation.query)
-    parsed = await parsing.body(http, operation, raw)
+    if isinstance(body, Problem):
+        raise body
     if_match = http.headers.get("If-Match") if operation.versioned and operation.changes else None
     media_type = negotiation.choose(http.headers.get("Accept"), operation.produces)
     expected = entity_tags.expected(if_match)
-    return ApiRequest(services, principal, ids, parsed.body, query, media_type, expected), parsed.lines
+    return ApiRequest(services, principal, ids, body.body, query, media_type, expected), body.lines
 
 
 async def _handled(

@@ -10,16 +10,15 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from bridge.api.http import csv_items, problems
+from bridge.api.http import invalid_values
 from bridge.api.http.media_types import CSV, JSON
 from bridge.api.http.operations import Operation
-from bridge.api.http.problems import NOT_THERE, FieldError, Problem
+from bridge.api.http.problems import NOT_THERE, Problem
 
 BODY_MAX: Final = 64 * 1024
-BULK_MAX: Final = 8 * 1024 * 1024
+BULK_MAX: Final = 4 * 1024 * 1024
 BODY_S: Final = 10.0
 BULK_S: Final = 60.0
-ERRORS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +61,22 @@ async def raw(http: web.Request, operation: Operation) -> bytes:
     return bytes(read)
 
 
-async def body(http: web.Request, operation: Operation, sent: bytes) -> ParsedBody:
-    """The body as the operation's model, None where the operation takes no body."""
+def body(http: web.Request, operation: Operation, sent: bytes) -> ParsedBody:
+    """The body as the operation's model, None where the operation takes no body. `bulk` parses large ones."""
     model = operation.body
     if model is None:
         return ParsedBody(None)
     if not sent and is_optional(model) and not http.can_read_body:
         return ParsedBody(model())
-    if operation.bulk:
-        # Many rows take a while, so that the event loop must go on serving others.
-        parse = _csv if http.content_type == CSV else _json
-        return await asyncio.to_thread(parse, sent, model)
-    return _json(sent, model)
+    try:
+        # pydantic alone would accept NaN and lone surrogates; orjson refuses both, and all but UTF-8.
+        orjson.loads(sent)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, "Bad request", f"the body is no JSON: {error.msg} at character {error.pos}") from None
+    try:
+        return ParsedBody(model.model_validate_json(sent))
+    except ValidationError as error:
+        raise invalid_values.of_body(error) from None
 
 
 def query(http: web.Request, model: type[BaseModel] | None) -> BaseModel | None:
@@ -84,7 +87,7 @@ def query(http: web.Request, model: type[BaseModel] | None) -> BaseModel | None:
     try:
         return (model or _NoQuery).model_validate(given)
     except ValidationError as error:
-        raise _problem(error, in_query=True) from None
+        raise invalid_values.of_query(error) from None
 
 
 def is_optional(model: type[BaseModel]) -> bool:
@@ -96,47 +99,5 @@ class _NoQuery(BaseModel, extra="forbid"):
     """The query of an operation without parameters."""
 
 
-def _json(sent: bytes, model: type[BaseModel]) -> ParsedBody:
-    try:
-        # pydantic alone would accept NaN and lone surrogates; orjson refuses both, and all but UTF-8.
-        orjson.loads(sent)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, "Bad request", f"the body is no JSON: {error.msg} at character {error.pos}") from None
-    return _validated(sent, model)
-
-
-def _csv(sent: bytes, model: type[BaseModel]) -> ParsedBody:
-    read = csv_items.read(sent, csv_items.item_model(model))
-    return _validated(orjson.dumps({"items": read.items}), model, read.lines)
-
-
-def _validated(sent: bytes, model: type[BaseModel], lines: Sequence[int] | None = None) -> ParsedBody:
-    try:
-        return ParsedBody(model.model_validate_json(sent), lines)
-    except ValidationError as error:
-        raise _problem(error, lines=lines) from None
-
-
 def _too_large(limit: int) -> Problem:
     return Problem(413, "Content too large", f"a body has at most {limit} bytes here")
-
-
-def _problem(error: ValidationError, *, in_query: bool = False, lines: Sequence[int] | None = None) -> Problem:
-    found: list[Any] = error.errors(include_url=False, include_input=False, include_context=False)
-    if found[0]["type"] == "json_invalid":
-        return Problem(400, "Bad request", "the body is no JSON that can be read here")
-    named = [_field(each["loc"], _said(each["msg"]), in_query, lines) for each in found[:ERRORS_MAX]]
-    return Problem(422, "Invalid value", "; ".join(f"{each.pointer}: {each.detail}" for each in named), named)
-
-
-def _field(loc: tuple[int | str, ...], said: str, in_query: bool, lines: Sequence[int] | None) -> FieldError:
-    if in_query:
-        return FieldError(str(loc[0])[:100], said)
-    match loc:
-        case ("items", int(row), *_) if lines is not None and row < len(lines):
-            said = f"line {lines[row]}: {said}"
-    return FieldError(problems.pointer(*loc), said)
-
-
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
-from bridge.api.http import csv_items, media_types, parsing
+from bridge.api.http import media_types, parsing
+from bridge.api.http.bulk import csv_items
 from bridge.api.http.idempotency import HEADER as IDEMPOTENCY_KEY
 from bridge.api.http.idempotency import REPLAYED
 from bridge.api.http.operations import Operation

@@ -19,7 +19,7 @@ from bridge.domain.provisioning.changes import PasscodeChanges
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Passcode, PasscodeTerms
 from bridge.domain.provisioning.validation import LABEL_MAX, USES_MAX
-from bridge.usecases.provisioning import provision_passcodes
+from bridge.usecases.provisioning import pacing, provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import PasscodeFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, OVERLAP_MOST
@@ -143,7 +143,8 @@ async def create_many(request: ApiRequest) -> BaseModel:
 
     Only an operator key may choose `digits` here.
     """
-    services, wanted = request.services, [one.wanted() for one in request.body.items]
+    services = request.services
+    wanted = [one.wanted() async for one in pacing.with_pauses(request.body.items)]
     made = await provision_passcodes.add_many_passcodes(
         services.tenants, services.keys, request.ids["room_id"], wanted, tenant=request.principal.account_id
     )

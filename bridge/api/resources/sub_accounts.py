@@ -20,7 +20,7 @@ from bridge.domain.provisioning.changes import SubAccountChanges, SubAccountFiel
 from bridge.domain.provisioning.tenants import State, SubAccount, SubAccountKind
 from bridge.domain.provisioning.validation import COST_CENTRE_MAX
 from bridge.domain.text import LABEL_KEY_MAX, LABEL_VALUE_MAX, USER_ID_MAX
-from bridge.usecases.provisioning import provision, update
+from bridge.usecases.provisioning import pacing, provision, update
 from bridge.usecases.provisioning.ports import SubAccountFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST
 
@@ -130,7 +130,8 @@ async def create(request: ApiRequest) -> BaseModel:
 
 async def create_many(request: ApiRequest) -> BaseModel:
     """Up to 5000 sub-accounts, as JSON or CSV. If one is invalid, none is created, and the problem names each row."""
-    services, rows = request.services, [SubAccountFields(**dict(one)) for one in request.body.items]
+    services = request.services
+    rows = [SubAccountFields(**dict(one)) async for one in pacing.with_pauses(request.body.items)]
     made = await provision.create_sub_accounts(services.tenants, services.keys, request.ids["account_id"], rows)
     return await listing.made(SubAccountSchema, SubAccountSchema.of, made)
 
@@ -168,7 +169,7 @@ OPERATIONS: Final = (
     Operation(
         "create_sub_accounts", "POST", "/v1/accounts/{account_id}/sub-accounts/bulk",
         "Create many sub-accounts, each with a room and two passcodes", create_many,
-        Made[SubAccountSchema], 201, body=NewSubAccounts, refusals=(409,), scope=Scope.ACCOUNT, bulk=True,
+        Made[SubAccountSchema], 201, body=NewSubAccounts, refusals=(409, 429), scope=Scope.ACCOUNT, bulk=True,
     ),
     Operation(
         "list_sub_accounts", "GET", "/v1/accounts/{account_id}/sub-accounts", "List sub-accounts", read_page,

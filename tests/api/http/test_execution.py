@@ -88,6 +88,8 @@ class Deeds:
         return Done(word=request.body.word, version=self.version)
 
     async def bulk(self, request: ApiRequest) -> BaseModel:
+        if self.between is not None:
+            await self.between(request)
         self.rows = request.body.items
         bad = [(at, "word", "is bad") for at, row in enumerate(self.rows) if row.word == "bad"]
         if bad:
@@ -338,12 +340,82 @@ async def test_files_that_are_none_are_refused_by_line(own: Api, file: bytes, to
 
 async def test_large_bodies_are_for_bulk_alone(own: Api, deeds: Deeds) -> None:
     json = {"Content-Type": "application/json"}
-    large = io.BytesIO(orjson.dumps({"items": [{"word": "x" * 150}] * 50_000}))
+    large = io.BytesIO(orjson.dumps({"items": [{"word": "x" * 150}] * 25_000}))
     assert (await own("POST", "/v1/deeds/bulk", data=large, headers=json)).status == 201
-    assert len(deeds.rows) == 50_000
-    for path, most in (("/v1/deeds/bulk", 8 << 20), ("/v1/deeds", 64 << 10)):
+    assert len(deeds.rows) == 25_000
+    for path, most in (("/v1/deeds/bulk", 4 << 20), ("/v1/deeds", 64 << 10)):
         answer = await own("POST", path, data=io.BytesIO(b" " * (most + 1)), headers=json)
         assert answer.status == 413
     assert (await own("POST", "/v1/deeds", data=b"word\nx", headers=CSV)).status == 415
     latin = {"Content-Type": "text/csv; charset=latin-1"}
     assert (await own("POST", "/v1/deeds/bulk", data=b"word\nx", headers=latin)).status == 415
+
+
+MANY = "".join(f'{{"word": "x", "n{n}": 1}},' for n in range(100_000))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        (b"", 400, "character 1"),
+        (b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"items": ' + b"[" * 100_000, 400, "nested too deeply"),
+        (b'{"items": [{"word": "x"}', 400, "a comma or ] is missing"),
+        (b'{"items": [{"word": "x"}]', 400, "a comma or } is missing"),
+        (b'{"items": [{"word": "x"},]}', 400, "character 26"),
+        (b'{"items": []} {}', 400, "something follows"),
+        (b'{"items" []}', 400, "a colon is missing"),
+        (b"{1: []}", 400, "the name of a field is missing"),
+        (b'{"items": [{"word": NaN}]}', 400, "character 21"),
+        (b'{"items": [{"word": "\\ud800"}]}', 400, "no JSON"),
+        (b'{"items": [{"word": ' + b"9" * 5000 + b"}]}", 400, "no JSON"),
+        (b'{"items": [{"word": "\xff"}]}', 400, "not UTF-8 (character 22)"),
+        (b'{"items": [{"word": "' + b"x" * 40_000 + b'"}]}', 400, "more than 32768 characters"),
+        (b'{"items": [' + b" " * 200_000 + b"]}", 400, "more than 32768 characters"),
+        (b'{"items": [' + b"0" * 40_000 + b"]}", 400, "no JSON"),
+        (b"7", 422, "send an object"),
+        (b"{}", 422, "/items: "),
+        (b'{"items": 7}', 422, "/items: send a list"),
+        (b'{"items": [], "a/b": 1}', 422, "/a~1b: "),
+        (b'{"items": [{"word": "x"}], "items": []}', 422, "once only"),
+        (b'{"items": []}', 422, "at least 1"),
+        (b'{"items": [' + b'{"word":"x"},' * 50_000 + b'{"word":"x"}]}', 422, "at most 50000"),
+        (b'{"items": [7, {"word": ""}]}', 422, "/items/1/word: "),
+        (f'{{"items": [{MANY}7]}}'.encode(), 422, "/items/19/n19: "),
+    ],
+)
+async def test_json_without_items_is_refused(own: Api, body: bytes, status: int, told: str) -> None:
+    json = {"Content-Type": "application/json"}
+    answer = await own("POST", "/v1/deeds/bulk", data=io.BytesIO(body), headers=json)
+    assert answer.status == status
+    assert told in answer.body["detail"]
+    assert len(answer.body.get("errors", ())) <= 20
+
+
+async def test_an_account_has_one_bulk_request_at_a_time(own: Api, deeds: Deeds, account: Any) -> None:
+    keys = []
+    for owner in (account, await own.post("/v1/accounts", {"name": "b", "currency": "EUR", "time_zone": "UTC"})):
+        for name in ("one", "two"):
+            made = await own.post("/v1/api-keys", {"scope": "account", "account_id": owner["id"], "name": name})
+            keys.append(own.with_key(made["key"]))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: ApiRequest) -> None:
+        deeds.between = None
+        begun.set()
+        await go_on.wait()
+
+    async def bulk(asking: Api, word: str = "x") -> int:
+        answer = await asking("POST", "/v1/deeds/bulk", {"items": [{"word": word}]}, headers={KEY: "one key"})
+        assert (answer.headers.get("Retry-After") is not None) == (answer.status == 429)
+        return answer.status
+
+    deeds.between = wait
+    first = asyncio.ensure_future(bulk(keys[0]))
+    await begun.wait()
+    assert [await bulk(key) for key in keys[:2]] == [429, 429]
+    assert [await bulk(key) for key in (keys[2], own)] == [201, 201]
+    go_on.set()
+    assert await first == 201
+    # A request that fails gives the turn back as well. What was refused for the turn is not stored for its key.
+    assert [await bulk(keys[1], "bad"), await bulk(keys[1], "bad"), await bulk(keys[0])] == [422, 422, 201]

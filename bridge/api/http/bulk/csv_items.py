@@ -1,27 +1,22 @@
 """Reads the items of a bulk request from CSV: a line of field names, then one line for each item."""
 
+import codecs
 import csv
-import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Self, get_args
 
 from pydantic import BaseModel
 
 from bridge.api.http.problems import FieldError, Problem
 
 CELL_MAX: Final = 10_000
+ROW_MAX: Final = 32 * 1024
+LINES_MAX: Final = 20_000
+_BOM: Final = codecs.BOM_UTF8
+_LINE: Final = re.compile(rb"[^\r\n]{0,%d}+(?:\r\n|\r|\n|\Z)" % ROW_MAX)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _BOOLEANS: Final = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
-
-
-@dataclass(frozen=True, slots=True)
-class CsvItems:
-    """Items as JSON has them, not yet validated, and the line number at which each begins."""
-
-    items: Sequence[Mapping[str, Any]]
-    lines: Sequence[int]
 
 
 def item_model(body: type[BaseModel]) -> type[BaseModel]:
@@ -31,31 +26,57 @@ def item_model(body: type[BaseModel]) -> type[BaseModel]:
     return model
 
 
-def read(raw: bytes, model: type[BaseModel]) -> CsvItems:
-    """Read the items of a file: UTF-8, separated by commas, quoted as in RFC 4180. An empty cell leaves its field out.
+def read(raw: bytes, model: type[BaseModel]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the items of a file as JSON has them, not yet validated, each with the number of the line where it begins.
 
-    A list is written `a; b`, a mapping `key=value; other=value`. Raises a Problem that names the line.
+    The file is UTF-8, separated by commas, quoted as in RFC 4180. An empty cell leaves its field out. A list is written
+    `a; b`, a mapping `key=value; other=value`. Raises a Problem that names the line.
     """
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise _bad(f"line {line} is not UTF-8: save the file as CSV in UTF-8") from None
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    items: list[Mapping[str, Any]] = []
-    lines: list[int] = []
+    lines = _Lines(raw)
+    rows = csv.reader(lines, strict=True)
     began = 1
     try:
         columns = _columns(next(rows, []), model)
-        began = rows.line_num + 1
+        began = lines.begin_row()
         for row in rows:
             if any(cell.strip() for cell in row):
-                lines.append(began)
-                items.append(_item(row, columns, began))
-            began = rows.line_num + 1
+                yield began, _item(row, columns, began)
+            began = lines.begin_row()
     except csv.Error as error:
         raise _bad(f"line {began} cannot be read ({error}): quote cells as in RFC 4180") from None
-    return CsvItems(items, lines)
+
+
+class _Lines:
+    """The lines of a file, one after another. Raises a Problem for one that is not UTF-8, and for a row too long."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._at = len(_BOM) if raw.startswith(_BOM) else 0
+        self._row_at = self._at
+        self._number = 0
+
+    def begin_row(self) -> int:
+        """Count the length of the row from here on. Returns the number of its first line."""
+        self._row_at = self._at
+        return self._number + 1
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        if self._at >= len(self._raw):
+            raise StopIteration
+        self._number += 1
+        if self._number > LINES_MAX:
+            raise _bad(f"the file has more than {LINES_MAX} lines: leave out empty ones, or split the file")
+        line = _LINE.match(self._raw, self._at)
+        if line is None or line.end() - self._row_at > ROW_MAX:
+            raise _bad(f"line {self._number} makes a row of more than {ROW_MAX} bytes")
+        self._at = line.end()
+        try:
+            return line.group().decode()
+        except UnicodeDecodeError:
+            raise _bad(f"line {self._number} is not UTF-8: save the file as CSV in UTF-8") from None
 
 
 def _columns(names: Sequence[str], model: type[BaseModel]) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Bulk requests: many items in one body, as JSON or CSV."""
