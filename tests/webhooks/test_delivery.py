@@ -7,9 +7,9 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -20,18 +20,21 @@ from structlog.testing import capture_logs
 
 from bridge import telemetry
 from bridge.domain.errors import Unavailable
+from bridge.domain.provisioning.changes import AccountFields
 from bridge.domain.provisioning.tenants import Account
 from bridge.domain.webhooks import signature
 from bridge.domain.webhooks.event import Event, EventKind, Webhook
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
+from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
-from bridge.usecases.webhooks.deliver_webhooks import deliver_webhooks
-from bridge.usecases.webhooks.ports import ClaimedAttempts, DeliveryAttempt
+from bridge.usecases.webhooks.deliver_webhooks import MOST_OF_ACCOUNT, deliver_webhooks
+from bridge.usecases.webhooks.ports import ClaimedAttempts, ClaimLimits, DeliveryAttempt
 from bridge.webhooks.courier import HttpCourier
 from bridge.webhooks.deliverer import Deliverer
 from tests.storage.webhooks.webhook_world import subscribe
@@ -46,8 +49,8 @@ class Hasty:
     def __init__(self, inner: PostgresDeliveries) -> None:
         self._inner = inner
 
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
-        return await self._inner.claim(most, of_one, without)
+    async def claim(self, limits: ClaimLimits) -> ClaimedAttempts:
+        return await self._inner.claim(limits)
 
     async def settle(self, attempt: DeliveryAttempt, reply: Reply, wait_s: float | None) -> None:
         await self._inner.settle(attempt, reply, None if wait_s is None else min(wait_s / 1000, 0.2))
@@ -240,6 +243,35 @@ async def test_one_that_hangs_delays_no_other(
     async with asyncio.timeout(15):
         while telemetry.WEBHOOK_DELIVERIES.labels(outcome="retried")._value.get() == before:
             await asyncio.sleep(0.02)
+
+
+async def test_slow_receivers_of_one_account_leave_places_to_the_others(
+    database: Database, secrets: Keys, tenants: PostgresTenants, account: Account, receiver: Receiver
+) -> None:
+    there, most, go_on = 0, 0, asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        nonlocal there, most
+        there += 1
+        most = max(most, there)
+        await go_on.wait()
+        there -= 1
+        return web.Response()
+
+    other = await provision.create_account(tenants, AccountFields("other", "EUR", "UTC"))
+    for number in range(20):
+        receiver.behaviours[f"/{number}"] = slow
+        await subscribe(database, secrets, account.id, url=receiver.url(f"/{number}"))
+    await PostgresOutbox(database).emit(*(event(account, f"lane {number}") for number in range(20)))
+    async with running(Deliverer(PostgresDeliveries(database), secrets.unseal, private=True).run()):
+        await receiver.until(lambda _: there == MOST_OF_ACCOUNT)
+        await subscribe(database, secrets, other.id, url=receiver.url("/well"))
+        await PostgresOutbox(database).emit(*(event(other, f"lane {number}") for number in range(50)))
+        await receiver.until(lambda one: one.came["/well"] == 50)
+        assert there == most == MOST_OF_ACCOUNT
+        go_on.set()
+        await settled(database)
+    assert most == MOST_OF_ACCOUNT
 
 
 async def test_what_a_killed_process_held_is_sent_by_another(

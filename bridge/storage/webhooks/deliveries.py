@@ -1,9 +1,7 @@
 """The queue of deliveries: each lane of a webhook in order, one at a time, independent of other lanes."""
 
-from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -13,7 +11,7 @@ from bridge.domain.webhooks.retry import PATIENCE, Reply
 from bridge.storage.access import audit_log
 from bridge.storage.access.audit_log import Actor
 from bridge.storage.postgres.database import Database
-from bridge.usecases.webhooks.ports import ClaimedAttempts, DeliveryAttempt, DeliveryBacklog
+from bridge.usecases.webhooks.ports import ClaimedAttempts, ClaimLimits, DeliveryAttempt, DeliveryBacklog
 
 LEASE: Final = timedelta(seconds=30)
 """The time that an attempt may take, from its claim to its settlement."""
@@ -25,14 +23,25 @@ _DAEMON: Final = Actor(Principal("webhooks", Scope.OPERATOR), "")
 # would read it again. When the first is done, `_NEXT` makes the next one due. A claim may put off a delivery just after
 # `_NEXT` ran for it, so the time it is put off for is short (LOOK) while the first is soon due.
 # statement_timestamp() is used since an index can serve only a time that stands still during a statement.
+# The webhooks of an account that have something due get its places in a random order, as many as one may have each,
+# until no place is left. What they do not need, the next claim gives to others.
 CLAIM: Final = text("""
-WITH due AS MATERIALIZED (
-    SELECT found.* FROM (
-        SELECT id FROM webhooks WHERE state = 'active' AND id <> ALL(CAST(:without AS uuid[])) ORDER BY random()
-    ) hook CROSS JOIN LATERAL (
+WITH busy AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:accounts AS uuid[]), CAST(:left AS int[])) AS busy (account_id, places)
+), hook AS MATERIALIZED (
+    SELECT id, least(:of_webhook, coalesce(places, :of_account) - :of_webhook * (turn - 1)) AS places FROM (
+        SELECT id, account_id, row_number() OVER (PARTITION BY account_id ORDER BY random()) AS turn FROM webhooks
+        WHERE state = 'active' AND id <> ALL(CAST(:without AS uuid[])) AND EXISTS (
+            SELECT FROM webhook_deliveries
+            WHERE webhook_id = webhooks.id AND state = 'pending' AND next_at <= statement_timestamp()
+        )
+    ) AS ready LEFT JOIN busy ON busy.account_id IS NOT DISTINCT FROM ready.account_id
+    ORDER BY random()
+), due AS MATERIALIZED (
+    SELECT found.* FROM (SELECT * FROM hook WHERE places > 0) AS hook CROSS JOIN LATERAL (
         SELECT id, webhook_id, lane FROM webhook_deliveries
         WHERE webhook_id = hook.id AND state = 'pending' AND next_at <= statement_timestamp()
-        ORDER BY next_at, number LIMIT :of_one FOR UPDATE SKIP LOCKED
+        ORDER BY next_at, number LIMIT hook.places FOR UPDATE SKIP LOCKED
     ) found
     LIMIT :most
 ), placed AS (
@@ -51,8 +60,8 @@ SET attempts = attempts + CAST(is_first AS int),
     END
 FROM placed, webhooks
 WHERE delivery.id = placed.id AND webhooks.id = delivery.webhook_id
-RETURNING delivery.id, webhook_id, event_id, event, lane, url, secret, CAST(payload AS text) AS body, attempts,
-    is_first, clock_timestamp() - delivery.created_at AS age
+RETURNING delivery.id, webhook_id, webhooks.account_id, event_id, event, lane, url, secret,
+    CAST(payload AS text) AS body, attempts, is_first, clock_timestamp() - delivery.created_at AS age
 """)
 LOOK: Final = timedelta(seconds=0.5)
 _SETTLE: Final = text("""
@@ -96,8 +105,17 @@ class PostgresDeliveries:
         self._database = database
         self._lease = lease
 
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
-        asked = {"most": most, "of_one": of_one, "without": list(without), "lease": self._lease, "look": LOOK}
+    async def claim(self, limits: ClaimLimits) -> ClaimedAttempts:
+        asked = {
+            "most": limits.most,
+            "of_webhook": limits.of_webhook,
+            "of_account": limits.of_account,
+            "without": list(limits.without),
+            "accounts": list(limits.left),
+            "left": list(limits.left.values()),
+            "lease": self._lease,
+            "look": LOOK,
+        }
         async with self._database.transaction() as connection:
             rows = (await connection.execute(CLAIM, asked)).mappings().all()
         return ClaimedAttempts([_attempt(row) for row in rows if row["is_first"]], bool(rows))
@@ -140,6 +158,7 @@ def _attempt(row: Any) -> DeliveryAttempt:
     return DeliveryAttempt(
         row["id"],
         row["webhook_id"],
+        row["account_id"],
         row["event_id"],
         row["event"],
         row["lane"],

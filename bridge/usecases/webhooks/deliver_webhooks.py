@@ -13,7 +13,7 @@ from bridge.domain.errors import BridgeError, Unavailable
 from bridge.domain.webhooks import retry, signature
 from bridge.domain.webhooks.retry import Reply
 from bridge.domain.webhooks.signature import Secrets
-from bridge.usecases.webhooks.ports import ClaimedAttempts, Courier, Deliveries, DeliveryAttempt
+from bridge.usecases.webhooks.ports import ClaimedAttempts, ClaimLimits, Courier, Deliveries, DeliveryAttempt
 
 POLL_S: Final = 0.25
 AWAY_S: Final = 2.0
@@ -25,6 +25,9 @@ MOST_OF_ONE: Final = 8
 
 A webhook whose last attempt failed gets one at a time, so that a dead receiver does not take the places of others.
 """
+MOST_OF_ACCOUNT: Final = MOST // 4
+"""The most attempts at a time of one account, or of the operator. So slow receivers of one account leave places to the
+others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ async def deliver_webhooks(
     Receivers recognise such a repetition by its webhook-id.
     """
     going: Counter[UUID] = Counter()
+    of_account: Counter[UUID | None] = Counter()
     failing: set[UUID] = set()
     wake = asyncio.Event()
 
@@ -67,6 +71,7 @@ async def deliver_webhooks(
             on_unavailable(error)
         finally:
             going[attempt.webhook_id] -= 1
+            of_account[attempt.account_id] -= 1
             wake.set()
 
     async with asyncio.TaskGroup() as tasks:
@@ -75,13 +80,15 @@ async def deliver_webhooks(
             full = [one for one, count in going.items() if count >= (1 if one in failing else MOST_OF_ONE)]
             pause_s = POLL_S
             if (free := MOST - going.total()) > 0:
+                left = {account: MOST_OF_ACCOUNT - count for account, count in of_account.items()}
                 try:
-                    claimed = await deliveries.claim(free, MOST_OF_ONE, full)
+                    claimed = await deliveries.claim(ClaimLimits(free, MOST_OF_ONE, MOST_OF_ACCOUNT, full, left))
                 except Unavailable as error:
                     on_unavailable(error)
                     claimed, pause_s = ClaimedAttempts((), False), AWAY_S
                 for attempt in claimed.attempts:
                     going[attempt.webhook_id] += 1
+                    of_account[attempt.account_id] += 1
                     tasks.create_task(deliver(attempt), name="webhook delivery")
                 if claimed.more:
                     continue
@@ -89,7 +96,7 @@ async def deliver_webhooks(
                 async with asyncio.timeout(pause_s):
                     await wake.wait()
             except TimeoutError:
-                going = +going
+                going, of_account = +going, +of_account
 
 
 async def _attempt(attempt: DeliveryAttempt, courier: Courier, unseal: Callable[[bytes], str]) -> FinishedAttempt:

@@ -1,7 +1,7 @@
 """Ports of webhooks: where webhooks and their deliveries are stored, and how a delivery reaches its receiver."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -67,11 +67,12 @@ class DeliveryAttempt:
     """One attempt at a delivery, claimed by this process.
 
     `number` counts the attempts from 1. `body` is the same at each. `secret` is sealed. `age` is the time since the
-    delivery was made.
+    delivery was made. `account_id` is None for a webhook of the operator.
     """
 
     delivery_id: UUID
     webhook_id: UUID
+    account_id: UUID | None
     event_id: UUID
     event: str
     lane: str
@@ -80,6 +81,21 @@ class DeliveryAttempt:
     body: bytes
     number: int
     age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """The most attempts of one claim: in all, and of one webhook.
+
+    `of_account` is the most of one account, or of the operator (None); `left` has those that may get fewer. Webhooks in
+    `without` get none.
+    """
+
+    most: int
+    of_webhook: int
+    of_account: int
+    without: Collection[UUID] = ()
+    left: Mapping[UUID | None, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +109,8 @@ class ClaimedAttempts:
 class Deliveries(Protocol):
     """Pending deliveries. Every method raises Unavailable."""
 
-    async def claim(self, most: int, of_one: int, without: Collection[UUID]) -> ClaimedAttempts:
-        """Claim up to `most` deliveries that are due, up to `of_one` of each webhook that is not in `without`.
+    async def claim(self, limits: ClaimLimits) -> ClaimedAttempts:
+        """Claim deliveries that are due, within the limits.
 
         Of each lane of a webhook only the first pending delivery can be claimed. A claim is a lease: if it is not
         settled in time, any process may claim the delivery again.

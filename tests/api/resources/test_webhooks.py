@@ -8,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bridge.api import server
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
+from bridge.usecases.webhooks.ports import ClaimLimits
 from tests.api.conftest import Api, World, services
 from tests.api.fake_freshness import FakeFreshness
 from tests.api.fake_live_rooms import FakeLiveRooms
@@ -101,7 +102,7 @@ async def test_a_ping_and_its_redelivery(world: World, tenant: Api, hook: Any) -
     assert (sent["event"], sent["state"], sent["payload"]["type"]) == ("ping", "pending", "ping")
     await tenant.refused(409, "POST", f"/v1/webhook-deliveries/{sent['id']}/redeliver")
     deliveries = PostgresDeliveries(world.database)
-    [attempt] = (await deliveries.claim(10, 8, [])).attempts
+    [attempt] = (await deliveries.claim(ClaimLimits(10, 8, 10))).attempts
     assert attempt.url == URL
     await deliveries.settle(attempt, Reply(204), None)
     read = await tenant.get(f"/v1/webhook-deliveries/{sent['id']}")

@@ -1,6 +1,7 @@
 """Deliveries are claimed once, in the order of their lanes, and log what became of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,21 +11,25 @@ import pytest
 from sqlalchemy import text
 
 from bridge.domain.errors import Conflict, NotFound, Stale
+from bridge.domain.provisioning.changes import AccountFields
 from bridge.domain.provisioning.tenants import Account
 from bridge.domain.webhooks.event import DeliveryState, Event, EventKind, Webhook, WebhookState
 from bridge.domain.webhooks.retry import Reply
 from bridge.storage import keys
 from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.deliveries import CLAIM, PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
+from bridge.usecases.provisioning import provision
 from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.webhooks import keep_webhooks
-from bridge.usecases.webhooks.ports import DeliveryAttempt, WebhookUpdate
+from bridge.usecases.webhooks.ports import ClaimLimits, DeliveryAttempt, WebhookUpdate
 from tests.storage.webhooks.webhook_world import subscribe
 
 OK = Reply(200)
 BROKEN = Reply(500, "answer 500")
+ALL = ClaimLimits(100, 8, 100)
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ async def claimed(
     """Claim everything that can be claimed now, by as many claims as it takes."""
     found: list[DeliveryAttempt] = []
     while True:
-        here = await deliveries.claim(most, 8, without)
+        here = await deliveries.claim(ClaimLimits(most, 8, 100, without))
         found += here.attempts
         if not here.more:
             return sorted(found, key=lambda attempt: attempt.lane)
@@ -137,12 +142,37 @@ async def test_what_one_webhook_has_waiting_keeps_no_other_waiting(
     await tell(database, account.id, *(f"lane {number}" for number in range(1000)))
     other, _ = await subscribe(database, secrets, account.id)
     await tell(database, account.id, "lane 0", "lane 1")
-    here = await deliveries.claim(100, 8, [])
+    here = await deliveries.claim(ALL)
     assert sorted(str(attempt.webhook_id) for attempt in here.attempts) == sorted(
         [str(hook.id)] * 8 + [str(other.id)] * 2
     )
-    assert (await deliveries.claim(100, 8, [hook.id])).attempts == []
-    assert len((await deliveries.claim(3, 8, [])).attempts) == 3
+    assert (await deliveries.claim(ClaimLimits(100, 8, 100, [hook.id]))).attempts == []
+    assert len((await deliveries.claim(ClaimLimits(3, 8, 100))).attempts) == 3
+
+
+async def test_an_account_gets_no_more_than_its_places(
+    database: Database, deliveries: PostgresDeliveries, tenants: PostgresTenants, secrets: Keys, account: Account
+) -> None:
+    other = await provision.create_account(tenants, AccountFields("other", "EUR", "UTC"))
+    owners: dict[UUID, UUID | None] = {}
+    for owner in (account.id, other.id, None):
+        for _ in range(5):
+            hook, _ = await subscribe(database, secrets, owner)
+            owners[hook.id] = owner
+    for owner in (account.id, other.id):
+        await tell(database, owner, *(f"lane {number}" for number in range(20)))
+    for _ in range(5):
+        await subscribe(database, secrets, account.id)  # with nothing due, they take no places
+
+    async def counts(limits: ClaimLimits) -> Counter[UUID | None]:
+        attempts = (await deliveries.claim(limits)).attempts
+        assert all(attempt.account_id == owners[attempt.webhook_id] for attempt in attempts)
+        return Counter(attempt.account_id for attempt in attempts)
+
+    assert await counts(ClaimLimits(100, 8, 20)) == {account.id: 20, other.id: 20, None: 20}
+    left = {account.id: 0, other.id: 3, None: 9}
+    assert await counts(ClaimLimits(100, 8, 20, left=left)) == {other.id: 3, None: 9}
+    assert await counts(ClaimLimits(7, 8, 20, left={account.id: -1, other.id: 0, None: 0})) == {}
 
 
 async def test_the_log(
@@ -280,9 +310,11 @@ async def test_secrets_are_sealed_and_sealed_anew(
 
 async def test_what_is_due_is_found_by_an_index(database: Database, hook: Webhook) -> None:
     """The query runs four times a second, so it must be fast however many deliveries wait for later."""
-    asked = {"most": 9, "of_one": 9, "without": [], "lease": timedelta(1), "look": timedelta(1)}
+    asked: dict[str, Any] = {"most": 9, "of_webhook": 9, "of_account": 9, "without": [], "accounts": [], "left": []}
+    asked |= {"lease": timedelta(1), "look": timedelta(1)}
     async with database.transaction() as connection:
         await connection.execute(text("SET LOCAL enable_seqscan = off"))
         plan = (await connection.execute(text(f"EXPLAIN {CLAIM.text}"), asked)).scalars().all()
-    [found] = [line for line in plan if "Index Cond" in line and "next_at" in line]
-    assert "statement_timestamp()" in found
+    found = [line for line in plan if "Index Cond" in line and "next_at" in line]
+    assert len(found) == 2
+    assert all("statement_timestamp()" in line for line in found)
