@@ -120,6 +120,11 @@ DIRECTORY_AGE_SECONDS: Final = Gauge(
     "Seconds since the local directory of passcodes was last known to be up to date.",
     registry=REGISTRY,
 )
+EVENT_LOOP_LAG_SECONDS: Final = Gauge(
+    "bridge_event_loop_lag_seconds",
+    "Longest time in the last minute that the daemon was too busy to begin work that was due.",
+    registry=REGISTRY,
+)
 
 WEBHOOK_DELIVERIES: Final = Counter(
     "bridge_webhook_deliveries",

@@ -24,7 +24,7 @@ from bridge.asterisk.ari.room_listing import AriSwitch, Occupancy
 from bridge.asterisk.config.trunks import TrunkFiles
 from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
-from bridge.daemon import passcode_key
+from bridge.daemon import event_loop, passcode_key
 from bridge.daemon.health import Health, Parts
 from bridge.daemon.lockout import Lockout, LockoutSettings
 from bridge.daemon.meter import Meter
@@ -201,6 +201,7 @@ class _Daemon:
                         ("clock", self._clock.run()),
                         ("meter", self._meter.run()),
                         ("gauges", self._health.keep_gauges()),
+                        ("event loop", event_loop.watch()),
                         ("webhooks", self._webhooks.run()),
                     )
                 ]
