@@ -30,11 +30,13 @@ WITH busy AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:accounts AS uuid[]), CAST(:left AS int[])) AS busy (account_id, places)
 ), hook AS MATERIALIZED (
     SELECT id, least(:of_webhook, coalesce(places, :of_account) - :of_webhook * (turn - 1)) AS places FROM (
-        SELECT id, account_id, row_number() OVER (PARTITION BY account_id ORDER BY random()) AS turn FROM webhooks
-        WHERE state = 'active' AND id <> ALL(CAST(:without AS uuid[])) AND EXISTS (
+        SELECT webhooks.id, account_id, row_number() OVER (PARTITION BY account_id ORDER BY random()) AS turn
+        FROM webhooks CROSS JOIN LATERAL (
             SELECT FROM webhook_deliveries
             WHERE webhook_id = webhooks.id AND state = 'pending' AND next_at <= statement_timestamp()
-        )
+            LIMIT 1
+        ) AS something_due
+        WHERE state = 'active' AND webhooks.id <> ALL(CAST(:without AS uuid[]))
     ) AS ready LEFT JOIN busy ON busy.account_id IS NOT DISTINCT FROM ready.account_id
     ORDER BY random()
 ), due AS MATERIALIZED (
