@@ -10,7 +10,17 @@ import typer
 
 from bridge import settings
 from bridge.asterisk.config import files, trunks
-from bridge.commands import billing, doctor, environment_file, journal, reconcile, renewal, resources, tariffs
+from bridge.commands import (
+    billing,
+    doctor,
+    environment_file,
+    journal,
+    reconcile,
+    renewal,
+    resources,
+    short_passcodes,
+    tariffs,
+)
 from bridge.commands.terminal import Json
 from bridge.daemon import app as daemon
 from bridge.domain.errors import BridgeError, Unavailable
@@ -19,10 +29,11 @@ from bridge.storage.postgres import migration
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="A conference bridge on Asterisk.")
 asterisk = typer.Typer(no_args_is_help=True, help="Configuration of the Asterisk on this node.")
-_keys = resources.add(app)["api_key"]
-_keys.command("init")(environment_file.init)
-_keys.command("renew-passcodes")(renewal.renew)
-_keys.command("replace-lost")(renewal.replace_lost)
+_groups = resources.add(app)
+_groups["api_key"].command("init")(environment_file.init)
+_groups["api_key"].command("renew-passcodes")(renewal.renew)
+_groups["api_key"].command("replace-lost")(renewal.replace_lost)
+_groups["passcode"].command("rotate-short")(short_passcodes.rotate_short)
 app.add_typer(tariffs.tariff, name="tariff")
 app.command("minutes")(billing.minutes)
 app.command("statement")(billing.statement)

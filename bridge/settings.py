@@ -6,6 +6,8 @@ Each class holds the settings of one kind of process. Each field's description i
 
 import os
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
@@ -18,9 +20,11 @@ from bridge.domain.access import client_address, operator_key
 from bridge.domain.errors import BridgeError, Invalid
 from bridge.domain.phone import CallerNumbers
 from bridge.domain.provisioning import node_sip, trunk
+from bridge.domain.provisioning.code_lengths import CodeLengths
 
 Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
+GuessOdds = Annotated[Decimal, Field(ge=Decimal("1e-9"), le=Decimal("1e-5"))]
 HexKey = Secret[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64,}$")]]
 JOURNAL_PATH_MAX = 79
 """The path is a section name of cel_custom.conf. Asterisk cuts a longer one, and would then write no journal."""
@@ -112,6 +116,16 @@ class DatabaseSettings(_Environment):
         description="URL of Postgres, as libpq writes it: postgresql://USER:PASSWORD@HOST:PORT/NAME. For a unix "
         "socket add ?host=FOLDER.",
     )
+    guess_odds: GuessOdds = Field(
+        Decimal("1e-7"),
+        description="Highest odds that one entry of random digits opens any room. They decide how many digits new "
+        "passcodes have: a tenth of the odds costs one more digit. From 1e-9 to 1e-5.",
+    )
+
+    @property
+    def code_lengths(self) -> CodeLengths:
+        """The lengths of new passcodes."""
+        return CodeLengths(Fraction(self.guess_odds))
 
 
 class Settings(DatabaseSettings):

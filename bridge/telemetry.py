@@ -26,6 +26,12 @@ GUESSING: Final = Gauge(
     "Places where passcodes are being guessed now: each access number is one, the whole installation another.",
     registry=REGISTRY,
 )
+GUESS_ODDS: Final = Gauge(
+    "bridge_guess_odds",
+    "Odds that one entry of random digits opens any room: on shared numbers, and in the worst own code space.",
+    ["space"],
+    registry=REGISTRY,
+)
 ATTEMPTS_DROPPED: Final = Counter(
     "bridge_attempts_dropped",
     "Refused entries that were not kept, because too many waited for Postgres.",

@@ -4,7 +4,7 @@ import pytest
 
 from bridge import settings
 from bridge.domain.errors import BridgeError
-from bridge.settings import DaemonSettings, NodeSettings
+from bridge.settings import DaemonSettings, DatabaseSettings, NodeSettings
 
 PASSWORDS = {"BRIDGE_ARI_PASSWORD": "x" * 16, "BRIDGE_AMI_PASSWORD": "y" * 16}
 
@@ -81,3 +81,18 @@ def test_a_country_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatc
         settings.load(DaemonSettings)
     monkeypatch.setenv("BRIDGE_COUNTRY", "DE")
     assert settings.load(DaemonSettings).caller_numbers.canonical("030 123456") == "+4930123456"
+
+
+@pytest.mark.parametrize("given", ["1e-3", "0", "1e-10", "NaN", "often"])
+def test_odds_that_no_code_length_can_keep_are_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", "postgresql://x")
+    monkeypatch.setenv("BRIDGE_GUESS_ODDS", given)
+    with pytest.raises(BridgeError, match=r"BRIDGE_GUESS_ODDS is malformed.*From 1e-9 to 1e-5"):
+        settings.load(DatabaseSettings)
+
+
+def test_the_odds_decide_how_long_codes_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_DATABASE_URL", "postgresql://x")
+    for given, digits in {"0.00001": 7, "1e-7": 9, "1e-9": 11}.items():
+        monkeypatch.setenv("BRIDGE_GUESS_ODDS", given)
+        assert settings.load(DatabaseSettings).code_lengths.first == digits

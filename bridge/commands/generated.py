@@ -79,7 +79,7 @@ def _path_ids(operation: Operation) -> dict[str, inspect.Parameter]:
     The id of the thing itself is an argument. The id of the owner of what is listed or created is an option.
     """
     parts = operation.path.split("/")
-    of_owner = parts[-1] == "bulk" or (parts[-1].endswith("s") and operation.method in {"GET", "POST"})
+    of_owner = operation.bulk or (parts[-1].endswith("s") and operation.method in {"GET", "POST"})
     parameters = {}
     for name in (part[1:-1] for part in parts if part.startswith("{")):
         resource = name.removesuffix("_id")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -27,7 +28,10 @@ PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Repositories:
-    """The repositories that these commands use, on one connection."""
+    """The repositories that these commands use, on one connection.
+
+    Within `atomically`, all that they change is one transaction.
+    """
 
     database: Database
     tenants: PostgresTenants
@@ -36,6 +40,7 @@ class Repositories:
     unassigned: PostgresUnassignedRecords
     incidents: PostgresIncidents
     webhooks: PostgresWebhooks
+    atomically: Callable[[], AbstractAsyncContextManager[None]]
 
     async def keys(self) -> Keys:
         """The keys that seal passcodes. A command that does not use them needs no BRIDGE_PASSCODE_KEY.
@@ -64,12 +69,13 @@ async def _run(work: Callable[[Repositories], Awaitable[Result]]) -> Result:
         return await work(
             Repositories(
                 database,
-                PostgresTenants(database),
+                PostgresTenants(database, chosen.code_lengths),
                 PostgresOwnCalls(database),
                 PostgresLedgerAudit(database),
                 PostgresUnassignedRecords(database),
                 PostgresIncidents(database),
                 PostgresWebhooks(database),
+                database.unit_of_work,
             )
         )
 

@@ -94,6 +94,7 @@ HANDWRITTEN: Final = frozenset({"tariff", "minute", "statement"})
 NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "create_access_number": ("access_number", "add"),
     "create_trunk": ("trunk", "add"),
+    "import_passcodes": ("passcode", "import-existing"),
     "list_audit_entries": ("audit_log", "list"),
     "rotate_webhook_secret": ("webhook", "rotate-secret"),
 }
@@ -146,7 +147,7 @@ def _tables(response: Any, columns: tuple[str, ...]) -> None:
             users = {code["id"]: row["user_id"] for row in rows for room in row["rooms"] for code in room["passcodes"]}
             named = [{**code, "user_id": users[code["id"]]} for code in made]
             _table(named, ("user_id", *PASSCODE) if len(rows) > 1 else PASSCODE)
-        for warning in {warning for row in rows for warning in row.get("warnings", ())}:
+        for warning in dict.fromkeys(warning for row in (response, *rows) for warning in row.get("warnings", ())):
             typer.echo(f"\nwarning: {warning}")
 
 

@@ -265,7 +265,7 @@ class _Daemon:
     async def _api(self) -> AsyncIterator[None]:
         chosen = self._chosen
         services = server.Services(
-            tenants=PostgresTenants(self._database),
+            tenants=PostgresTenants(self._database, chosen.code_lengths),
             tariffs=PostgresTariffs(self._database),
             minutes=PostgresMinutes(self._database),
             billed_stays=PostgresBilledStays(self._database),

@@ -17,6 +17,7 @@ from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Incident, MinuteRecord
 from bridge.domain.metering.room_comparison import JournaledChannels, RoomDifferences
 from bridge.domain.period import SECOND_US
+from bridge.domain.provisioning import code_lengths
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.usecases.metering.keep_minutes import Progress
 from bridge.usecases.metering.ports import Position
@@ -24,6 +25,7 @@ from bridge.usecases.metering.ports import Position
 log = structlog.get_logger()
 
 GAUGES_S: Final = 1.0
+ODDS_S: Final = 60.0
 HEARTBEAT_S: Final = 1.0
 STALLED_S: Final = 10.0
 BEHIND_S: Final = 3.0
@@ -52,6 +54,7 @@ class Health:
         self._committed_at = time.monotonic()
         self._alive_us = 0
         self._backlog_bytes = 0
+        self._odds_due_at = 0.0
 
     # --- The ledger -----------------------------------------------------------------------------------------------
     def on_progress(self, progress: Progress) -> None:
@@ -147,7 +150,16 @@ class Health:
             telemetry.JOURNAL_BACKLOG_BYTES.set(self._backlog_bytes)
             telemetry.JOURNAL_BACKLOG_SECONDS.set(self._behind_s())
             telemetry.DIRECTORY_AGE_SECONDS.set(self._parts.directory.age_s())
+            self._set_guess_odds()
             await asyncio.sleep(GAUGES_S)
+
+    def _set_guess_odds(self) -> None:
+        """Set the gauges of the odds of a guess, not each time: there may be thousands of own code spaces."""
+        now = time.monotonic()
+        if now >= self._odds_due_at:
+            self._odds_due_at = now + ODDS_S
+            for space, live in zip(("shared", "own"), self._parts.directory.worst_lengths(), strict=True):
+                telemetry.GUESS_ODDS.labels(space=space).set(float(code_lengths.odds(live)))
 
     def _ledger_health(self) -> tuple[bool, str]:
         well, detail = self._ledger

@@ -1,5 +1,6 @@
 """Setting up from the shell everything that a call needs."""
 
+import csv
 import json
 import re
 import subprocess
@@ -30,8 +31,8 @@ async def test_from_nothing_to_a_passcode(rest: Shell) -> None:
     assert host["digits"] in await bridge("passcode", "reveal", host["id"])
     assert (await bridge.json("passcode", "reveal", host["id"]))["digits"] == host["digits"]
     added = await bridge.json("passcode", "create", "--room", room["id"], "--role", "guest")
-    chosen = await bridge.json("passcode", "create", "--room", room["id"], "--digits", "7482951630")
-    assert (chosen["digits"], chosen["role"]) == ("7482951630", "guest")
+    chosen = await bridge.json("passcode", "create", "--room", room["id"], "--digits", "748295163")
+    assert (chosen["digits"], chosen["role"]) == ("748295163", "guest")
     assert await bridge("passcode", "revoke", added["id"]) == "done\n"
     states = [passcode["state"] for passcode in await bridge.json("passcode", "list", "--room", room["id"])]
     assert states == ["live", "live", "revoked", "live"]
@@ -147,6 +148,36 @@ async def test_a_wrong_passcode_key_is_refused_and_a_lost_one_replaced(
     assert "sealed under another" in await bridge.refused("key", "renew-passcodes")
     monkeypatch.setenv("BRIDGE_PASSCODE_KEY", PASSCODE_KEY)
     assert "bridge key replace-lost" in await bridge.refused("key", "renew-passcodes")
+
+
+async def test_codes_of_another_bridge_are_imported_and_rotated(rest: Shell, tmp_path: Path) -> None:
+    bridge, file = rest, tmp_path / "codes.csv"
+    await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "UTC")
+    made = await bridge.json("sub-account", "create", *HALE, "1001", "Ada")
+    file.write_text("role,digits,label\nhost,4711,board\nguest,558211,\n")
+    said = await bridge("passcode", "import-existing", "--room", made["rooms"][0]["id"], str(file))
+    assert "4711" in said
+    assert "warning: one entry of random digits now opens a room with odds of 1 in 9,901" in said
+    said = await bridge("passcode", "rotate-short")
+    assert [line.split() for line in said.splitlines()[1:3]] == [["Hale", "4", "1"], ["Hale", "6", "1"]]
+    assert "2 passcodes are too short: --apply rotates them" in said
+    assert (await bridge.json("passcode", "rotate-short", *HALE))["short"][0]["passcodes"] == 1
+    outcome = await bridge.run("passcode", "rotate-short", "--apply")
+    assert outcome.status == 0
+    rows = list(csv.DictReader(outcome.said.splitlines()))
+    assert sorted((row["user_id"], row["role"], row["label"], row["old_digits"]) for row in rows) == [
+        ("1001", "guest", "", "6"),
+        ("1001", "host", "board", "4"),
+    ]
+    assert all(len(row["digits"]) == 9 for row in rows)
+    assert outcome.complained.splitlines() == [
+        "2 passcodes rotated, 0 expired ones revoked",
+        "odds of a guess: 1 in 9,901 on shared numbers, none in the worst own code space before; "
+        "1 in 250,000,000 on shared numbers, none in the worst own code space now",
+    ]
+    assert (await bridge("passcode", "rotate-short")).startswith("no passcode is too short\n")
+    done = await bridge.json("passcode", "rotate-short", "--apply")
+    assert (done["rotated"], done["odds"]["shared"]) == ([], 4e-9)
 
 
 async def test_tables_are_aligned_and_hide_digits(rest: Shell) -> None:

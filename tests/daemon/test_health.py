@@ -30,11 +30,13 @@ async def test_before_the_first_commit_all_of_it_waits(tmp_path: Path) -> None:
     path = tmp_path / "cel.jsonl"
     append(path, line(1), line(2))
     journal = JournalFile(path, 1 << 30)
-    other: Any = SimpleNamespace(participants=0, age_s=lambda: 0.0)
+    other: Any = SimpleNamespace(participants=0, age_s=lambda: 0.0, worst_lengths=lambda: ({9: 16, 6: 1}, {}))
     told = Health(Parts(other, other, other, journal, other, other, other))
     told.on_progress(Progress(0, (), None, Fold("n", 60)))
     assert told.committed() is None
     assert await waiting_bytes(told) == path.stat().st_size
+    assert telemetry.REGISTRY.get_sample_value("bridge_guess_odds", {"space": "shared"}) == 1.016e-6
+    assert telemetry.REGISTRY.get_sample_value("bridge_guess_odds", {"space": "own"}) == 0
     batch = await anext(journal.read(None))
     told.on_progress(Progress(2, (), batch.position, Fold("n", 60)))
     assert told.committed() == batch.position

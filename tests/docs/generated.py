@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,15 @@ from typing import Final
 from bridge import settings, telemetry
 from bridge.api.http.operations import Operation
 from bridge.api.table import OPERATIONS
+from bridge.domain.provisioning import code_lengths
+from bridge.domain.provisioning.code_lengths import CodeLengths
 
+# What docs/admission.md reckons with.
+LIVE_CODES: Final = (100, 1_000, 100_000, 1_000_000)
+OPENINGS_A_MONTH: Final = Fraction(1, 10)
+MINUTES_A_MONTH: Final = 30 * 24 * 60
+SHARE_OF_A_NUMBER: Final = Fraction(6, 10)
+ATTACKING_LINES: Final = 30
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -44,6 +53,43 @@ def rest_table() -> str:
     return "\n".join(["| request | what it does | key |", "|---|---|---|", *rows])
 
 
+def lengths_table() -> str:
+    """How many live passcodes each length holds by default, and in all up to that length."""
+    rows, places = [], 0
+    for length in range(code_lengths.DEFAULT.first, code_lengths.MAX_LENGTH + 1):
+        most = code_lengths.DEFAULT.most(length)
+        places += most
+        rows.append(f"| {length} | {most:,} | {places:,} |")
+    head = "| digits | live passcodes of this length | of this length or shorter |"
+    return "\n".join([head, "|---|---|---|", *rows])
+
+
+def odds_table() -> str:
+    """What odds of a guess cost: digits of new passcodes, wrong entries that are judged, and waits under attack."""
+    rows = []
+    for exponent in range(5, 10):
+        lengths = CodeLengths(Fraction(1, 10**exponent))
+        digits = [str(lengths.of_new({}, live)[-1]) for live in LIVE_CODES]
+        month = OPENINGS_A_MONTH / lengths.guess_odds
+        minute = month / MINUTES_A_MONTH
+        wait_s = 60 * (ATTACKING_LINES + 1) / (SHARE_OF_A_NUMBER * minute)
+        default = " (default)" if lengths == code_lengths.DEFAULT else ""
+        told = [f"1e-{exponent}{default}", *digits, f"{int(month):,}", _rounded(minute), _span(wait_s)]
+        rows.append(f"| {' | '.join(told)} |")
+    counts = " | ".join(f"digits at {live:,}" for live in LIVE_CODES)
+    head = f"| `BRIDGE_GUESS_ODDS` | {counts} | wrong entries a month | a minute | wait under attack |"
+    return "\n".join([head, "|---" * (len(LIVE_CODES) + 4) + "|", *rows])
+
+
+def _rounded(number: Fraction) -> str:
+    """The number with three significant digits."""
+    return f"{float(f'{float(number):.3g}'):,g}"
+
+
+def _span(seconds: Fraction) -> str:
+    return f"{round(seconds)} s" if seconds < 600 else f"{round(seconds / 60)} min"
+
+
 def _resource(operation: Operation) -> str:
     """The name of the module that an operation stands in, as words."""
     return operation.handler.__module__.rpartition(".")[2].replace("_", " ")
@@ -53,6 +99,8 @@ TABLES: Final[Mapping[str, tuple[str, Callable[[], str]]]] = {
     "settings": ("operations.md", settings_table),
     "metrics": ("operations.md", metrics_table),
     "REST": ("rest.md", rest_table),
+    "lengths": ("admission.md", lengths_table),
+    "odds": ("admission.md", odds_table),
 }
 """Name of a table → the page it stands on, and the function that makes it."""
 

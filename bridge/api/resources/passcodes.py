@@ -16,10 +16,11 @@ from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Request, Text, Time
 from bridge.domain.access.principal import Scope
 from bridge.domain.provisioning.changes import PasscodeChanges
-from bridge.domain.provisioning.passcode import Role
+from bridge.domain.provisioning.code_lengths import IMPORT_LEAST, MAX_LENGTH
+from bridge.domain.provisioning.passcode import PIN_DIGITS_MOST, Role
 from bridge.domain.provisioning.tenants import Passcode, PasscodeTerms
 from bridge.domain.provisioning.validation import LABEL_MAX, USES_MAX
-from bridge.usecases.provisioning import pacing, provision_passcodes
+from bridge.usecases.provisioning import import_passcodes, pacing, provision_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import PasscodeFilter
 from bridge.usecases.provisioning.provision_passcodes import BULK_MOST, OVERLAP_MOST
@@ -35,32 +36,60 @@ MaxUses = Annotated[
 ]
 
 
-class NewPasscode(Request):
-    """A passcode to create."""
+class _PasscodeTerms(Request):
+    """All that a passcode is created with, beside its digits."""
 
     role: Role = Role.GUEST
-    digits: Text | None = Field(
-        None, max_length=16, description="Digits of your choice. Left out, they are generated, which is safer."
-    )
     label: Label = ""
     valid_from: From = None
     valid_until: Until = None
     max_uses: MaxUses = None
     pin: Text | None = Field(
         None,
-        max_length=10,
+        max_length=PIN_DIGITS_MOST,
         description="A PIN that callers enter after the passcode: `generate`, or 6 to 10 digits of your choice.",
     )
 
-    def wanted(self) -> WantedCode:
+    def with_digits(self, digits: str | None) -> WantedCode:
         terms = PasscodeTerms(self.label, self.valid_from, self.valid_until, self.max_uses)
-        return WantedCode(self.role, self.digits, terms, self.pin)
+        return WantedCode(self.role, digits, terms, self.pin)
+
+
+class NewPasscode(_PasscodeTerms):
+    """A passcode to create."""
+
+    digits: Text | None = Field(
+        None,
+        max_length=MAX_LENGTH,
+        description="Digits of your choice, as many as generated ones have now. Left out, they are generated, which is "
+        "safer.",
+    )
+
+    def wanted(self) -> WantedCode:
+        return self.with_digits(self.digits)
 
 
 class NewPasscodes(Request):
     """Passcodes to create. All are created, or none."""
 
     items: list[NewPasscode] = Field(min_length=1, max_length=BULK_MOST)
+
+
+class PasscodeToImport(_PasscodeTerms):
+    """A passcode of another bridge."""
+
+    digits: Text = Field(
+        min_length=IMPORT_LEAST, max_length=MAX_LENGTH, description="The digits that callers enter today."
+    )
+
+    def wanted(self) -> WantedCode:
+        return self.with_digits(self.digits)
+
+
+class PasscodesToImport(Request):
+    """Passcodes of another bridge. All are stored, or none."""
+
+    items: list[PasscodeToImport] = Field(min_length=1, max_length=BULK_MOST)
 
 
 class PasscodeChange(Change):
@@ -93,7 +122,9 @@ class PasscodeSchema(Answer):
     created_at: Time
     digits: str | None = Field(None, description="The digits, on creation and rotation only; otherwise null.")
     label: str = Field(description="Free text: for whom or what the passcode is; may be empty.")
-    chosen: bool = Field(description="True if the owner chose the digits, false if they were generated.")
+    chosen: bool = Field(
+        description="True if the owner chose the digits or they were imported, false if they were generated."
+    )
     valid_from: Time | None = Field(description="The passcode works from this instant on. Null: at once.")
     valid_until: Time | None = Field(description="The passcode works before this instant. Null: without end.")
     max_uses: int | None = Field(description="Most calls that the passcode lets in. Null: no limit.")
@@ -107,6 +138,24 @@ class PasscodeSchema(Answer):
     @classmethod
     def of(cls, passcode: Passcode) -> "PasscodeSchema":
         return cls.model_validate(passcode, from_attributes=True)
+
+
+class GuessOddsSchema(Answer):
+    """The odds that one entry of random digits opens any room on the numbers where these passcodes work."""
+
+    before: float = Field(description="The odds before the import.")
+    after: float = Field(description="The odds now.")
+    setting: float = Field(description="`BRIDGE_GUESS_ODDS`, which generated passcodes never exceed by themselves.")
+    new_digits_before: int | None = Field(description="Digits of a passcode generated before. Null: none had fitted.")
+    new_digits: int | None = Field(description="Digits of a passcode that is generated now. Null: none fits any more.")
+
+
+class ImportedPasscodesSchema(Answer):
+    """The passcodes that were imported, and what they do to the odds of a guess."""
+
+    items: list[PasscodeSchema]
+    odds: GuessOddsSchema
+    warnings: list[str] = Field(description="What the import does to the odds, in words; empty if they stay bounded.")
 
 
 class RevealedPasscodeSchema(Answer):
@@ -149,6 +198,26 @@ async def create_many(request: ApiRequest) -> BaseModel:
         services.tenants, services.keys, request.ids["room_id"], wanted, tenant=request.principal.account_id
     )
     return await listing.made(PasscodeSchema, PasscodeSchema.of, made)
+
+
+async def import_many(request: ApiRequest) -> BaseModel:
+    """Up to 5000 passcodes of 4 to 16 digits, as JSON or CSV, weak ones too.
+
+    If one is invalid or taken, none is stored. Short passcodes are easier to guess: the response says by how much.
+    Passcodes that are made later are at least as long as the longest one.
+    """
+    services, wanted = request.services, [one.wanted() for one in request.body.items]
+    done = await import_passcodes.import_passcodes(services.tenants, services.keys, request.ids["room_id"], wanted)
+    before, after = done.odds
+    odds = GuessOddsSchema(
+        before=float(before),
+        after=float(after),
+        setting=float(done.lengths.guess_odds),
+        new_digits_before=done.lengths.next(done.before),
+        new_digits=done.lengths.next(done.after),
+    )
+    items = [PasscodeSchema.of(one) async for one in pacing.with_pauses(done.passcodes)]
+    return ImportedPasscodesSchema.model_construct(items=items, odds=odds, warnings=list(done.warnings))
 
 
 async def read_page(request: ApiRequest) -> BaseModel:
@@ -206,6 +275,10 @@ OPERATIONS: Final = (
         "create_passcodes", "POST", "/v1/rooms/{room_id}/passcodes/bulk", "Add many passcodes to a room",
         create_many, Made[PasscodeSchema], 201, body=NewPasscodes, refusals=(409, 429), scope=Scope.SUB_ACCOUNT,
         bulk=True,
+    ),
+    Operation(
+        "import_passcodes", "POST", "/v1/rooms/{room_id}/passcodes/import", "Import passcodes of another bridge",
+        import_many, ImportedPasscodesSchema, 201, body=PasscodesToImport, refusals=(409,), bulk=True,
     ),
     Operation(
         "list_passcodes", "GET", "/v1/rooms/{room_id}/passcodes", "List the passcodes of a room, without digits",

@@ -1,7 +1,8 @@
 """The entry of a caller, one key at a time.
 
 - `#` ends an entry. Before any digit it does nothing: callers press it by habit, or after an earlier code.
-- `*` clears an entry of fewer than WHOLE digits. It ends a longer one, so that no guess can be taken back unjudged.
+- `*` clears an entry with fewer digits than any live code. It ends a longer one: that was compared with live codes, and
+  no guess can be taken back unjudged.
 - A digit is added, up to MAX_KEYED of them. Any other key does nothing.
 
 No caller needs `#`: codes are prefix-free, so the digit that completes a live code admits at once. An entry that can
@@ -12,12 +13,8 @@ the moment of the refusal would show how many digits of a guess were right.
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.domain.provisioning.passcode import SPARSE_DIGITS
-
 DIGITS: Final = frozenset("0123456789")
 MAX_KEYED: Final = 32
-WHOLE: Final = SPARSE_DIGITS
-"""No code and no PIN has fewer digits, so an entry of this many digits is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,23 @@ class EntryEnded:
     digits: str
 
 
-def press(digits: str, key: str) -> EntryOpen | EntryEnded:
-    """Return the entry `digits` after one more key, by the rules at the head of this module."""
+def is_guess(digits: str, shortest: int) -> bool:
+    """Return True if the entry was compared with live codes or PINs, of which the shortest has so many digits.
+
+    A caller who hangs up then has made a guess, since a right one would have been let in.
+    """
+    return len(digits) >= shortest
+
+
+def press(digits: str, key: str, shortest: int) -> EntryOpen | EntryEnded:
+    """Return the entry `digits` after one more key, by the rules at the head of this module.
+
+    `shortest` is the length of the shortest live code or PIN.
+    """
     if key == "#" and digits:
         return EntryEnded(digits)
     if key == "*":
-        return EntryEnded(digits) if len(digits) >= WHOLE else EntryOpen("")
+        return EntryEnded(digits) if is_guess(digits, shortest) else EntryOpen("")
     if key in DIGITS and len(digits) < MAX_KEYED:
         return EntryOpen(digits + key)
     return EntryOpen(digits)

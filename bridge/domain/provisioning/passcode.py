@@ -2,28 +2,25 @@
 
 All codes that can be dialled on one number are prefix-free: the digit that completes a live code admits at once,
 and no code can swallow another. Prefixes are never stored: a new code is never shorter than any in use, so it is
-enough to look up its own beginnings.
+enough to look up its own beginnings. `code_lengths` says how long it is. Only an imported code may be shorter than
+others, and is compared with each longer one.
 """
 
 import functools
 import hashlib
 import hmac
-import math
 import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
 from bridge.domain.errors import Invalid
+from bridge.domain.provisioning.code_lengths import IMPORT_LEAST, MAX_LENGTH
 from bridge.domain.provisioning.weak_codes import is_weak
 
-MAX_LENGTH: Final = 16
-SPARSE_DIGITS: Final = 6
-"""A random guess hits one of N live codes with a chance of at most N / 10^(log10 N + 6) = one in a million."""
-OWN_SPARSE_DIGITS: Final = 5
-CHOSEN_MOST: Final = 10
-"""No choice lengthens everybody's codes beyond this."""
 PIN_DIGITS: Final = 6
+PIN_DIGITS_MOST: Final = 10
+_ONLY_DIGITS: Final = "a passcode is made of the digits 0 to 9"
 
 
 class Role(StrEnum):
@@ -55,38 +52,34 @@ def pin_digest(pin: str, key: bytes, passcode_id: bytes) -> bytes:
     return hmac.digest(key, b"pin" + passcode_id + pin.encode("ascii"), hashlib.sha256)
 
 
-def shortest_allowed(live_codes: int, own: bool = False) -> int:
-    """The least length of a new code where `live_codes` are in use already.
-
-    `own` is True for an account's own space, which the callers of other accounts can't reach.
-    """
-    magnitude = math.ceil(math.log10(live_codes + 1))
-    return max(SPARSE_DIGITS, magnitude + (OWN_SPARSE_DIGITS if own else SPARSE_DIGITS))
-
-
-def new_length(live_codes: int, longest_in_use: int, own: bool = False) -> int:
-    """The length of a generated code: never shorter than the longest in use, so that no live code can begin with it."""
-    return max(shortest_allowed(live_codes, own), longest_in_use)
-
-
-def chosen(digits: str, live_codes: int, longest_in_use: int, own: bool = False) -> str:
-    """A code its owner chose, of a length that keeps all codes prefix-free. Raises Invalid.
+def chosen(digits: str, length: int) -> str:
+    """A code its owner chose, of the length that a generated one would get. Raises Invalid.
 
     Weak codes and codes in use pass here. Both are refused later, alike, so that nobody learns which codes are in use.
     """
     if not re.fullmatch(r"[0-9]+", digits):
-        raise Invalid("digits", "a passcode is made of the digits 0 to 9")
-    least = new_length(live_codes, longest_in_use, own)
-    most = max(least, CHOSEN_MOST)
-    if not least <= len(digits) <= most:
-        raise Invalid("digits", f"a passcode has {least} to {most} digits on this installation now")
+        raise Invalid("digits", _ONLY_DIGITS)
+    if len(digits) != length:
+        raise Invalid("digits", f"a new passcode has {length} digits here")
+    return digits
+
+
+def imported(digits: str) -> str:
+    """A code of another bridge that the operator imports: of any length that callers can key, weak or not.
+
+    Raises Invalid.
+    """
+    if not re.fullmatch(r"[0-9]+", digits):
+        raise Invalid("digits", _ONLY_DIGITS)
+    if not IMPORT_LEAST <= len(digits) <= MAX_LENGTH:
+        raise Invalid("digits", f"an imported passcode has {IMPORT_LEAST} to {MAX_LENGTH} digits")
     return digits
 
 
 def chosen_pin(pin: str, passcode: str) -> str:
     """A PIN its owner chose, to be keyed after `passcode`. Raises Invalid."""
-    if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS},{CHOSEN_MOST}}}", pin):
-        raise Invalid("pin", f"a PIN has {PIN_DIGITS} to {CHOSEN_MOST} digits; write generate to have one made")
+    if not re.fullmatch(rf"[0-9]{{{PIN_DIGITS},{PIN_DIGITS_MOST}}}", pin):
+        raise Invalid("pin", f"a PIN has {PIN_DIGITS} to {PIN_DIGITS_MOST} digits; write generate to have one made")
     if is_weak(pin, [passcode]) or pin in passcode:
         raise Invalid("pin", "this PIN is too easy to guess: choose another, or write generate")
     return pin

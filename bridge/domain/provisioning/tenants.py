@@ -135,6 +135,23 @@ class Passcode:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortPasscode:
+    """A live passcode of a length that holds more codes than it may, with the names of its owners.
+
+    `replaced` is True if a live passcode has come in its place already.
+    """
+
+    id: UUID
+    account: str
+    user_id: str
+    role: Role
+    label: str
+    length: int
+    valid_until: datetime | None
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """The standing conference room of a sub-account. Its id is also the name of the ConfBridge."""
 

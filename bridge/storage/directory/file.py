@@ -13,6 +13,8 @@ from uuid import UUID
 
 import lmdb
 
+from bridge.domain.provisioning import code_lengths
+from bridge.domain.provisioning.code_lengths import LiveCodes
 from bridge.storage import lmdb_file
 from bridge.storage.directory import rows as directory_rows
 from bridge.storage.directory.rows import ID_BYTES, CodeRows
@@ -80,10 +82,16 @@ class DirectoryFile:
         with self._begin() as reading:
             return reading.get(passcode_id, db=self._uses), self._change(reading)
 
-    def longest(self, space: bytes) -> int:
-        """Return the length of the longest codes of a code space, 0 if it has none."""
+    def lengths(self, space: bytes) -> LiveCodes:
+        """Return the live codes of a code space by length."""
         with self._begin() as reading:
-            return int.from_bytes(reading.get(space, b"", db=self._lengths), "big")
+            return directory_rows.live_codes(reading.get(space, b"", db=self._lengths))
+
+    def worst_lengths(self) -> tuple[LiveCodes, LiveCodes]:
+        """Return the live codes of the shared space, and those of the own space that is easiest to guess in."""
+        with self._begin() as reading, reading.cursor(self._lengths) as cursor:
+            found = {space: directory_rows.live_codes(row) for space, row in cursor}
+        return found.pop(directory_rows.SHARED, {}), max(found.values(), key=code_lengths.odds, default={})
 
     def room(self, room_id: bytes) -> bytes | None:
         """Return the row of a room."""

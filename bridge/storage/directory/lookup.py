@@ -12,6 +12,7 @@ from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 from bridge.domain.errors import Unavailable
 from bridge.domain.phone import EVERYWHERE, CallerNumbers
 from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning.code_lengths import LiveCodes
 from bridge.domain.provisioning.tenants import Space
 from bridge.domain.provisioning.trunk import NumberForm
 from bridge.storage.directory import rows as directory_rows
@@ -80,8 +81,12 @@ class LocalDirectory(FollowingDirectory):
             self._confirmed[found.passcode_id] = found.uses, found.change
         return self._answer(found, number)
 
-    def longest(self, number: DialledNumber) -> int:
-        return self._file.longest(_space(number) or directory_rows.SHARED)
+    def lengths(self, number: DialledNumber) -> LiveCodes:
+        return self._file.lengths(_space(number) or directory_rows.SHARED)
+
+    def worst_lengths(self) -> tuple[LiveCodes, LiveCodes]:
+        """Return the live codes of the shared numbers, and those of the own code space that is easiest to guess in."""
+        return self._file.worst_lengths()
 
     def pin_matches(self, entry: Grant, digits: str) -> bool:
         passcode_id = directory_rows.id_of(entry.passcode_id)

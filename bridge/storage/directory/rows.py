@@ -15,6 +15,7 @@ import orjson
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits, RoomOwner
 from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 from bridge.domain.phone import CallerNumbers
+from bridge.domain.provisioning.code_lengths import LiveCodes
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Space
 from bridge.domain.provisioning.trunk import NumberForm, NumberSource
@@ -67,7 +68,12 @@ TRUNK: Final = (
     "convert_to(json_build_array(name, number_form, prefix, country, number_source, media_networks, max_calls, "
     "max_dialogues)::text, 'UTF8')"
 )
-LENGTH: Final = "int2send(max(length))"
+# The live codes of a code space: for each length in use, the length and how many there are.
+LENGTHS: Final = (
+    "coalesce(string_agg(int2send(length) || int8send(live), ''::bytea ORDER BY length) FILTER (WHERE live > 0), "
+    "''::bytea)"
+)
+_LENGTH: Final = Struct(">hq")
 
 _ROLES: Final[Mapping[bytes, Role]] = {role.value[:1].encode(): role for role in Role}
 _ALL_ACTIVE: Final = b"aaa"
@@ -175,6 +181,11 @@ def trunk_of(trunk_id: str, row: bytes, numbers: CallerNumbers) -> IncomingTrunk
         max_calls,
         max_dialogues,
     )
+
+
+def live_codes(row: bytes) -> LiveCodes:
+    """Return the live codes of a code space by length."""
+    return dict(_LENGTH.iter_unpack(row))
 
 
 def uses_left(row: bytes, taken_here: int) -> int:

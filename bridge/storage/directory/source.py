@@ -55,9 +55,9 @@ _ROWS: Final[Mapping[str, Rows]] = {
     ),
     "lengths": Rows(
         "uuid_send(space)",
-        directory_rows.LENGTH,
+        directory_rows.LENGTHS,
         "passcode_lengths WHERE {} GROUP BY space ORDER BY space",
-        "space IN (SELECT space FROM passcodes WHERE state = 'live' AND digest = ANY(:keys))",
+        "space = ANY(:keys)",
     ),
     "rooms": Rows(
         "uuid_send(rooms.id)", directory_rows.ROOM, f"{_OF_ROOMS} ORDER BY rooms.id", "rooms.id = ANY(:keys)"
@@ -86,7 +86,8 @@ def _uuid(key: bytes) -> UUID:
 # For each kind of change: the type of its key in SQL, the table whose row it is (if any), and which rows of other
 # tables have to be read again.
 _KINDS: Final[Mapping[str, tuple[Callable[[bytes], Any], str | None, Mapping[str, str]]]] = {
-    "code": (bytes, "codes", {table: _ROWS[table].some for table in ("uses", "lengths")}),
+    "code": (bytes, "codes", {"uses": _ROWS["uses"].some}),
+    "space": (_uuid, "lengths", {}),
     "room": (_uuid, "rooms", {}),
     "sub_account": (_uuid, None, {"rooms": "rooms.sub_account_id = ANY(:keys)"}),
     "account": (_uuid, "accounts", {}),

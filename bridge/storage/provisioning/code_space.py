@@ -3,7 +3,8 @@
 No live code may begin with another, because the shorter one would admit a caller who is still keying the longer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.errors import Conflict, NotFound
-from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning.code_lengths import CodeLengths, LiveCodes
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Passcode, Space
 from bridge.storage.postgres import bulk, locks
@@ -22,29 +23,39 @@ from bridge.storage.postgres.tables.provisioning import SHARED, accounts, passco
 from bridge.usecases.provisioning.ports import CodeSpace, CodeTaken, NewCode
 
 LENGTHS: Final = "(SELECT jsonb_object_agg(length, live) FROM passcode_lengths WHERE space = {})"
+_AT_A_TIME: Final = 1000
 _SHARED: Final = text(f"SELECT {LENGTHS.format(':space')} AS lengths")
+_ALL: Final = text(
+    "SELECT space, jsonb_object_agg(length, live) AS lengths FROM passcode_lengths WHERE live > 0 GROUP BY space "
+    "ORDER BY space <> :shared, space"
+)
 _OF_ACCOUNT: Final = text(
     f"SELECT code_space, {LENGTHS.format('CASE code_space WHEN :own THEN accounts.id ELSE :shared END')} AS lengths "  # noqa: S608  # our own names alone
     "FROM accounts WHERE id = :id"
 )
 
 
-async def space(connection: AsyncConnection, account_id: UUID | None) -> CodeSpace:
+async def space(connection: AsyncConnection, account_id: UUID | None, lengths: CodeLengths) -> CodeSpace:
     """Read the code space of an account, or (None) that of the shared numbers. Raises NotFound."""
     if account_id is None:
         row = (await connection.execute(_SHARED, {"space": SHARED})).one()
-        return of_lengths(row.lengths, None)
+        return CodeSpace(live_codes(row.lengths), None, lengths)
     asked = {"own": Space.OWN.value, "shared": SHARED, "id": account_id}
     found = (await connection.execute(_OF_ACCOUNT, asked)).one_or_none()
     if found is None:
         raise NotFound(f"there is no account {account_id}")
-    return of_lengths(found.lengths, account_id if found.code_space == Space.OWN else None)
+    return CodeSpace(live_codes(found.lengths), account_id if found.code_space == Space.OWN else None, lengths)
 
 
-def of_lengths(lengths: Mapping[str, int] | None, account_id: UUID | None) -> CodeSpace:
-    """Build a code space from its counts of live codes by length."""
-    counted = lengths or {}
-    return CodeSpace(sum(counted.values()), frozenset(map(int, counted)), account_id)
+async def spaces(connection: AsyncConnection, lengths: CodeLengths) -> list[CodeSpace]:
+    """Read all code spaces with live codes, that of the shared numbers first."""
+    rows = (await connection.execute(_ALL, {"shared": SHARED})).all()
+    return [CodeSpace(live_codes(row.lengths), None if row.space == SHARED else row.space, lengths) for row in rows]
+
+
+def live_codes(lengths: Mapping[str, int] | None) -> LiveCodes:
+    """Return the counts of live codes by length, without lengths that are not in use any more."""
+    return {int(length): live for length, live in (lengths or {}).items() if live > 0}
 
 
 def space_id(seen: CodeSpace) -> UUID:
@@ -64,17 +75,30 @@ async def lock_and_find_taken(
     A code may not be stored if it is weak, or if it or a beginning of it is live or comes earlier in `new`. The lock
     holds until the transaction ends.
 
-    Raises CodeTaken without places if the lengths in use are not those that were `seen`, or ask for longer codes;
-    Conflict if the account or room they are for is closed.
+    Raises CodeTaken without places if codes of these lengths don't fit any more, or lengths are in use that were not
+    when the space was `seen`; Conflict if the account or room they are for is closed.
     """
+    now, taken = await lock_and_compare(connection, seen, new, account_id, room_id)
+    if not seen.lengths.fit(now.live, (code.length for code in new)):
+        raise CodeTaken
+    return taken
+
+
+async def lock_and_compare(
+    connection: AsyncConnection,
+    seen: CodeSpace,
+    new: Sequence[NewCode],
+    account_id: UUID | None = None,
+    room_id: UUID | None = None,
+) -> tuple[CodeSpace, frozenset[int]]:
+    """Do as `lock_and_find_taken`, for codes of any length. Return the code space as it is now, too."""
     digests = {prefix for code in new for prefix in code.prefixes}
     asked = {"space": space_id(seen), "account": account_id, "room": room_id, "digests": list(digests)}
     row = await locks.lock_and_read_code_space(connection, asked)
     if row.closed:
         raise Conflict("the room, or who owns it, is closed")
-    now, live = of_lengths(row.lengths, seen.account_id), set(row.live)
-    least = passcode.new_length(now.live + len(new) - 1, now.longest, now.own)
-    if now.lengths != seen.lengths or least > min(code.length for code in new):
+    now, live = replace(seen, live=live_codes(row.lengths)), set(row.live)
+    if not now.live.keys() <= seen.live.keys():
         raise CodeTaken
     found = set()
     # Shorter codes first: each then counts as live for the longer ones of the same batch.
@@ -82,7 +106,17 @@ async def lock_and_find_taken(
         if code.weak or not live.isdisjoint(code.prefixes):
             found.add(place)
         live.add(code.digest)
-    return frozenset(found)
+    return now, frozenset(found)
+
+
+async def sealed_beyond(connection: AsyncConnection, seen: CodeSpace, length: int) -> AsyncIterator[list[bytes]]:
+    """Yield the sealed digits of all live codes that are longer than `length`, some at a time."""
+    condition = (passcodes.c.state == "live") & (passcodes.c.space == space_id(seen)) & (passcodes.c.length > length)
+    found = await connection.stream_scalars(
+        select(passcodes.c.sealed).where(condition), execution_options={"yield_per": _AT_A_TIME}
+    )
+    async for some in found.partitions():
+        yield list(some)
 
 
 async def insert(

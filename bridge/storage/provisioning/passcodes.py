@@ -21,6 +21,7 @@ from bridge.storage.provisioning import code_space as codes
 from bridge.storage.provisioning import events, usage
 from bridge.storage.provisioning.repository import Repository
 from bridge.usecases.provisioning.ports import (
+    Beginnings,
     CodeSite,
     CodeSpace,
     CodeTaken,
@@ -68,7 +69,7 @@ class PostgresPasscodes(Repository):
 
     async def code_space(self, account_id: UUID | None = None) -> CodeSpace:
         async with self._database.snapshot() as connection:
-            return await codes.space(connection, account_id)
+            return await codes.space(connection, account_id, self._lengths)
 
     async def code_site(self, room_id: UUID, *, known: bool = False) -> CodeSite:
         asked = {"id": room_id, "own": Space.OWN.value, "shared": SHARED, "known": known}
@@ -78,7 +79,8 @@ class PostgresPasscodes(Repository):
             raise NotFound(f"there is no room {room_id}")
         if row.closed:
             raise Conflict("the room, or who owns it, is closed")
-        space = codes.of_lengths(row.lengths, row.account_id if row.code_space == Space.OWN else None)
+        own = row.account_id if row.code_space == Space.OWN else None
+        space = CodeSpace(codes.live_codes(row.lengths), own, self._lengths)
         return CodeSite(row.account_id, row.sub_account_id, room_id, space, (row.user_id, *(row.numbers or ())))
 
     async def add_passcodes(self, site: CodeSite, new: Sequence[NewCode], *, in_place: bool = False) -> list[Passcode]:
@@ -87,15 +89,23 @@ class PostgresPasscodes(Repository):
             taken = await codes.lock_and_find_taken(connection, site.space, new, site.account_id, site.room_id)
             if taken:
                 raise CodeTaken(taken)
-            placed = [(site.room_id, code) for code in new]
-            owner = Owner(site.account_id, site.sub_account_id)
-            noted = audit_log.noted("passcode.created", "passcode", [(code.id, owner, _detail(code)) for code in new])
-            added = await codes.insert(connection, site.space, site.account_id, placed, noted)
+            added = await _added(connection, site, new, "passcode.created", subscribed)
             if not in_place:
                 await usage.check(connection, site.account_id, Quota.PASSCODES)
-            if subscribed:
-                await events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
             return added
+
+    async def import_passcodes(
+        self, site: CodeSite, new: Sequence[NewCode], beginnings: Beginnings
+    ) -> tuple[CodeSpace, list[Passcode]]:
+        async with self._database.same_transaction() as connection:
+            subscribed = await events.has_subscribers(connection, site.account_id)
+            before, taken = await codes.lock_and_compare(connection, site.space, new, site.account_id, site.room_id)
+            # The lock is held meanwhile: no other code comes that begins with one of these.
+            async for sealed in codes.sealed_beyond(connection, before, min(code.length for code in new)):
+                taken |= await beginnings(sealed)
+            if taken:
+                raise CodeTaken(taken)
+            return before, await _added(connection, site, new, "passcode.imported", subscribed)
 
     async def count_try(self, account_id: UUID) -> CodeTries:
         # A transaction of its own: the count stays although the request fails.
@@ -173,6 +183,19 @@ class PostgresPasscodes(Repository):
                 await events.passcodes_revoked(connection, owner.account_id, owner.sub_account_id, revoked)
                 row = await _found(connection, passcode_id)
             return codes.passcode_of(row)
+
+
+async def _added(
+    connection: AsyncConnection, site: CodeSite, new: Sequence[NewCode], action: str, subscribed: bool
+) -> list[Passcode]:
+    """Store codes that nothing is in the way of, with their entries of the audit log and their events."""
+    placed = [(site.room_id, code) for code in new]
+    owner = Owner(site.account_id, site.sub_account_id)
+    noted = audit_log.noted(action, "passcode", [(code.id, owner, _detail(code)) for code in new])
+    added = await codes.insert(connection, site.space, site.account_id, placed, noted)
+    if subscribed:
+        await events.passcodes_created(connection, site.account_id, site.sub_account_id, added)
+    return added
 
 
 async def _found(connection: AsyncConnection, passcode_id: UUID) -> RowMapping:

@@ -7,6 +7,7 @@ from bridge.storage.provisioning.passcodes import PostgresPasscodes
 from bridge.storage.provisioning.project_codes import PostgresProjectCodes
 from bridge.storage.provisioning.renewal import PostgresPasscodeRenewal
 from bridge.storage.provisioning.rooms import PostgresRooms
+from bridge.storage.provisioning.short_passcodes import PostgresShortPasscodes
 from bridge.storage.provisioning.sub_accounts import PostgresSubAccounts
 from bridge.storage.provisioning.trunks import PostgresTrunks
 
@@ -17,6 +18,7 @@ class PostgresTenants(
     PostgresRooms,
     PostgresPasscodes,
     PostgresPasscodeRenewal,
+    PostgresShortPasscodes,
     PostgresAccessNumbers,
     PostgresTrunks,
     PostgresProjectCodes,

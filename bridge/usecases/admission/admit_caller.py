@@ -23,13 +23,13 @@ from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
 from bridge.domain.admission.throttles import CallSource
+from bridge.domain.provisioning.code_lengths import IMPORT_LEAST
+from bridge.domain.provisioning.passcode import PIN_DIGITS, PIN_DIGITS_MOST
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import Caller, CallerGone, Directory
 
 Barrier = Callable[[], Awaitable[str | None]]
 """The reason why this node must admit nobody now, or None. Asked after the answer, and again before the room."""
-PIN_LONGEST: Final = 10
-"""No PIN has more digits."""
 PLEASE_WAIT_FROM_S: Final = 3.0
 """From this delay on, "one moment please" is played."""
 UNALLOCATED: Final = 1
@@ -224,7 +224,9 @@ class _Dialogue:
             found = directory.find(digits, self.access_number) or found
             return isinstance(found, Grant)
 
-        digits = await self._hear_digits(directory.longest(self.access_number), is_complete, first_key)
+        lengths = directory.lengths(self.access_number)
+        shortest = min(lengths, default=IMPORT_LEAST)
+        digits = await self._hear_digits(shortest, max(lengths, default=0), is_complete, first_key)
         if not digits:
             return "", _NoEntry.NOTHING_KEYED
         if not isinstance(found, Grant):
@@ -248,7 +250,7 @@ class _Dialogue:
             return right
 
         await self.caller.say(Prompt.PIN)
-        if not await self._hear_digits(PIN_LONGEST, is_complete):
+        if not await self._hear_digits(PIN_DIGITS, PIN_DIGITS_MOST, is_complete):
             return _NoEntry.NOTHING_KEYED
         return await self._judge(None if right else Refusal.WRONG_PIN, grant) or grant
 
@@ -287,8 +289,10 @@ class _Dialogue:
         return None
 
     # --- What the steps share -----------------------------------------------------------------------------------------
-    async def _hear_digits(self, longest: int, is_complete: Callable[[str], bool], first_key: str = "") -> str:
-        """Hear one entry and return its digits.
+    async def _hear_digits(
+        self, shortest: int, longest: int, is_complete: Callable[[str], bool], first_key: str = ""
+    ) -> str:
+        """Hear one entry and return its digits. What is right has `shortest` to `longest` digits.
 
         It ends where `is_complete` says so, by `#`, by silence, or `entry_s` after its first key.
         """
@@ -302,7 +306,7 @@ class _Dialogue:
                         break
                     if overall.when() is None:
                         overall.reschedule(asyncio.get_running_loop().time() + timeouts.entry_s)
-                    match keypad.press(digits, key):
+                    match keypad.press(digits, key, shortest):
                         case EntryEnded():
                             break
                         case EntryOpen(digits):
@@ -312,7 +316,7 @@ class _Dialogue:
             pass
         except CallerGone:
             # A right code would have admitted by now. Uncounted, a guess would cost nothing but a call.
-            if len(digits) >= keypad.WHOLE:
+            if keypad.is_guess(digits, shortest):
                 self._record(Refusal.ABANDONED)
             raise
         return digits

@@ -13,6 +13,7 @@ from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.domain.admission.throttle import Throttle, ThrottleKey
 from bridge.domain.admission.throttles import ActiveThrottle
 from bridge.domain.errors import BridgeError
+from bridge.domain.provisioning.code_lengths import LiveCodes
 
 
 class CallerGone(BridgeError):
@@ -107,8 +108,8 @@ class Directory(Protocol):
     async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         """Look the passcode up in Postgres, if the directory may lag behind it. None at once if it does not."""
 
-    def longest(self, number: DialledNumber) -> int:
-        """The length of the longest code that can be keyed there, 0 when there is none."""
+    def lengths(self, number: DialledNumber) -> LiveCodes:
+        """The number of live codes that an entry on this number is compared with, by their length."""
 
     def pin_matches(self, grant: Grant, digits: str) -> bool:
         """Return True if `digits` are the PIN of the grant's passcode."""

@@ -35,18 +35,29 @@ FIRST: Final = (WantedCode(Role.HOST), WantedCode(Role.GUEST))
 
 
 async def made(keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode], known: Iterable[str] = ()) -> list[NewCode]:
-    """Codes that fit a space. Chosen ones that are weak are marked so. Raises InvalidRows."""
-    digits = await _digits(space, wanted)
-    lengths = sorted(space.lengths | {len(each) for each in digits})
-    told, bad, codes = tuple(known), [], []
-    async for place, (one, each) in pacing.with_pauses(enumerate(zip(wanted, digits, strict=True))):
-        try:
-            codes.append(_code(keys, space, one, each, lengths, told))
-        except Invalid as error:
-            bad.append((place, error.field, error.reason))
-    if bad:
-        raise InvalidRows(bad)
-    return codes
+    """Codes that fit a space. Chosen ones that are weak are marked so. Raises InvalidRows, Conflict (it is full)."""
+    return await _codes(keys, space, wanted, await _digits(space, wanted), tuple(known))
+
+
+async def imported(keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode]) -> list[NewCode]:
+    """Codes of the digits that are wanted, of any length, weak ones too. Raises InvalidRows."""
+    return await _codes(keys, space, wanted, [one.digits or "" for one in wanted], (), weak_too=True)
+
+
+async def others(
+    keys: Keys, space: CodeSpace, wanted: Sequence[WantedCode], codes: Sequence[NewCode], taken: frozenset[int]
+) -> list[NewCode]:
+    """Draw other digits for the codes at the places that are taken. Return all codes."""
+    digits = [
+        _drawn(one, code.length) if place in taken else code.digits
+        for place, (one, code) in enumerate(zip(wanted, codes, strict=True))
+    ]
+    places = sorted(taken)
+    lengths = _lengths(space, digits)
+    renewed = list(codes)
+    async for place in pacing.with_pauses(places):
+        renewed[place] = _code(keys, space, wanted[place], digits[place], lengths)
+    return renewed
 
 
 async def stored(
@@ -56,12 +67,18 @@ async def stored(
     store: Callable[[CodeSpace, Sequence[NewCode]], Awaitable[Stored]],
 ) -> Stored:
     """Make generated codes and store them; others when some are taken. Raises Conflict and what `store` raises."""
+    seen = await space()
+    codes = await made(keys, seen, wanted)
     for _ in range(TRIES):
-        seen = await space()
         try:
-            return await store(seen, await made(keys, seen, wanted))
-        except CodeTaken:
-            continue
+            return await store(seen, codes)
+        except CodeTaken as clash:
+            taken = clash.taken
+        if taken:
+            codes = await others(keys, seen, wanted, codes, taken)
+        else:
+            seen = await space()
+            codes = await made(keys, seen, wanted)
     raise unlucky()
 
 
@@ -71,27 +88,56 @@ def unlucky() -> Conflict:
 
 
 async def _digits(space: CodeSpace, wanted: Sequence[WantedCode]) -> list[str]:
-    """The digits of each. Raises InvalidRows for chosen ones of a wrong length."""
-    before = space.live + len(wanted) - 1
-    chosen, bad = {}, []
-    for place, one in enumerate(wanted):
-        if one.digits is not None:
-            try:
-                chosen[place] = passcode.chosen(one.digits, before, space.longest, space.own)
-            except Invalid as error:
-                bad.append((place, error.field, error.reason))
+    """The digits of each. Raises InvalidRows for chosen ones of a wrong length, Conflict if the space is full."""
+    digits, bad = [], []
+    lengths = space.lengths.of_new(space.live, len(wanted))
+    async for place, (one, length) in pacing.with_pauses(enumerate(zip(wanted, lengths, strict=True))):
+        try:
+            digits.append(_drawn(one, length) if one.digits is None else passcode.chosen(one.digits, length))
+        except Invalid as error:
+            bad.append((place, error.field, error.reason))
     if bad:
         raise InvalidRows(bad)
-    longest = max(map(len, chosen.values()), default=0)
-    length = passcode.new_length(before, max(space.longest, longest), space.own)
-    return [
-        chosen[place] if place in chosen else passcode.generated(length, secrets.randbelow)
-        async for place in pacing.with_pauses(range(len(wanted)))
-    ]
+    return digits
+
+
+def _drawn(one: WantedCode, length: int) -> str:
+    """Random digits that do not hold the PIN that goes with them."""
+    digits = passcode.generated(length, secrets.randbelow)
+    while one.pin is not None and len(one.pin) >= passcode.PIN_DIGITS and one.pin in digits:
+        digits = passcode.generated(length, secrets.randbelow)
+    return digits
+
+
+def _lengths(space: CodeSpace, digits: Iterable[str]) -> list[int]:
+    """All lengths at which a beginning of one of these codes may be live."""
+    return sorted(space.live.keys() | {len(each) for each in digits})
+
+
+async def _codes(
+    keys: Keys,
+    space: CodeSpace,
+    wanted: Sequence[WantedCode],
+    digits: Sequence[str],
+    known: tuple[str, ...],
+    *,
+    weak_too: bool = False,
+) -> list[NewCode]:
+    """Raises InvalidRows (PINs)."""
+    lengths, bad, codes = _lengths(space, digits), [], []
+    async for place, (one, each) in pacing.with_pauses(enumerate(zip(wanted, digits, strict=True))):
+        weak = one.digits is not None and not weak_too and weak_codes.is_weak(each, known)
+        try:
+            codes.append(_code(keys, space, one, each, lengths, weak))
+        except Invalid as error:
+            bad.append((place, error.field, error.reason))
+    if bad:
+        raise InvalidRows(bad)
+    return codes
 
 
 def _code(
-    keys: Keys, space: CodeSpace, one: WantedCode, digits: str, lengths: Sequence[int], known: tuple[str, ...]
+    keys: Keys, space: CodeSpace, one: WantedCode, digits: str, lengths: Sequence[int], weak: bool = False
 ) -> NewCode:
     """Raises Invalid (the PIN)."""
     prefixes = tuple(
@@ -113,7 +159,7 @@ def _code(
         terms=one.terms,
         pin=None if one.pin is None else _pin(keys, code_id, one.pin, digits),
         chosen=one.digits is not None,
-        weak=one.digits is not None and weak_codes.is_weak(digits, known),
+        weak=weak,
         replaces=one.replaces,
     )
 

@@ -7,13 +7,14 @@ raises Stale when the version is another by now.
 
 import hashlib
 import hmac
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID, uuid4
 
 from bridge.domain.errors import Conflict
+from bridge.domain.provisioning import code_lengths
 from bridge.domain.provisioning.changes import (
     AccessNumberChanges,
     AccessNumberFields,
@@ -29,6 +30,7 @@ from bridge.domain.provisioning.changes import (
     TrunkChanges,
     TrunkFields,
 )
+from bridge.domain.provisioning.code_lengths import CodeLengths, LiveCodes
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import (
     ANY_TIME,
@@ -39,6 +41,7 @@ from bridge.domain.provisioning.tenants import (
     PasscodeTerms,
     ProjectCode,
     Room,
+    ShortPasscode,
     SubAccount,
 )
 from bridge.domain.provisioning.trunk import Trunk
@@ -111,6 +114,7 @@ class NewCode:
 
     `prefixes` are the digests of the code's own beginnings, itself included, at every length in use and under every
     key of the ring: none may be live. A `weak` one is looked up as all are, and refused as if it were taken.
+    `chosen` is True for digits that the owner chose or that were imported.
     """
 
     role: Role
@@ -130,22 +134,14 @@ class NewCode:
 
 @dataclass(frozen=True, slots=True)
 class CodeSpace:
-    """Codes that are prefix-free among themselves: how many are live, and all lengths there ever were.
+    """Codes that are prefix-free among themselves: how many are live by length, and which lengths new ones get.
 
     `account_id` is that of the account whose own space it is, None for the codes of shared numbers.
     """
 
-    live: int
-    lengths: frozenset[int]
+    live: LiveCodes
     account_id: UUID | None = None
-
-    @property
-    def own(self) -> bool:
-        return self.account_id is not None
-
-    @property
-    def longest(self) -> int:
-        return max(self.lengths, default=0)
+    lengths: CodeLengths = code_lengths.DEFAULT
 
     @property
     def salt(self) -> bytes:
@@ -162,6 +158,10 @@ class CodeSite:
     room_id: UUID
     space: CodeSpace
     known: tuple[str, ...] = ()
+
+
+Beginnings = Callable[[Sequence[bytes]], Awaitable[frozenset[int]]]
+"""Given sealed codes of the space, the places of the new codes that one of them begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,14 @@ class Passcodes(Protocol):
         `in_place` says that as many others are revoked in the same unit of work, so that no quota is in the way.
         """
 
+    async def import_passcodes(
+        self, site: CodeSite, codes: Sequence[NewCode], beginnings: Beginnings
+    ) -> tuple[CodeSpace, list[Passcode]]:
+        """Store codes of any length, all or nothing. Return the code space as it was before, and the passcodes.
+
+        Raises CodeTaken, also for the places that `beginnings` finds among the longer live codes.
+        """
+
     async def passcode(self, passcode_id: UUID) -> Passcode: ...
     async def passcodes(
         self, room_id: UUID, limit: int, after: Place | None = None, wanted: PasscodeFilter = ...
@@ -309,6 +317,16 @@ class RenewedCode:
     sealed: bytes
     pin_digest: bytes | None
     pin_sealed: bytes | None
+
+
+class ShortPasscodes(Passcodes, Protocol):
+    async def code_spaces(self) -> list[CodeSpace]:
+        """All code spaces with live codes, that of the shared numbers first."""
+
+    async def short_passcodes(
+        self, space: CodeSpace, lengths: Collection[int], account_id: UUID | None, limit: int, after: UUID | None = None
+    ) -> list[ShortPasscode]:
+        """Live passcodes of these lengths, of one account or (None) of all, in the order of their ids."""
 
 
 class AccessNumbers(Protocol):

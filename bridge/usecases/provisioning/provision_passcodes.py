@@ -47,7 +47,7 @@ async def add_passcode(
     wanted = WantedCode(role, digits, terms, pin)
     with _one_row():
         if tenant is not None and digits is not None:
-            [wanted] = await _checked([wanted])
+            [wanted] = await checked([wanted])
             await _count_try(passcodes, tenant)
         return (await add_passcodes(passcodes, keys, room_id, [wanted]))[0]
 
@@ -72,18 +72,24 @@ async def add_passcodes(
     A chosen code that is weak, taken, or begins with a taken one is refused in the same words, after the same work.
     `in_place` says that they replace as many others, which are revoked in the same unit of work.
     """
-    wanted = await _checked(wanted)
+    wanted = await checked(wanted)
     choosing = any(one.digits is not None for one in wanted)
+    site = await passcodes.code_site(room_id, known=choosing)
+    codes = await issue_codes.made(keys, site.space, wanted, site.known)
     for _ in range(issue_codes.TRIES):
-        site = await passcodes.code_site(room_id, known=choosing)
-        codes = await issue_codes.made(keys, site.space, wanted, site.known)
         try:
             return await passcodes.add_passcodes(site, codes, in_place=in_place)
         except CodeTaken as clash:
-            refused = sorted(place for place in clash.taken if codes[place].chosen)
+            taken = clash.taken
+        refused = sorted(place for place in taken if codes[place].chosen)
         if refused:
             await passcodes.note_refused(site, len(refused))
             raise InvalidRows([(place, "digits", _REFUSED) for place in refused])
+        if taken:
+            codes = await issue_codes.others(keys, site.space, wanted, codes, taken)
+        else:
+            site = await passcodes.code_site(room_id, known=choosing)
+            codes = await issue_codes.made(keys, site.space, wanted, site.known)
     raise issue_codes.unlucky()
 
 
@@ -154,8 +160,8 @@ def _terms(of: Passcode) -> PasscodeTerms:
     return PasscodeTerms(of.label, of.valid_from, of.valid_until, of.max_uses)
 
 
-async def _checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
-    """Raises InvalidRows."""
+async def checked(wanted: Sequence[WantedCode]) -> list[WantedCode]:
+    """Passcodes to be made whose terms are valid. Raises Invalid (too many), InvalidRows."""
     if not 1 <= len(wanted) <= BULK_MOST:
         raise Invalid("items", f"1 to {BULK_MOST} at a time")
     bad, good = [], []

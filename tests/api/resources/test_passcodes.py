@@ -81,15 +81,15 @@ async def test_terms_change_until_it_is_revoked(api: Api, sub_account: Any) -> N
 
 async def test_weak_and_taken_choices_are_refused_in_the_same_words(api: Api, account: Any, sub_account: Any) -> None:
     path = path_of(sub_account)
-    await api.post("/v1/access-numbers", {"number": "+49 30 8471920"})
-    taken = (await api.post(path, {"role": "host", "digits": "81502739"}))["digits"]
-    other = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "83619275", "name": "Other"})
+    await api.post("/v1/access-numbers", {"number": "+49 30 84719206"})
+    taken = (await api.post(path, {"role": "host", "digits": "815027394"}))["digits"]
+    other = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "836192750", "name": "Other"})
     said = set()
-    for digits in (taken, taken + "46", "12345678", "25112026", "14725836", "30847192", "8" * 9):
+    for digits in (taken, "123456789", "147258369", "308471920", "8" * 9):
         problem = await api.refused(422, "POST", path, {"role": "guest", "digits": digits})
         assert digits not in str(problem)
         said.add(str(problem))
-    problem = await api.refused(422, "POST", path_of(other), {"role": "guest", "digits": "83619275"})
+    problem = await api.refused(422, "POST", path_of(other), {"role": "guest", "digits": "836192750"})
     assert {*said, str(problem)} == {str(problem)}
 
 
@@ -128,31 +128,31 @@ async def test_a_chosen_code_is_counted_whatever_becomes_of_the_request(
 ) -> None:
     path = path_of(sub_account)
     tenant = await tenant_of(api, account)
-    weak = {"role": "guest", "digits": "12345678"}
+    weak = {"role": "guest", "digits": "123456789"}
     await asyncio.gather(*(tenant("POST", path, weak, headers={"Idempotency-Key": f"{n}"}) for n in range(30)))
     asked = "SELECT tries FROM chosen_code_tries WHERE account_id = :id"
     async with world.database.transaction() as connection:
         assert (await connection.execute(text(asked), {"id": account["id"]})).scalar() == 30
-    await tenant.refused(429, "POST", path, {"role": "guest", "digits": "90517263"})
+    await tenant.refused(429, "POST", path, {"role": "guest", "digits": "905172634"})
     # A new day begins the count again, and a clock that was set back does not.
     for days, status in ((1, 429), (-2, 201)):
         async with world.database.transaction() as connection:
             await connection.execute(
                 text("UPDATE chosen_code_tries SET day = day + CAST(:days AS int)"), {"days": days}
             )
-        answer = await tenant("POST", path, {"role": "guest", "digits": "90517263"})
+        answer = await tenant("POST", path, {"role": "guest", "digits": "905172634"})
         assert answer.status == status
 
 
 async def test_only_the_operator_chooses_codes_in_bulk(api: Api, account: Any, sub_account: Any) -> None:
     bulk = f"{path_of(sub_account)}/bulk"
     tenant = await tenant_of(api, account)
-    few = [{"role": "guest"}] + [{"role": "guest", "digits": digits} for digits in ("81502739", "12345678")]
+    few = [{"role": "guest"}] + [{"role": "guest", "digits": digits} for digits in ("815027394", "123456789")]
     problem = await tenant.refused(422, "POST", bulk, {"items": few})
     assert [error["pointer"] for error in problem["errors"]] == ["/items/1/digits", "/items/2/digits"]
     assert {error["detail"] for error in problem["errors"]} == {problem["errors"][0]["detail"]}
     assert "only an operator key may choose digits" in problem["errors"][0]["detail"]
-    csv = b"role,digits\nguest,81502739\n"
+    csv = b"role,digits\nguest,815027394\n"
     problem = (await tenant("POST", bulk, data=csv, headers={"Content-Type": "text/csv"})).body
     assert problem["errors"][0]["detail"].startswith("line 2: only an operator key")
     problem = await api.refused(422, "POST", bulk, {"items": few})
@@ -168,7 +168,8 @@ async def test_many_at_once_are_made_whole_or_not_at_all(api: Api, sub_account: 
     assert [one["label"] for one in made] == [row["label"] for row in rows]
     assert made[7]["digits"] == "815027396"
     digits = [one["digits"] for one in made]
-    assert {len(code) for code in digits} == {9}
+    # 2 of the 16 passcodes of 9 digits are there already, and 166 have 10 digits.
+    assert [len(code) for code in digits] == [9] * 14 + [10] * 166 + [11] * 120
     assert len(set(digits)) == 300
     assert not any(map(weak_codes.is_weak, digits))
     bad = [{"role": "guest"}, {"role": "guest", "pin": "111111"}, {"role": "guest", "label": "a\x07"}]
@@ -215,11 +216,36 @@ async def test_rotation_keeps_all_but_the_digits(api: Api, sub_account: Any) -> 
     await api.refused(412, "POST", f"/v1/passcodes/{later['id']}/rotate", {}, headers={"If-Match": '"9"'})
 
 
-async def test_a_space_of_ones_own_has_shorter_codes(api: Api, sub_account: Any) -> None:
+async def test_a_space_of_ones_own_has_codes_of_its_own(api: Api, sub_account: Any) -> None:
     told = {"name": "Own", "currency": "EUR", "time_zone": "UTC", "code_space": "own"}
     account = await api.post("/v1/accounts", told)
     owner = await api.post(f"/v1/accounts/{account['id']}/sub-accounts", {"user_id": "1", "name": "x"})
-    assert {len(code["digits"]) for code in owner["rooms"][0]["passcodes"]} == {6}
-    shared = await api.post(path_of(sub_account), {"role": "guest", "digits": "81502739"})
-    same = await api.post(path_of(owner), {"role": "guest", "digits": "81502739"})
+    assert {len(code["digits"]) for code in owner["rooms"][0]["passcodes"]} == {9}
+    shared = await api.post(path_of(sub_account), {"role": "guest", "digits": "815027394"})
+    same = await api.post(path_of(owner), {"role": "guest", "digits": "815027394"})
     assert same["digits"] == shared["digits"]
+
+
+async def test_the_operator_imports_codes_and_is_told_what_they_do_to_the_odds(
+    api: Api, sub_account: Any, world: World
+) -> None:
+    path = f"{path_of(sub_account)}/import"
+    done = await api.post(path, {"items": [{"role": "host", "digits": "1234"}, {"digits": "558211", "label": "old"}]})
+    assert [(one["digits"], one["role"], one["chosen"]) for one in done["items"]] == [
+        ("1234", "host", True),
+        ("558211", "guest", True),
+    ]
+    odds = done["odds"]
+    assert (odds["before"], odds["after"], odds["setting"]) == pytest.approx((2e-9, 1.01002e-4, 1e-7))
+    assert (odds["new_digits_before"], odds["new_digits"]) == (9, 9)
+    assert "`bridge passcode rotate-short`" in done["warnings"][0]
+    assert await actions(world, done["items"][0]["id"]) == ["passcode.imported"]
+    csv = "role,digits,pin\nguest,90210467,generate\n"
+    answer = await api("POST", path, data=csv.encode(), headers={"Content-Type": "text/csv"})
+    assert (answer.status, len(answer.body["items"][0]["pin"])) == (201, 6)
+    wrong = [{"digits": "1234567"}, {"digits": "5582"}, {"digits": "70707"}, {"digits": "7070707"}]
+    problem = await api.refused(422, "POST", path, {"items": wrong})
+    assert [error["pointer"] for error in problem["errors"]] == [f"/items/{place}/digits" for place in (0, 1, 3)]
+    for bad in ("123", "1" * 17):
+        await api.refused(422, "POST", path, {"items": [{"digits": bad}]})
+    assert len(await api.all(path_of(sub_account))) == 5

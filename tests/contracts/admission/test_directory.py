@@ -1,5 +1,6 @@
 """The contract of admission_ports.Directory: the fake of the dialogue's tests, and the local directory of Postgres."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -142,8 +143,10 @@ async def test_a_barred_code_says_why(installation: Installation) -> None:
     assert found.bar is Bar.EXPIRED
 
 
-async def test_the_longest_code_bounds_what_is_keyed(installation: Installation) -> None:
-    assert installation.directory.longest(shared(installation.directory)) >= len(installation.host)
+async def test_live_codes_are_counted_by_length(installation: Installation) -> None:
+    codes = (installation.host, installation.guest, installation.expired, installation.with_pin)
+    lengths = installation.directory.lengths(shared(installation.directory))
+    assert lengths == Counter(map(len, codes))
 
 
 async def test_a_pin_belongs_to_its_code_alone(installation: Installation) -> None:

@@ -7,12 +7,12 @@ from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
 PATIENCE = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 
 
-def entry(keys: str) -> EntryOpen | EntryEnded:
+def entry(keys: str, shortest: int = 9) -> EntryOpen | EntryEnded:
     state: EntryOpen | EntryEnded = EntryOpen("")
     for key in keys:
         if isinstance(state, EntryEnded):
             return state
-        state = keypad.press(state.digits, key)
+        state = keypad.press(state.digits, key, shortest)
     return state
 
 
@@ -29,8 +29,12 @@ def test_star_clears() -> None:
 
 
 def test_a_guess_cannot_be_taken_back_unjudged() -> None:
-    assert entry("12345*") == EntryOpen("")
-    assert entry("123456*7") == EntryEnded("123456")
+    """It is one from the length of the shortest live code on: shorter entries are compared with no code."""
+    assert entry("12345678*") == EntryOpen("")
+    assert entry("123456789*7") == EntryEnded("123456789")
+    assert entry("123*", shortest=4) == EntryOpen("")
+    assert entry("1234*", shortest=4) == EntryEnded("1234")
+    assert [keypad.is_guess(digits, 4) for digits in ("", "123", "1234", "12345")] == [False, False, True, True]
 
 
 def test_letters_of_the_fourth_column_are_ignored() -> None:

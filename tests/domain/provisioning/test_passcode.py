@@ -10,16 +10,6 @@ from bridge.domain.provisioning import passcode, weak_codes
 KEY = b"k" * 32
 
 
-def test_lengths_keep_a_random_guess_at_one_in_a_million() -> None:
-    for live in (0, 1, 9, 10, 99, 100, 999_999, 1_000_000):
-        assert (live + 1) / 10 ** passcode.shortest_allowed(live) <= 1e-6
-
-
-@given(st.integers(0, 10**9), st.integers(0, 16))
-def test_a_new_code_is_never_shorter_than_the_longest_in_use(live: int, longest: int) -> None:
-    assert passcode.new_length(live, longest) >= longest
-
-
 @given(st.integers(6, 16), st.integers())
 def test_generated_codes_are_strong_and_of_the_length_asked_for(length: int, seed: int) -> None:
     digits = passcode.generated(length, random.Random(seed).randrange)
@@ -33,15 +23,26 @@ def test_codes_that_people_try_first_are_weak(digits: str) -> None:
     assert weak_codes.is_weak(digits)
 
 
-@pytest.mark.parametrize("digits", ["", "12345", "12345a", "७७७७७७७", "1" * 17, "7413 82"])
-def test_chosen_codes_obey_the_rules_of_generated_ones(digits: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        passcode.chosen(digits, live_codes=0, longest_in_use=0)
-    assert refused.value.field == "digits"
+@pytest.mark.parametrize("digits", ["", "12345678a", "७७७७७७७७७", "7413 8264"])
+def test_a_chosen_code_is_made_of_digits(digits: str) -> None:
+    for refuse in (lambda: passcode.chosen(digits, 9), lambda: passcode.imported(digits)):
+        with pytest.raises(Invalid, match="0 to 9") as refused:
+            refuse()
+        assert refused.value.field == "digits"
 
 
-def test_a_fine_code_may_be_chosen() -> None:
-    assert passcode.chosen("741382", 0, 6) == "741382"
+@pytest.mark.parametrize("digits", ["74138264", "7413826495", "1" * 17])
+def test_a_chosen_code_is_as_long_as_a_generated_one(digits: str) -> None:
+    with pytest.raises(Invalid, match="has 9 digits"):
+        passcode.chosen(digits, 9)
+    assert passcode.chosen("741382649", 9) == "741382649"
+
+
+@pytest.mark.parametrize("digits", ["741", "1" * 17])
+def test_an_imported_code_is_one_that_callers_can_key(digits: str) -> None:
+    with pytest.raises(Invalid, match="4 to 16 digits"):
+        passcode.imported(digits)
+    assert [passcode.imported(fine) for fine in ("1234", "1" * 16)] == ["1234", "1" * 16]
 
 
 def test_digests_depend_on_the_key() -> None:

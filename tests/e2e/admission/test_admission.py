@@ -133,7 +133,7 @@ async def test_a_new_passcode_works_and_a_revoked_one_stops_within_a_second(
 ) -> None:
     room = firm.members[2].room_id
     made = await api.post(f"/v1/rooms/{room}/passcodes", {"role": "guest"})
-    # The code is complete within a second of its creation: seven digits take that long to key.
+    # The code is complete little more than a second after its creation: its digits take that long to key.
     began = time.monotonic()
     await calls.place([caller(Digits(made["digits"], 0.0), stay=1.0)], sandbox.sip_address)
     assert len(await closed(api, firm.id, 1)) == 1

@@ -311,9 +311,8 @@ async def test_a_space_of_its_own_has_its_own_lengths_and_is_found_nowhere_else(
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
         assert admits(directory, "4711", own)
-        assert directory.longest(own) == 4
-        assert directory.longest(SHARED) > 4
-        assert directory.longest(elsewhere) == 0
+        assert (directory.lengths(own), directory.lengths(SHARED), directory.lengths(elsewhere)) == ({4: 1}, {9: 2}, {})
+        assert directory.worst_lengths() == ({9: 2}, {4: 1})
         assert directory.find("4711", SHARED) is None
         assert directory.find("4711", elsewhere) is None
         # Those from when its codes were shared are found nowhere any more.
@@ -338,7 +337,7 @@ async def test_a_new_key_takes_over_while_postgres_is_away(
         await directory.catch_up()
         assert admits(directory, digits)
         assert admits(directory, made.digits or "")
-        assert directory.longest(SHARED) > 0
+        assert directory.lengths(SHARED) == {9: 3}
         for each in (digits, digits_of(sub_account, 1)):
             await execute(
                 database,

@@ -53,7 +53,7 @@ async def test_it_answers_what_postgres_knows(
             assert directory.find(digits[:-1], SHARED) is None
             assert directory.find(digits + "0", SHARED) is None
         assert directory.find("", SHARED) is None
-        assert directory.longest(SHARED) == len(digits_of(sub_account, 1))
+        assert directory.lengths(SHARED) == {9: 2}
         assert directory.number("18005550100") == SHARED
         assert not any(map(directory.number, ("", "18005550101", "1800555010", "ä", "+18005550100", "1" * 600)))
     assert (state_dir / "directory.lmdb").stat().st_mode & 0o777 == 0o600
@@ -158,7 +158,8 @@ async def test_numbers_are_gapless_and_in_order_of_commit(
         await directory.catch_up()
         assert len(made) == 50
         assert all(directory.find(digits, SHARED) for digits in made)
-        assert directory.change == 56
+        # Each passcode is a change, and the count of its length another.
+        assert directory.change == 7 + 2 * 50
 
 
 async def test_many_catching_up_share_the_work(
@@ -194,7 +195,7 @@ async def test_a_node_that_never_saw_postgres_is_not_ready(state_dir: Path, secr
         assert not directory.health()[0]
         assert directory.number("18005550100") is None
         assert directory.find(STRANGER, SHARED) is None
-        assert directory.longest(SHARED) == 0
+        assert directory.lengths(SHARED) == {}
 
 
 async def test_a_miss_is_confirmed_by_postgres_while_it_lags(
@@ -284,7 +285,7 @@ async def test_a_file_of_another_key_format_or_database_is_made_again(
         await directory.catch_up()
         assert directory.find(STRANGER, SHARED) is None
         assert directory.find(digits_of(sub_account), SHARED) == entry_of(sub_account)
-        assert directory.change == 6
+        assert directory.change == 7
 
 
 @pytest.mark.parametrize(
@@ -330,13 +331,12 @@ async def test_codes_by_the_thousand(
                 assert directory.find(digits_of(sub_account), SHARED) is not None
                 await asyncio.sleep(0)
         assert all(directory.find(digits, SHARED) for digits in many)
-        assert directory.change == 7
-        assert directory.longest(SHARED) == 10
+        assert directory.change == 9
+        assert directory.lengths(SHARED) == {9: 2, 10: 12_000}
         await execute(database, "UPDATE passcodes SET state = 'revoked' WHERE length = 10")
         await until(lambda: directory.find(many[0], SHARED) is None)
         assert not any(admits(directory, digits) for digits in many)
-        # Lengths never shrink.
-        assert directory.longest(SHARED) == 10
+        assert directory.lengths(SHARED) == {9: 2}
 
 
 async def test_a_refill_that_is_broken_off_leaves_all_as_it_was(

@@ -1,10 +1,10 @@
-"""Codes that can be dialled together stay prefix-free and never get shorter, whatever is made, chosen, revoked or
+"""Codes that can be dialled together stay prefix-free and hard to guess, whatever is made, chosen, imported, revoked or
 renewed."""
 
 import asyncio
 import contextlib
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from bridge.domain.errors import Conflict, Invalid, InvalidRows, TooMany
-from bridge.domain.provisioning import passcode
+from bridge.domain.provisioning import code_lengths, passcode
 from bridge.domain.provisioning.changes import (
     AccountChanges,
     AccountFields,
@@ -29,21 +29,29 @@ from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.provisioning import SHARED
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.usecases.provisioning import provision, provision_passcodes
+from bridge.usecases.provisioning.import_passcodes import import_passcodes
 from bridge.usecases.provisioning.issue_codes import WantedCode
 from bridge.usecases.provisioning.ports import Keys
 from bridge.usecases.provisioning.renew_passcodes import renew_passcodes
 from tests.storage.conftest import NOVEMBER
 
 RINGS = ("5eed" * 16, "feed" * 16, "beef" * 16)
+DIGITS = "8150273964528173"
 CHOICES = st.one_of(
     st.none(),
-    st.sampled_from(["815027", "8150273", "81502739", "815027396", "8150273964", "5271938", "527193", "52719384"]),
-    st.text("0123456789", min_size=6, max_size=10),
+    st.sampled_from([DIGITS[:length] for length in range(9, 13)]),
+    st.text("0123456789", min_size=8, max_size=12),
+)
+IMPORTED = st.one_of(
+    st.integers(4, 16).map(lambda length: DIGITS[:length]),
+    st.text("0123456789", min_size=4, max_size=16),
 )
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 1), CHOICES),
         st.tuples(st.just("bulk"), st.integers(0, 1), st.lists(CHOICES, min_size=1, max_size=6)),
+        st.tuples(st.just("many"), st.integers(0, 1), st.integers(10, 40)),
+        st.tuples(st.just("import"), st.integers(0, 1), st.lists(IMPORTED, min_size=1, max_size=4)),
         st.tuples(st.just("revoke"), st.integers(0, 1), st.integers(0, 30)),
         st.tuples(st.just("rotate"), st.integers(0, 1), st.integers(0, 30)),
         st.tuples(st.just("ring"), st.just(0), st.just(None)),
@@ -55,13 +63,13 @@ STEPS = st.lists(
 
 @dataclass
 class Spaces:
-    """Two rooms, one of an account with its own space; what is live there; and the ring of keys."""
+    """Two rooms, one of an account with its own space; what is live there; which was imported; the ring of keys."""
 
     tenants: PostgresTenants
     rooms: list[UUID]
     ring: list[str]
     live: dict[int, dict[UUID, str]] = field(default_factory=lambda: defaultdict(dict))
-    longest: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    imported: set[UUID] = field(default_factory=set)
 
     @property
     def keys(self) -> Keys:
@@ -73,6 +81,10 @@ class Spaces:
                 await self.make(place, [digits])
             case "bulk", list(choices):
                 await self.make(place, choices)
+            case "many", int(number):
+                await self.make(place, [None] * number)
+            case "import", list(digits):
+                await self.take_over(place, digits)
             case "revoke", int(number) if self.live[place]:
                 code = list(self.live[place])[number % len(self.live[place])]
                 await self.tenants.revoke_passcode(code)
@@ -90,20 +102,30 @@ class Spaces:
 
     async def make(self, place: int, choices: list[str | None]) -> None:
         wanted = [WantedCode(Role.GUEST, digits) for digits in choices]
-        with contextlib.suppress(InvalidRows, TooMany):
+        with contextlib.suppress(InvalidRows, TooMany, Conflict):
             self.note(
                 place, await provision_passcodes.add_passcodes(self.tenants, self.keys, self.rooms[place], wanted)
             )
 
+    async def take_over(self, place: int, digits: list[str]) -> None:
+        wanted = [WantedCode(Role.GUEST, each) for each in digits]
+        with contextlib.suppress(InvalidRows):
+            done = await import_passcodes(self.tenants, self.keys, self.rooms[place], wanted)
+            assert done.before == self.lengths(place)
+            self.live[place] |= {one.id: one.digits or "" for one in done.passcodes}
+            assert done.after == self.lengths(place)
+            self.imported |= {one.id for one in done.passcodes}
+
     def note(self, place: int, made: list[Passcode]) -> None:
+        longest = code_lengths.longest(self.lengths(place))
         for one in made:
             assert one.digits is not None
-            assert len(one.digits) >= self.longest[place] or one.chosen
+            assert len(one.digits) >= max(9, longest)
             self.live[place][one.id] = one.digits
-        before = self.longest[place]
-        self.longest[place] = max(before, *(len(one.digits or "") for one in made))
-        least = passcode.shortest_allowed(len(self.live[place]) - 1, own=place == 1)
-        assert all(max(before, least) <= len(one.digits or "") <= max(before, least, 10) for one in made)
+
+    def lengths(self, place: int, *, with_imported: bool = True) -> Counter[int]:
+        live = self.live[place].items()
+        return Counter(len(digits) for code, digits in live if with_imported or code not in self.imported)
 
 
 @pytest.fixture
@@ -115,7 +137,7 @@ async def rooms(tenants: PostgresTenants, secrets: Keys, sub_account: SubAccount
 
 @given(steps=STEPS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_each_space_stays_prefix_free_and_never_gets_shorter(
+async def test_each_space_stays_prefix_free_and_within_the_odds(
     database: Database, rooms: list[UUID], steps: list[tuple[str, int, object]]
 ) -> None:
     async with database.transaction() as connection:
@@ -127,6 +149,8 @@ async def test_each_space_stays_prefix_free_and_never_gets_shorter(
         for place in (0, 1):
             live = sorted(spaces.live[place].values())
             assert not [pair for pair in itertools.pairwise(live) if pair[1].startswith(pair[0])]
+            issued = spaces.lengths(place, with_imported=False)
+            assert code_lengths.odds(issued) <= code_lengths.DEFAULT.guess_odds
     async with database.transaction() as connection:
         rows = (await connection.execute(text("SELECT * FROM passcodes WHERE state = 'live'"))).mappings().all()
         counts = (await connection.execute(text("SELECT space, sum(live) FROM passcode_lengths GROUP BY space"))).all()
@@ -153,10 +177,13 @@ async def test_codes_under_a_former_key_are_in_the_way_all_the_same(
 ) -> None:
     room = sub_account.rooms[0].id
     before, after = keys.derive(RINGS[0]), keys.derive(RINGS[1], RINGS[0])
-    await provision.add_passcode(tenants, before, room, Role.GUEST, "81502739")
-    for taken in ("81502739", "8150273946"):
-        with pytest.raises(Invalid, match="cannot be used"):
-            await provision.add_passcode(tenants, after, room, Role.GUEST, taken)
+    await provision.add_passcode(tenants, before, room, Role.GUEST, "815027396")
+    with pytest.raises(Invalid, match="cannot be used"):
+        await provision.add_passcode(tenants, after, room, Role.GUEST, "815027396")
+    for taken in ("8150273", "815027396", "81502739645"):
+        with pytest.raises(InvalidRows) as refused:
+            await import_passcodes(tenants, after, room, [WantedCode(Role.GUEST, taken)])
+        assert "begins with this one" in refused.value.rows[0][2]
 
 
 async def test_renewal_goes_on_where_it_was_stopped_and_may_run_twice(
@@ -229,7 +256,7 @@ async def test_all_kinds_of_changes_at_once_hold_each_other_up_no_longer_than_th
         ),
         renew_passcodes(tenants, keys.derive(RINGS[1], RINGS[0])),
     )
-    assert (await tenants.code_space()).live == 2 * 24 + 2 * 20 - 4 * 2 - 4 + 4 - 4 * 2
+    assert sum((await tenants.code_space()).live.values()) == 2 * 24 + 2 * 20 - 4 * 2 - 4 + 4 - 4 * 2
 
 
 async def test_what_is_refused_is_written_down_though_the_rest_is_rolled_back(
@@ -238,7 +265,7 @@ async def test_what_is_refused_is_written_down_though_the_rest_is_rolled_back(
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(pytest.raises(Invalid, match="cannot be used"))
         await stack.enter_async_context(database.unit_of_work())
-        await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST, "12345678")
+        await provision.add_passcode(tenants, secrets, sub_account.rooms[0].id, Role.GUEST, "123456789")
     async with database.transaction() as connection:
         asked = "SELECT count(*) FROM audit_log WHERE action = 'passcode.choice_refused'"
         assert (await connection.execute(text(asked))).scalar() == 1

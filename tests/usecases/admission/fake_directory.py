@@ -1,9 +1,11 @@
 """A directory of passcodes in memory. tests/contracts/admission holds it to what the real one does."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
 from bridge.domain.admission.numbering import IncomingTrunk, Numbering
+from bridge.domain.provisioning.code_lengths import LiveCodes
 
 
 @dataclass
@@ -34,8 +36,8 @@ class FakeDirectory:
     async def confirm(self, digits: str, number: DialledNumber) -> Grant | Barred | None:
         return self.in_postgres.get(digits)
 
-    def longest(self, number: DialledNumber) -> int:
-        return max(map(len, self.codes), default=0)
+    def lengths(self, number: DialledNumber) -> LiveCodes:
+        return Counter(map(len, self.codes))
 
     def pin_matches(self, entry: Grant, digits: str) -> bool:
         return entry.pin == digits.encode()

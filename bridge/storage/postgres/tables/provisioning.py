@@ -161,11 +161,11 @@ passcodes: Final = Table(
     Index(None, "room_id", "created_at", "id"),
     Index(None, "room_id", "state", "created_at", "id"),
     Index(None, "room_id", "role", "created_at", "id"),
+    Index(None, "replaces", postgresql_where=text("replaces IS NOT NULL")),
 )
 
 # The number of live passcodes of each length in a code space. Triggers of `passcodes` keep it, under
-# `locks.lock_code_space`. A row
-# stays when its last code goes: lengths of new codes never shrink.
+# `locks.lock_code_space`. A row stays when its last code goes.
 passcode_lengths: Final = Table(
     "passcode_lengths",
     columns.metadata,
