@@ -1,5 +1,5 @@
 """Checks of Postgres: that it answers, its schema, its clock, the passcode key, how far the journal is committed,
-incidents, and numbers that callers dialled in vain."""
+incidents, numbers that callers dialled in vain, and the odds of a guess."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bridge.asterisk.journal.file import JournalFile
+from bridge.doctor import guessing
 from bridge.doctor.configured import Configured
 from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain.errors import Conflict, Unavailable
@@ -22,6 +23,7 @@ from bridge.storage.metering import status
 from bridge.storage.postgres import migration
 from bridge.storage.postgres.clock import PostgresClock
 from bridge.storage.postgres.database import Database
+from bridge.storage.provisioning import code_space
 from bridge.usecases.provisioning.ports import Keys
 
 COMMAND_S: Final = 3.0
@@ -74,9 +76,11 @@ async def _results(
                 incidents = await status.strange(connection, node, datetime.now(UTC) - DAY)
                 right = ring is None or await key_check.is_right(connection, ring)
                 dialled = await attempts.unknown_numbers(connection, datetime.now(UTC) - DAY)
+                spaces = await code_space.spaces(connection, chosen.code_lengths)
             if ring is not None:
                 yield _key(right)
             yield _dialled(dialled)
+            yield guessing.odds(spaces, chosen.code_lengths)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
         except Unavailable as error:
