@@ -65,7 +65,7 @@ class CodeLengths:
             lengths += [length] * min(free, count - len(lengths))
         if len(lengths) < count:
             raise Conflict(
-                f"there is no room for {'another passcode' if count == 1 else 'so many passcodes'}: revoke passcodes "
+                f"there is no place for {'another passcode' if count == 1 else 'so many passcodes'}: revoke passcodes "
                 "that are not needed, the longest first, or have the operator raise BRIDGE_GUESS_ODDS"
             )
         return lengths

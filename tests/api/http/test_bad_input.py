@@ -133,7 +133,7 @@ async def test_a_bad_sub_account_is_refused_by_field(refusing: Api, change: dict
 
 
 @pytest.mark.parametrize(
-    "digits", ["123", "1111111111", "abcdefghij", "1" * 17, "", "1234567890", "٣٣٣٣٣٣٣٣", "12\x0034"]
+    "digits", ["123", "111111111", "abcdefghi", "1" * 17, "", "123456789", "٣٣٣٣٣٣٣٣", "12\x0034"]
 )
 async def test_weak_and_malformed_codes_are_refused(refusing: Api, digits: str) -> None:
     owner = await refusing.post("/v1/accounts", GOOD)
@@ -142,7 +142,7 @@ async def test_weak_and_malformed_codes_are_refused(refusing: Api, digits: str) 
     problem = await refusing.refused(422, "POST", path, {"role": "host", "digits": digits})
     assert problem["errors"][0]["pointer"] == "/digits"
     await refusing.refused(422, "POST", path, {"role": "moderator"})
-    await refusing.refused(422, "POST", path, {"role": "host", "digits": 81502739})
+    await refusing.refused(422, "POST", path, {"role": "host", "digits": 815027394})
 
 
 @pytest.mark.parametrize("number", ["call me", "", "+", "1" * 21, "0" * 400, "12\x00", "+49+30"])
