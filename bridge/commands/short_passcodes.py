@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bridge.api.http import csv_rows
 from bridge.commands import postgres, terminal
 from bridge.commands.postgres import Repositories
 from bridge.commands.terminal import Json
@@ -83,12 +84,12 @@ def _row(one: RotatedPasscode) -> dict[str, Any]:
 
 
 def _write(row: dict[str, Any], *, with_head: bool) -> None:
-    """Print a row of the CSV file."""
+    """Print a row of the CSV file. No cell is a formula to a spreadsheet."""
     text = io.StringIO()
     rows = csv.DictWriter(text, ROTATED, lineterminator="\n")
     if with_head:
         rows.writeheader()
-    rows.writerow(row)
+    rows.writerow({name: "" if cell is None else csv_rows.harmless(str(cell)) for name, cell in row.items()})
     typer.echo(text.getvalue(), nl=False)
 
 

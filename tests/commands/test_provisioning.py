@@ -154,7 +154,7 @@ async def test_codes_of_another_bridge_are_imported_and_rotated(rest: Shell, tmp
     bridge, file = rest, tmp_path / "codes.csv"
     await bridge("account", "create", "Hale", "--currency", "EUR", "--time-zone", "UTC")
     made = await bridge.json("sub-account", "create", *HALE, "1001", "Ada")
-    file.write_text("role,digits,label\nhost,4711,board\nguest,558211,\n")
+    file.write_text("role,digits,label\nhost,4711,=board\nguest,558211,\n")
     said = await bridge("passcode", "import-existing", "--room", made["rooms"][0]["id"], str(file))
     assert "4711" in said
     assert "warning: one entry of random digits now opens a room with odds of 1 in 9,901" in said
@@ -167,7 +167,7 @@ async def test_codes_of_another_bridge_are_imported_and_rotated(rest: Shell, tmp
     rows = list(csv.DictReader(outcome.said.splitlines()))
     assert sorted((row["user_id"], row["role"], row["label"], row["old_digits"]) for row in rows) == [
         ("1001", "guest", "", "6"),
-        ("1001", "host", "board", "4"),
+        ("1001", "host", "'=board", "4"),
     ]
     assert all(len(row["digits"]) == 9 for row in rows)
     assert outcome.complained.splitlines() == [

@@ -132,9 +132,7 @@ async def test_a_bad_sub_account_is_refused_by_field(refusing: Api, change: dict
     assert (await refusing.get(path))["items"] == []
 
 
-@pytest.mark.parametrize(
-    "digits", ["123", "111111111", "abcdefghi", "1" * 17, "", "123456789", "٣٣٣٣٣٣٣٣", "12\x0034"]
-)
+@pytest.mark.parametrize("digits", ["123", "111111111", "abcdefghi", "1" * 17, "", "123456789", "٣٣٣٣٣٣٣٣", "12\x0034"])
 async def test_weak_and_malformed_codes_are_refused(refusing: Api, digits: str) -> None:
     owner = await refusing.post("/v1/accounts", GOOD)
     made = await refusing.post(f"/v1/accounts/{owner['id']}/sub-accounts", {"user_id": "1", "name": "x"})
