@@ -32,6 +32,11 @@ GUESS_ODDS: Final = Gauge(
     ["space"],
     registry=REGISTRY,
 )
+ASTERISK_LOG_BYTES: Final = Gauge(
+    "bridge_asterisk_log_bytes",
+    "Bytes of Asterisk's logs on this machine, with those that were rotated.",
+    registry=REGISTRY,
+)
 ATTEMPTS_DROPPED: Final = Counter(
     "bridge_attempts_dropped",
     "Refused entries that were not kept, because too many waited for Postgres.",

@@ -16,7 +16,7 @@ from bridge import telemetry
 from bridge.api import probes, server
 from bridge.asterisk.ami.client import AmiLogin, ami_connection
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
-from bridge.asterisk.ari import heartbeat
+from bridge.asterisk.ari import heartbeat, log_rotation
 from bridge.asterisk.ari.calls import Calls, StasisCall
 from bridge.asterisk.ari.client import Ari, AriLogin, ari_connection
 from bridge.asterisk.ari.hangup import ParticipantHangup
@@ -223,6 +223,7 @@ class _Daemon:
                 tasks.create_task(self._meter.watch(session), name="meter over ari")
                 tasks.create_task(heartbeat.keep_beating(session), name="heartbeat")
                 tasks.create_task(self._trunks.keep(session), name="trunks")
+                tasks.create_task(log_rotation.keep_rotating(session), name="log rotation")
 
             tasks.create_task(self._reconcile(session), name="rooms over ari")
             try:
