@@ -34,7 +34,7 @@ WITH busy AS MATERIALIZED (
         FROM webhooks CROSS JOIN LATERAL (
             SELECT FROM webhook_deliveries
             WHERE webhook_id = webhooks.id AND state = 'pending' AND next_at <= statement_timestamp()
-            LIMIT 1
+            ORDER BY next_at, number LIMIT 1
         ) AS something_due
         WHERE state = 'active' AND webhooks.id <> ALL(CAST(:without AS uuid[]))
     ) AS ready LEFT JOIN busy ON busy.account_id IS NOT DISTINCT FROM ready.account_id
