@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bridge.domain.metering.records import Change, Incident, OpenCall, OpenStay, Stay
 from bridge.domain.metering.switch_timeline import SwitchState
+from bridge.domain.metering.usage import DayUsage
 from bridge.domain.metering.verification import Difference, LedgerEntry
 
 
@@ -124,6 +125,13 @@ class Minutes(Protocol):
 
 
 # --- Auditing -----------------------------------------------------------------------------------------------------
+class Usage(Protocol):
+    """Minutes of a day beside the usual ones. Raises Unavailable."""
+
+    async def of_day(self, until: datetime) -> Sequence[DayUsage]:
+        """The usage of each account and access number in the day before an instant."""
+
+
 class History(Protocol):
     """The journal and its archives, as far back as they are still there."""
 
