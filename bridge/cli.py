@@ -97,6 +97,7 @@ def render(
     node = settings.load(settings.NodeSettings)
     try:
         written = files.render(folder, settings.node_values(node, folder))
+        written += files.link_modules(folder, node.asterisk_modules, [trunks.INFO])
         written += files.make_folders(node.asterisk_home, node.journal)
         written += trunks.write_first(node.trunks_dir, NodeSip.of(node.sip_trunks, node.sip_bind, node.sip_tls_bind))
     except OSError as error:

@@ -2,14 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import jinja2
 
 from bridge.domain.errors import BridgeError
 
 PROJECT = Path(__file__).resolve().parents[3]
+MODULES: Final = "modules"
 
 
 def render(target: Path, values: dict[str, object]) -> list[Path]:
@@ -41,6 +43,24 @@ def rendered(source: Path, values: Mapping[str, object]) -> str:
         return environment.from_string(source.read_text()).render(values)
     except jinja2.UndefinedError as error:
         raise BridgeError(f"{source.name} needs a value that no setting gives: {error}") from error
+
+
+def link_modules(target: Path, installed: Path, others: Sequence[str]) -> list[Path]:
+    """Make the folder `target`/modules, from which alone Asterisk loads modules, and return the links in it.
+
+    It holds a link for each module of modules.conf and for `others`, and nothing else. So whoever has the password of
+    ARI cannot load a module with a shell or the file system into Asterisk. Raises OSError.
+    """
+    folder = target / MODULES
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    links = {folder / name: installed / name for name in sorted({*modules(), *others})}
+    for path in folder.iterdir():
+        if path not in links or not path.is_symlink() or path.readlink() != links[path]:
+            path.unlink()
+    for path, module in links.items():
+        if not path.is_symlink():
+            path.symlink_to(module)
+    return list(links)
 
 
 def modules() -> list[str]:
