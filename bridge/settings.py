@@ -16,93 +16,28 @@ from pydantic import Field, Secret
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.domain import phone
-from bridge.domain.access import client_address, operator_key
-from bridge.domain.errors import BridgeError, Invalid
+from bridge.domain.admission.guessing import Allowance
+from bridge.domain.errors import BridgeError
 from bridge.domain.phone import CallerNumbers
-from bridge.domain.provisioning import node_sip, trunk
+from bridge.domain.provisioning import node_sip
 from bridge.domain.provisioning.code_lengths import CodeLengths
-
-Address = Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
-Password = Secret[Annotated[str, Field(min_length=8, pattern=r"^[A-Za-z0-9_-]+$")]]
-GuessOdds = Annotated[Decimal, Field(ge=Decimal("1e-9"), le=Decimal("1e-5"))]
-HexKey = Secret[Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64,}$")]]
-JOURNAL_PATH_MAX = 79
-"""The path is a section name of cel_custom.conf. Asterisk cuts a longer one, and would then write no journal."""
-
-
-def _fits(path: Path) -> Path:
-    if len(os.fsencode(path)) > JOURNAL_PATH_MAX:
-        raise ValueError(f"Asterisk takes at most {JOURNAL_PATH_MAX} bytes of path here")
-    return _absolute(path)
-
-
-def _absolute(path: Path) -> Path:
-    if not path.is_absolute():
-        raise ValueError("the path must be absolute")
-    return path
-
-
-def _country(code: str) -> str:
-    if code and not phone.is_country(code):
-        raise ValueError("give two letters of ISO 3166 in capitals, such as DE")
-    return code
-
-
-def _networks(text: str) -> str:
-    given = [each.strip() for each in text.split(",")] if text.strip() else []
-    for each in given:
-        try:
-            trunk.network("", each)
-        except Invalid as error:
-            raise ValueError(error.reason) from None
-    return ",".join(given)
-
-
-def _proxies(text: str) -> str:
-    try:
-        return ",".join(map(str, client_address.networks(text)))
-    except Invalid as error:
-        raise ValueError(error.reason) from None
-
-
-def _binds(text: str) -> str:
-    if not text.strip():
-        raise ValueError("give an ADDRESS:PORT, such as 0.0.0.0:5060")
-    try:
-        return ",".join(map(str, node_sip.binds(text)))
-    except Invalid as error:
-        raise ValueError(error.reason) from None
-
-
-def _file_or_nothing(path: Path | None) -> Path | None:
-    return path and _absolute(path)
-
-
-def _ports(text: str) -> str:
-    first, last = map(int, text.split("-"))
-    if not 1024 <= first < last <= 65535:
-        raise ValueError("give two ports from 1024 to 65535, the lower one first")
-    return text
-
-
-def _strong(key: str) -> str:
-    if weakness := operator_key.weakness(key):
-        mend = "set the one that `bridge key init` prints, here and in every program that uses the old one"
-        raise ValueError(f"it is weak: {weakness}: {mend}")
-    return key
-
-
-OperatorKey = Secret[Annotated[str, pydantic.AfterValidator(_strong)]]
-SipTrunks = Annotated[str, pydantic.AfterValidator(_networks)]
-Proxies = Annotated[str, pydantic.AfterValidator(_proxies)]
-Binds = Annotated[str, pydantic.AfterValidator(_binds)]
-OptionalFile = Annotated[
-    Path | None, pydantic.BeforeValidator(lambda text: text or None), pydantic.AfterValidator(_file_or_nothing)
-]
-TRUNKS_DIR: Final = Path("/var/lib/bridge/trunks")
-JournalPath = Annotated[Path, pydantic.AfterValidator(_fits)]
-Folder = Annotated[Path, pydantic.AfterValidator(_absolute)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+from bridge.setting_types import (
+    TRUNKS_DIR,
+    Address,
+    Binds,
+    Country,
+    Folder,
+    GuessOdds,
+    HexKey,
+    JournalPath,
+    Name,
+    OperatorKey,
+    OptionalFile,
+    Password,
+    Proxies,
+    RtpPorts,
+    SipTrunks,
+)
 
 
 class _Environment(BaseSettings):
@@ -224,12 +159,15 @@ class DaemonSettings(Settings):
     sip_tls_bind: Binds | Literal[""] = Field(
         "", description="ADDRESS:PORT that Asterisk receives SIP on over TLS, such as 0.0.0.0:5061. Empty: no TLS."
     )
+    rtp_ports: RtpPorts = Field(
+        "10000-20000", description="First and last UDP port of audio. Two of them are needed for each call."
+    )
     rtp_timeout: int = Field(60, ge=60, description="Seconds without audio after which Asterisk ends a call.")
     first_digit_s: float = Field(10.0, gt=0, le=120, description="Seconds to wait for a caller's first digit.")
     inter_digit_s: float = Field(4.0, gt=0, le=60, description="Seconds to wait for each further digit.")
     entry_s: float = Field(30.0, gt=0, le=300, description="Seconds for entering one passcode, in all.")
     tries: int = Field(3, ge=1, le=10, description="Wrong or missing passcodes after which the call is refused.")
-    country: Annotated[str, pydantic.AfterValidator(_country)] = Field(
+    country: Country = Field(
         "",
         description="Country (two letters of ISO 3166, such as DE) that national phone numbers are from: those of "
         "callers and of known callers. Empty: numbers without a + are international.",
@@ -237,37 +175,32 @@ class DaemonSettings(Settings):
     withheld_callers: Annotated[str, Field(pattern=r"^([0-9]{1,20}(,[0-9]{1,20})*)?$")] = Field(
         "",
         description="Numbers, separated by commas, that networks send for callers who withhold theirs, beside "
-        "266696687 (ANONYMOUS) and 7378742833 (RESTRICTED). No such caller is known, trusted or blocked by number.",
+        "266696687 (ANONYMOUS) and 7378742833 (RESTRICTED). No such caller is known or trusted by number.",
     )
     webhook_private: bool = Field(
         False,
         description="If true, webhooks may go to private addresses and without TLS. Anybody who has an account's key "
         "can then make this machine send requests into its own network.",
     )
-    delay_s: float = Field(
-        1.0,
+    guess_openings: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="Rooms that all wrong entries of 30 days together may be expected to open by chance. Where guesses "
+        "come faster, entries wait for their turn.",
+    )
+    usage_alarm_minutes: int = Field(
+        2000,
         ge=0,
-        le=60,
-        description="Seconds that an entry is delayed after a few wrong ones. Each further wrong entry doubles the "
-        "delay, up to 16 times this. Right and wrong entries are delayed alike.",
-    )
-    block_after: int = Field(
-        10, ge=3, le=1000, description="Wrong entries within about half an hour that block a caller's number."
-    )
-    block_s: float = Field(
-        300.0,
-        gt=0,
-        le=86400,
-        description="Seconds of the first block. Each further block is twice as long, up to a day.",
-    )
-    guessing_per_minute: float = Field(
-        30.0,
-        gt=0,
-        le=1_000_000,
-        description="Wrong entries a minute in the whole installation that count as guessing (on one access number: "
-        "half as many). Then an alarm is raised, and callers who are not known are delayed.",
+        description="Minutes a day from which on an account or an access number raises an alarm, if that is also more "
+        "than three times its usual minutes a day.",
     )
     attempts_keep_days: int = Field(90, ge=1, le=3650, description="Days that refused entries are kept in Postgres.")
+
+    @property
+    def allowance(self) -> Allowance:
+        """The rooms that guessing may be expected to open."""
+        return Allowance(float(self.guess_odds), self.guess_openings)
 
     @property
     def caller_numbers(self) -> CallerNumbers:
@@ -334,9 +267,7 @@ class NodeSettings(_Environment):
     sip_public_address: str = Field(
         "", pattern=r"^[0-9A-Za-z.:-]*$", description="This node's public address, if it is behind NAT."
     )
-    rtp_ports: Annotated[str, Field(pattern=r"^[0-9]{1,5}-[0-9]{1,5}$"), pydantic.AfterValidator(_ports)] = Field(
-        "10000-20000", description="First and last UDP port of audio."
-    )
+    rtp_ports: RtpPorts = Field("10000-20000", description="As for the daemon.")
     rtp_timeout: int = Field(60, ge=60, description="As for the daemon.")
     rtp_timeout_hold: int = Field(
         300, ge=60, description="Seconds without audio for a caller who put the bridge on hold."
@@ -372,7 +303,7 @@ def node_values(node: NodeSettings, folder: Path) -> dict[str, object]:
         "ami_password": node.ami_password.get_secret_value(),
         "etc": folder.resolve(),
         "home": node.asterisk_home,
-        "modules": node.asterisk_modules,
+        "modules": folder.resolve() / "modules",
         "data": node.asterisk_data,
         "ari_host": ari_host,
         "ari_port": ari_port,
@@ -417,6 +348,16 @@ def _complaint(kind: type[Kind], problem: Any) -> str:
     said = str(problem["msg"]).removeprefix("Value error, ")
     what = "is not set" if problem["type"] == "missing" else f"is malformed ({said})"
     return f"BRIDGE_{field.upper()} {what}. It is: {kind.model_fields[field].description}"
+
+
+GONE: Final = frozenset({"BRIDGE_DELAY_S", "BRIDGE_BLOCK_AFTER", "BRIDGE_BLOCK_S", "BRIDGE_GUESSING_PER_MINUTE"})
+"""Settings of earlier versions: entries are not delayed or blocked any more, but wait for a slot where guesses come
+too fast. BRIDGE_GUESS_ODDS and BRIDGE_GUESS_OPENINGS say how fast that is."""
+
+
+def gone() -> list[str]:
+    """Return the names of settings in the environment that have no effect any more."""
+    return sorted(GONE & os.environ.keys())
 
 
 def table() -> list[tuple[str, str, str]]:

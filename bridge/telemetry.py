@@ -26,6 +26,29 @@ GUESSING: Final = Gauge(
     "Places where passcodes are being guessed now: each access number is one, the whole installation another.",
     registry=REGISTRY,
 )
+WAITING_ENTRIES: Final = Gauge(
+    "bridge_waiting_entries",
+    "Entries that wait to be judged, because too many were wrong before them.",
+    registry=REGISTRY,
+)
+GUESS_LOT_LEFT: Final = Gauge(
+    "bridge_guess_lot_left",
+    "Share that is left of the wrong entries that this node may judge without delay: 1 is all, 0 none.",
+    registry=REGISTRY,
+)
+CALLS: Final = Gauge(
+    "bridge_calls", "Calls on this node, by `where`: in the dialogue, or in a room.", ["where"], registry=REGISTRY
+)
+AUDIO_PORTS_LEFT: Final = Gauge(
+    "bridge_audio_ports_left",
+    "Share of the calls that the node's audio ports allow and that may still come.",
+    registry=REGISTRY,
+)
+UNUSUAL_USAGE: Final = Gauge(
+    "bridge_unusual_usage",
+    "Accounts and access numbers that were used far more within 24 hours than is usual for them.",
+    registry=REGISTRY,
+)
 GUESS_ODDS: Final = Gauge(
     "bridge_guess_odds",
     "Odds that one entry of random digits opens any room: on shared numbers, and in the worst own code space.",

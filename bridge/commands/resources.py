@@ -68,12 +68,12 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "admission_attempt": Resource(
         "attempt",
         "Calls that were refused, and why.",
-        ("created_at", "caller", "access_number", "trunk", "trunk_id", "reason"),
+        ("created_at", "caller", "access_number", "trunk", "trunk_id", "reason", "waited_for"),
     ),
     "block": Resource(
         "block",
-        "Callers that are slowed down or blocked after wrong passcodes.",
-        ("id", "kind", "value", "level", "blocked_until"),
+        "What entries wait for, since many were wrong: callers, trunks, PINs and numbers.",
+        ("id", "kind", "value", "left", "waits_s", "waiting"),
     ),
     "webhook": Resource(
         "webhook", "Webhooks: URLs that events are sent to.", ("id", "url", "events", "state", "secret")
@@ -97,6 +97,7 @@ NAMED: Final[Mapping[str, tuple[str, str]]] = {
     "import_passcodes": ("passcode", "import-existing"),
     "list_audit_entries": ("audit_log", "list"),
     "rotate_webhook_secret": ("webhook", "rotate-secret"),
+    "lift_caller": ("block", "lift-caller"),
 }
 """Operations whose command does not follow from their name."""
 

@@ -8,11 +8,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
-from bridge import telemetry
+from bridge import settings, telemetry
 from bridge.api import probes, server
 from bridge.asterisk.ami.client import AmiLogin, ami_connection
 from bridge.asterisk.ami.live_rooms import AmiLiveRooms
@@ -26,17 +27,22 @@ from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon import event_loop, passcode_key
 from bridge.daemon.health import Health, Parts
-from bridge.daemon.lockout import Lockout, LockoutSettings
+from bridge.daemon.lockout import Lockout
 from bridge.daemon.meter import Meter
+from bridge.daemon.ports import Ports
 from bridge.daemon.trunks import TrunkKeeper
 from bridge.domain.access import client_address
 from bridge.domain.access.wrong_keys import WrongKeys
+from bridge.domain.admission.capacity import Capacity
 from bridge.domain.admission.keypad import EntryTimeouts
 from bridge.domain.admission.seats import Seats
 from bridge.domain.errors import BridgeError
 from bridge.domain.metering.meter_health import MeterLimits
+from bridge.domain.metering.usage import DayUsage
 from bridge.domain.period import SECOND_US
+from bridge.domain.provisioning import code_lengths, node_sip
 from bridge.domain.provisioning.node_sip import NodeSip
+from bridge.domain.webhooks.event import unusual_usage
 from bridge.host import private_files
 from bridge.settings import DaemonSettings
 from bridge.storage import keys
@@ -47,21 +53,25 @@ from bridge.storage.access.idempotency import PostgresIdempotencyStore
 from bridge.storage.access.ownership import PostgresOwnership
 from bridge.storage.admission.attempts import PostgresRefusedEntries
 from bridge.storage.admission.blocks import AuditedBlocks
+from bridge.storage.admission.guess_stock import PostgresGuessStock
 from bridge.storage.billing.billed_stays import PostgresBilledStays
 from bridge.storage.billing.tariffs import PostgresTariffs
 from bridge.storage.directory.lookup import LocalDirectory
 from bridge.storage.metering.commit import PostgresLedger
 from bridge.storage.metering.minutes import PostgresMinutes
 from bridge.storage.metering.present_participants import PostgresPresentParticipants
+from bridge.storage.metering.usage import PostgresUsage
 from bridge.storage.postgres.clock import PostgresClock
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning.tenants import PostgresTenants
 from bridge.storage.webhooks.deliveries import PostgresDeliveries
 from bridge.storage.webhooks.outbox import PostgresOutbox
 from bridge.storage.webhooks.webhooks import PostgresWebhooks
-from bridge.usecases.admission.admit_caller import AdmissionChecks, admit_caller
+from bridge.usecases.admission.admission_checks import AdmissionChecks
+from bridge.usecases.admission.admit_caller import admit_caller
 from bridge.usecases.metering.keep_minutes import keep_minutes
 from bridge.usecases.metering.reconcile_rooms import reconcile_rooms
+from bridge.usecases.metering.watch_usage import watch_usage
 from bridge.usecases.provisioning.ports import Keys
 from bridge.webhooks.deliverer import Deliverer
 
@@ -71,6 +81,8 @@ log = structlog.get_logger()
 def serve(chosen: DaemonSettings) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises BridgeError if it cannot start, or must not beside another one."""
     telemetry.configure(chosen.log_level)
+    for name in settings.gone():
+        log.warning("setting_gone", setting=name, mend="it has no effect any more: see docs/admission.md")
     try:
         chosen.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -139,15 +151,12 @@ class _Daemon:
         self._lockout = Lockout(
             chosen.node,
             chosen.state_dir,
-            LockoutSettings(
-                chosen.delay_s,
-                chosen.block_after,
-                chosen.block_s,
-                chosen.guessing_per_minute,
-                chosen.attempts_keep_days,
-            ),
+            chosen.allowance,
             self._attempts,
-            self._directory.knows,
+            chosen.attempts_keep_days,
+            PostgresGuessStock(self._database),
+            lambda: float(max(map(code_lengths.odds, self._directory.worst_lengths()))),
+            self._directory.known_by,
             PostgresOutbox(self._database).emit,
         )
         self._journal = JournalFile(
@@ -156,6 +165,8 @@ class _Daemon:
         self._calls = Calls(self._greet)
         seats = Seats(self._directory.owner)
         self._occupancy = Occupancy(seats)
+        capacity = Capacity(node_sip.calls(chosen.rtp_ports))
+        self._ports = Ports(capacity, lambda: len(seats))
         self._rooms = AmiLiveRooms(chosen.node, self._occupancy.left)
         self._participants = ParticipantHangup(chosen.node, seats, PostgresPresentParticipants(self._database))
         self._ari = Connection("ari", self._serve_ari)
@@ -173,11 +184,20 @@ class _Daemon:
             self._directory.trunks_changed,
         )
         self._health = Health(
-            Parts(self._ari, self._ami, self._directory, self._journal, self._meter, self._rooms, self._lockout),
+            Parts(
+                self._ari,
+                self._ami,
+                self._directory,
+                self._journal,
+                self._meter,
+                self._rooms,
+                self._lockout,
+                self._ports,
+            ),
         )
         timeouts = EntryTimeouts(chosen.first_digit_s, chosen.inter_digit_s, chosen.entry_s, chosen.tries)
         self._admission_checks = AdmissionChecks(
-            self._directory, self._lockout.guard, seats, timeouts, self._health.barrier, self._calls.of_trunk
+            self._directory, self._lockout.guard, seats, timeouts, self._health.barrier, capacity
         )
 
     async def run(self) -> None:
@@ -201,6 +221,8 @@ class _Daemon:
                         ("clock", self._clock.run()),
                         ("meter", self._meter.run()),
                         ("gauges", self._health.keep_gauges()),
+                        ("ports", self._ports.run()),
+                        ("usage", self._watch_usage()),
                         ("event loop", event_loop.watch()),
                         ("webhooks", self._webhooks.run()),
                     )
@@ -260,6 +282,23 @@ class _Daemon:
             self._health.on_progress,
             self._health.on_ledger_away,
         )
+
+    async def _watch_usage(self) -> None:
+        outbox = PostgresOutbox(self._database)
+
+        async def tell(usage: DayUsage) -> None:
+            await outbox.emit(unusual_usage(datetime.now(UTC), usage))
+            log.warning(
+                "usage_unusual",
+                kind=usage.kind.value,
+                value=usage.value,
+                minutes=usage.minutes,
+                usual=usage.usual,
+                mend="see GET /v1/minutes of the last day: if a passcode has leaked, rotate it",
+            )
+
+        least = self._chosen.usage_alarm_minutes
+        await watch_usage(PostgresUsage(self._database), least, tell, telemetry.UNUSUAL_USAGE.set)
 
     # --- REST -----------------------------------------------------------------------------------------------------
     @contextlib.asynccontextmanager

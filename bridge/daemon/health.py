@@ -13,6 +13,7 @@ from bridge.asterisk.connections import Connection
 from bridge.asterisk.journal.file import JournalFile
 from bridge.daemon.lockout import Lockout
 from bridge.daemon.meter import Meter
+from bridge.daemon.ports import Ports
 from bridge.domain.errors import Unavailable
 from bridge.domain.metering.records import Incident, MinuteRecord
 from bridge.domain.metering.room_comparison import JournaledChannels, RoomDifferences
@@ -42,6 +43,7 @@ class Parts:
     meter: Meter
     rooms: AmiLiveRooms
     lockout: Lockout
+    ports: Ports
 
 
 class Health:
@@ -137,6 +139,7 @@ class Health:
             "ledger": self._ledger_health(),
             "meter": parts.meter.health(),
             "lockout": parts.lockout.health(),
+            "ports": parts.ports.health(),
             "admission": (barrier is None, barrier or "this node may admit callers"),
         }
 

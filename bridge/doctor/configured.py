@@ -10,6 +10,8 @@ from bridge.settings import DaemonSettings, DatabaseSettings, NodeSettings
 
 MEND = "set it for this command to the same value as for the daemon; `bridge settings` lists all settings"
 
+MEND_GONE = "take it away; BRIDGE_GUESS_ODDS and BRIDGE_GUESS_OPENINGS now say when entries have to wait"
+
 
 @dataclass(frozen=True, slots=True)
 class Configured:
@@ -41,6 +43,8 @@ def check(configured: Configured) -> Check:
     async def work() -> AsyncIterator[Result]:
         for complaint in configured.complaints:
             yield failed("settings", complaint, MEND)
+        for name in settings.gone():
+            yield failed("settings", f"{name} is set, and has no effect any more", MEND_GONE)
         if not configured.complaints:
             yield well("settings", f"all {len(settings.table())} are well-formed")
 

@@ -1,5 +1,5 @@
 """Checks of Postgres: that it answers, its schema, its clock, the passcode key, how far the journal is committed,
-incidents, numbers that callers dialled in vain, and the odds of a guess."""
+incidents, numbers that callers dialled in vain, the odds of a guess, and how much was guessed."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from bridge.doctor.examination import Check, Result, failed, found, warned, well
 from bridge.domain.errors import Conflict, Unavailable
 from bridge.domain.metering import meter_health
 from bridge.domain.period import SECOND_US
-from bridge.settings import DatabaseSettings
+from bridge.settings import DaemonSettings, DatabaseSettings
 from bridge.storage import keys
 from bridge.storage.admission import attempts
 from bridge.storage.admission.attempts import UnknownNumber
@@ -24,11 +24,13 @@ from bridge.storage.postgres import migration
 from bridge.storage.postgres.clock import PostgresClock
 from bridge.storage.postgres.database import Database
 from bridge.storage.provisioning import code_space
-from bridge.usecases.provisioning.ports import Keys
 
 COMMAND_S: Final = 3.0
 BEHIND_S: Final = 30.0
 DAY: Final = timedelta(days=1)
+MONTH: Final = timedelta(days=30)
+GUESSED_SHARE: Final = 0.5
+"""From this share of what guessing may cost on, somebody should look at it."""
 TOLERANCE_S: Final = 3.0
 UNREADABLE: Final = "garbage_line"
 MEND: Final = (
@@ -47,19 +49,23 @@ def check(configured: Configured) -> Check | None:
     database, daemon, switch = configured.database, configured.daemon, configured.switch
     tolerance_s = daemon.clock_tolerance if daemon else TOLERANCE_S
     journal = JournalFile(switch.journal, 0, daemon.journal_archive if daemon else None) if switch else None
-    ring = keys.derive(*daemon.passcode_secrets) if daemon else None
 
     async def work() -> AsyncIterator[Result]:
-        async for result in _results(database, switch.node if switch else "", journal, tolerance_s, ring):
+        async for result in _results(database, switch.node if switch else "", journal, tolerance_s, daemon):
             yield result
 
     return Check("postgres", work, MEND)
 
 
 async def _results(
-    chosen: DatabaseSettings, node: str, journal: JournalFile | None, tolerance_s: float, ring: Keys | None
+    chosen: DatabaseSettings,
+    node: str,
+    journal: JournalFile | None,
+    tolerance_s: float,
+    daemon: DaemonSettings | None,
 ) -> AsyncIterator[Result]:
     url = chosen.database_url.get_secret_value()
+    ring = keys.derive(*daemon.passcode_secrets) if daemon else None
     async with Database(url, "bridge doctor", pool=0, command_s=COMMAND_S) as database:
         clock = PostgresClock(database)
         at: status.Committed | None = None
@@ -76,11 +82,14 @@ async def _results(
                 incidents = await status.strange(connection, node, datetime.now(UTC) - DAY)
                 right = ring is None or await key_check.is_right(connection, ring)
                 dialled = await attempts.unknown_numbers(connection, datetime.now(UTC) - DAY)
+                openings = await attempts.expected_openings(connection, datetime.now(UTC) - MONTH)
                 spaces = await code_space.spaces(connection, chosen.code_lengths)
             if ring is not None:
                 yield _key(right)
             yield _dialled(dialled)
             yield guessing.odds(spaces, chosen.code_lengths)
+            if daemon is not None:
+                yield _guessed(openings, daemon.guess_openings)
         except TimeoutError:
             yield failed("postgres", f"no answer at {database.url.where} within {COMMAND_S:g} s", MEND)
         except Unavailable as error:
@@ -134,6 +143,14 @@ def _dialled(unknown: Sequence[UnknownNumber]) -> Result:
     mends = [one.advice for one in unknown if one.advice]
     mend = "; ".join(mends or ["have the trunk send the form of the access number, or add the number that it sends"])
     return warned("dialled", f"no access number, but dialled within 24 h (calls): {told}", mend)
+
+
+def _guessed(openings: float, allowed: float) -> Result:
+    told = f"wrong entries of 30 days used {openings / allowed:.0%} of what BRIDGE_GUESS_OPENINGS allows"
+    if openings < GUESSED_SHARE * allowed:
+        return well("guessing", told)
+    mend = "see `bridge attempt list`: if honest callers mistype, longer passcodes or known callers help; guessers wait"
+    return warned("guessing", told, mend)
 
 
 def _incidents(incidents: dict[str, int]) -> Result:

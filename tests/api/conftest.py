@@ -15,8 +15,7 @@ from bridge.api import table
 from bridge.api.openapi import document
 from bridge.domain import phone
 from bridge.domain.access.wrong_keys import WrongKeys
-from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
-from bridge.domain.admission.throttles import Throttles
+from bridge.domain.admission.guessing import Allowance
 from bridge.domain.metering.records import MinuteRecord, OpenStay
 from bridge.domain.metering.switch_timeline import SwitchState
 from bridge.domain.notation import rfc3339
@@ -189,9 +188,7 @@ class Lockout:
     """Nobody has guessed yet."""
 
     def __init__(self) -> None:
-        own, shared = ThrottlePolicy(1800, 3, 1, 1.0, 16.0, 9.5, 300), ThrottlePolicy(120, 20, 10, 1.0, 8.0)
-        throttles = Throttles({**dict.fromkeys(ThrottleKind, shared), ThrottleKind.CALLER: own})
-        self.guard = Guard("node1", throttles, lambda _: False)
+        self.guard = Guard("node1", Allowance(), lambda _: frozenset())
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def main() -> None:
     """Replace all recordings."""
     system.ensure(system.for_callers(), print)
     with tempfile.TemporaryDirectory(prefix="bridge-record-") as folder:
-        sandbox = Sandbox(Path(folder) / "s", print, settings={"BRIDGE_DELAY_S": "0.01"})
+        sandbox = Sandbox(Path(folder) / "s", print)
         try:
             sandbox.up()
             recording = asyncio.run(_record_anew(sandbox))

@@ -31,7 +31,7 @@ async def test_before_the_first_commit_all_of_it_waits(tmp_path: Path) -> None:
     append(path, line(1), line(2))
     journal = JournalFile(path, 1 << 30)
     other: Any = SimpleNamespace(participants=0, age_s=lambda: 0.0, worst_lengths=lambda: ({9: 16, 6: 1}, {}))
-    told = Health(Parts(other, other, other, journal, other, other, other))
+    told = Health(Parts(other, other, other, journal, other, other, other, other))
     told.on_progress(Progress(0, (), None, Fold("n", 60)))
     assert told.committed() is None
     assert await waiting_bytes(told) == path.stat().st_size
@@ -49,7 +49,7 @@ def counted(kind: str) -> float:
 
 def test_incidents_of_the_journal_and_of_the_ledger_are_counted_with_the_progress(tmp_path: Path) -> None:
     other: Any = SimpleNamespace()
-    health = Health(Parts(*[other] * 7))
+    health = Health(Parts(*[other] * 8))
     before = counted("torn_line"), counted("unassigned_stay")
     torn, unassigned = Incident(1, "torn_line", "HANGUP"), Incident(1, "unassigned_stay", "n-7.1")
     health.on_progress(Progress(3, [torn], None, Fold("n", 60), [unassigned]))

@@ -90,9 +90,7 @@ async def run(seed: int, profile: Profile, folder: Path, say: Say, keep: Path | 
     system.ensure(system.for_callers(), say)
     with ports.claim(2) as claim, _small_disk(folder / "s" / "node" / "journal", say) as small:
         ari, ami = f"127.0.0.1:{claim.first}", f"127.0.0.1:{claim.first + 1}"
-        # One number calls thousands of times, and faults make its calls look like guessing.
-        patient = {"BRIDGE_DELAY_S": "0", "BRIDGE_BLOCK_AFTER": "1000"}
-        aside = {"BRIDGE_ARI_URL": f"http://{ari}", "BRIDGE_AMI_ADDRESS": ami, **patient}
+        aside = {"BRIDGE_ARI_URL": f"http://{ari}", "BRIDGE_AMI_ADDRESS": ami}
         sandbox = Sandbox(folder / "s", say, daemon_settings=aside)
         if not small:
             profile = replace(profile, without=profile.without | {Kind.DISK_FULL})

@@ -20,8 +20,8 @@ from bridge.api.http.listing import Made
 from bridge.api.http.operations import Operation
 from bridge.api.http.wire import Page
 from bridge.domain.access.principal import Scope
+from bridge.domain.admission.bucket import BucketKind
 from bridge.domain.admission.refusal import Refusal
-from bridge.domain.admission.throttle import ThrottleKind
 from bridge.domain.metering.records import Evidence, Reason
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.tenants import Language, NumberKind, Space, State, SubAccountKind
@@ -87,16 +87,19 @@ ENUMS: Final[Mapping[type[Enum], tuple[str, str]]] = {
         "Reason why a caller was not let in. `wrong`: no passcode with these digits. `wrong_pin`: right passcode, "
         "wrong PIN. `abandoned`: a whole code was entered, and the caller hung up before it was checked. `suspended`, "
         "`closed`: the account, sub-account or room is. `not_yet_valid`, `expired`, `used_up`: limits of the passcode. "
-        "`other_number`: the passcode does not work on the number dialled. `blocked`: too many wrong entries before. "
+        "`other_number`: the passcode does not work on the number dialled. `not_judged`: the entry had to wait for "
+        "its turn, and the caller hung up or had waited for too long. `blocked`: in records of earlier versions alone. "
         "`room_full`, `sub_account_full`, `account_full`: a limit on callers is reached. `unknown_number`: the number "
         "dialled is no access number. `other_trunk`: it is dialled over other trunks. `trunk_full`, "
-        "`too_many_dialogues`: a limit of the trunk is reached. `not_ready`: the node admits nobody just now. "
+        "`too_many_dialogues`: too many calls at once. `node_full`: the node has no audio ports left but for "
+        "known callers. `not_ready`: the node admits nobody just now. "
         "`media_elsewhere`: audio would go to none of the trunk's media networks.",
     ),
-    ThrottleKind: (
+    BucketKind: (
         "BlockKind",
         "What wrong entries are counted by: a caller's number (`caller`), a trunk whose callers withhold their number "
-        "(`trunk`), an access number, or the whole installation.",
+        "(`trunk`), the PIN of a passcode (`passcode`), an access number, the known callers of a sub-account "
+        "(`known`), or the whole installation.",
     ),
     Evidence: (
         "Evidence",

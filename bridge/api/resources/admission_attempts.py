@@ -12,6 +12,7 @@ from bridge.api.http.request import ApiRequest
 from bridge.api.http.wire import Answer, GivenTime, Page, Time
 from bridge.domain import notation
 from bridge.domain.access.principal import Scope
+from bridge.domain.admission.bucket import BucketKind
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.usecases.admission.ports import RefusedEntryFilter
 
@@ -19,7 +20,8 @@ from bridge.usecases.admission.ports import RefusedEntryFilter
 class AdmissionAttemptSchema(Answer):
     """One refused entry of a passcode.
 
-    The ids of the account, sub-account and passcode are null if the passcode itself was wrong.
+    The ids of the account, sub-account and passcode are null if the passcode itself was wrong. An account sees the
+    entries that concern it, and those of numbers that entered no rooms but its own in the last 30 days.
     """
 
     id: UUID
@@ -39,6 +41,9 @@ class AdmissionAttemptSchema(Answer):
     account_id: UUID | None
     sub_account_id: UUID | None
     passcode_id: UUID | None
+    waited_for: BucketKind | None = Field(
+        description="What was short, so that the entry had to wait until it was judged. Null: it did not have to."
+    )
 
     @classmethod
     def of(cls, attempt: RefusedEntry) -> "AdmissionAttemptSchema":
@@ -59,8 +64,8 @@ class AdmissionAttemptsQuery(Paged):
 async def read_page(request: ApiRequest) -> BaseModel:
     query: AdmissionAttemptsQuery = request.query
     wanted = RefusedEntryFilter(
-        # A key of an account sees only entries that concern that account.
-        request.principal.account_id or query.account_id,
+        request.principal.account_id,
+        query.account_id,
         None if query.caller is None else request.services.caller_numbers.searched(query.caller),
         query.access_number,
         query.reason,

@@ -232,10 +232,6 @@ class Calls:
     def open(self) -> int:
         return len(self._open)
 
-    def of_trunk(self, trunk_id: str) -> int:
-        """The number of open calls over a trunk."""
-        return sum(call.trunk_id == trunk_id for call in self._open.values())
-
     async def serve(self, ari: Ari, on_ready: Callable[[], None]) -> None:
         """Serve one connection until it is lost, then raise AriUnreachable (in an ExceptionGroup or bare)."""
         self._open.clear()

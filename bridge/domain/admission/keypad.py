@@ -1,8 +1,7 @@
 """The entry of a caller, one key at a time.
 
 - `#` ends an entry. Before any digit it does nothing: callers press it by habit, or after an earlier code.
-- `*` clears an entry with fewer digits than any live code. It ends a longer one: that was compared with live codes, and
-  no guess can be taken back unjudged.
+- `*` clears an entry. It ends one that has been looked up as a guess, so that no guess can be taken back unjudged.
 - A digit is added, up to MAX_KEYED of them. Any other key does nothing.
 
 No caller needs `#`: codes are prefix-free, so the digit that completes a live code admits at once. An entry that can
@@ -45,23 +44,15 @@ class EntryEnded:
     digits: str
 
 
-def is_guess(digits: str, shortest: int) -> bool:
-    """Return True if the entry was compared with live codes or PINs, of which the shortest has so many digits.
-
-    A caller who hangs up then has made a guess, since a right one would have been let in.
-    """
-    return len(digits) >= shortest
-
-
-def press(digits: str, key: str, shortest: int) -> EntryOpen | EntryEnded:
+def press(digits: str, key: str, is_guess: bool) -> EntryOpen | EntryEnded:
     """Return the entry `digits` after one more key, by the rules at the head of this module.
 
-    `shortest` is the length of the shortest live code or PIN.
+    `is_guess` is True if it has been looked up as something that exists.
     """
     if key == "#" and digits:
         return EntryEnded(digits)
     if key == "*":
-        return EntryEnded(digits) if is_guess(digits, shortest) else EntryOpen("")
+        return EntryEnded(digits) if is_guess else EntryOpen("")
     if key in DIGITS and len(digits) < MAX_KEYED:
         return EntryOpen(digits + key)
     return EntryOpen(digits)

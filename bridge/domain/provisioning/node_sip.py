@@ -98,3 +98,13 @@ class NodeSip:
         setting = "BRIDGE_SIP_TLS_BIND" if wanted.transport is Transport.TLS else "BRIDGE_SIP_BIND"
         over = f"{wanted.transport.upper()} over IPv{6 if wanted.ipv6 else 4}"
         return f"this node has no {over}: set {setting}, run `bridge asterisk render`, and restart Asterisk"
+
+
+def calls(rtp_ports: str) -> int:
+    """The number of calls that the audio ports FIRST-LAST allow, two ports for each.
+
+    >>> calls("10000-20000")
+    5000
+    """
+    first, last = map(int, rtp_ports.split("-"))
+    return (last + 1 - first) // 2

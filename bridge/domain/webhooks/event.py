@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from bridge.domain.access.principal import Owner
 from bridge.domain.errors import Invalid
+from bridge.domain.metering.usage import DayUsage
 from bridge.domain.provisioning.tenants import Passcode, State, SubAccount
 from bridge.domain.text import line
 
@@ -17,7 +18,8 @@ MOST: Final = 20
 EVERY: Final = "*"
 """Stands for all events, also those that later versions add, among the events of a webhook."""
 GUESSING_LANE: Final = "guessing"
-"""The lane of all events about guessing."""
+"""The lane of the operator's events about guessing and unusual usage."""
+_USAGE: Final = UUID("a3c1f0de-8b51-5a7e-9a34-2f6f4d0c7b66")
 
 
 class EventKind(StrEnum):
@@ -31,12 +33,14 @@ class EventKind(StrEnum):
     PASSCODE_CREATED = "passcode.created"
     PASSCODE_ROTATED = "passcode.rotated"
     PASSCODE_REVOKED = "passcode.revoked"
+    PIN_GUESSED = "pin.guessed"
     CONFERENCE_STARTED = "conference.started"
     PARTICIPANT_JOINED = "participant.joined"
     PARTICIPANT_LEFT = "participant.left"
     CONFERENCE_ENDED = "conference.ended"
     STATEMENT_READY = "statement.ready"
     BUDGET_REACHED = "budget.reached"
+    USAGE_UNUSUAL = "usage.unusual"
     GUESSING_DETECTED = "guessing.detected"
     GUESSING_ENDED = "guessing.ended"
     PING = "ping"
@@ -161,14 +165,30 @@ def kind_of_change(before: State, after: State) -> EventKind:
             return EventKind.SUB_ACCOUNT_UPDATED
 
 
-def guessing(event_id: UUID, at: datetime, access_number: str | None, level: float, *, begun: bool) -> Event:
+def guessing(event_id: UUID, at: datetime, access_number: str | None, per_minute: float, *, begun: bool) -> Event:
     """Build the operator's event that guessing has begun or ended.
 
-    `access_number` is None for the installation as a whole; `level` is the level of recent failures.
+    `access_number` is None for the installation as a whole; `per_minute` are the wrong entries a minute of late.
     """
     kind = EventKind.GUESSING_DETECTED if begun else EventKind.GUESSING_ENDED
-    subject = {"access_number": access_number, "failures": round(level)}
+    subject = {"access_number": access_number, "wrong_a_minute": round(per_minute)}
     return Event(event_id, kind, at, None, GUESSING_LANE, subject)
+
+
+def unusual_usage(at: datetime, usage: DayUsage) -> Event:
+    """Build the operator's event that an account or access number is used far more than is usual.
+
+    Its id is the same on every node for a day.
+    """
+    event_id = uuid5(_USAGE, f"{usage.kind}|{usage.value}|{at.date()}")
+    subject = {"kind": usage.kind.value, "value": usage.value, "minutes": usage.minutes, "usual": usage.usual}
+    return Event(event_id, EventKind.USAGE_UNUSUAL, at, None, GUESSING_LANE, subject)
+
+
+def guessed_pin(event_id: UUID, at: datetime, account_id: UUID, sub_account_id: UUID, passcode_id: UUID) -> Event:
+    """Build the owner's event that so many wrong PINs were keyed at a passcode that others wait."""
+    subject = {"passcode_id": str(passcode_id), "sub_account_id": str(sub_account_id)}
+    return Event(event_id, EventKind.PIN_GUESSED, at, account_id, str(sub_account_id), subject)
 
 
 def wanted(events: Sequence[str]) -> tuple[str, ...]:

@@ -2,30 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, false, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.domain.admission import number_advice
+from bridge.domain.admission.bucket import BucketKind
 from bridge.domain.admission.numbering import Numbering
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
 from bridge.storage.postgres import bulk
 from bridge.storage.postgres.database import Database
 from bridge.storage.postgres.tables.admission import admission_attempts
-from bridge.storage.postgres.tables.metering import calls
+from bridge.storage.postgres.tables.metering import calls, minute_records, open_stays
 from bridge.storage.postgres.tables.provisioning import access_numbers, trunks
 from bridge.usecases.admission.ports import RefusedEntryFilter
 
 DELETED_AT_ONCE: Final = 10_000
 UNKNOWN_MOST: Final = 5
 NUMBERS_MOST: Final = 10_000
+OWN_CALLERS: Final = timedelta(days=30)
+"""A number that entered the rooms of one account alone for so long is that account's caller."""
 _TOLD: Final = (
     *("id", "created_at", "node", "uniqueid", "caller", "access_number", "trunk", "reason"),
-    *("account_id", "sub_account_id", "passcode_id", "trunk_id"),
+    *("account_id", "sub_account_id", "passcode_id", "trunk_id", "waited_for", "chance"),
 )
 
 
@@ -110,6 +113,13 @@ async def numbers_of_trunk(
     return TrunkNumbers(counted.calls, counted.callers, counted.bare, sum(row.calls for row in unknown), advice)
 
 
+async def expected_openings(connection: AsyncConnection, since: datetime) -> float:
+    """The rooms that the wrong entries since an instant were expected to open by chance."""
+    at = admission_attempts.c
+    spent = select(func.coalesce(func.sum(at.chance), 0.0)).where(at.created_at >= since)
+    return float((await connection.execute(spent)).scalar_one())
+
+
 async def _access_numbers(connection: AsyncConnection) -> list[str]:
     number = access_numbers.c.number
     return list((await connection.execute(select(number).order_by(number).limit(NUMBERS_MOST))).scalars())
@@ -122,7 +132,14 @@ class PostgresRefusedEntries:
         self._database = database
 
     async def add(self, attempts: Sequence[RefusedEntry]) -> None:
-        rows = [{**{name: getattr(one, name) for name in _TOLD}, "reason": one.reason.value} for one in attempts]
+        rows = [
+            {
+                **{name: getattr(one, name) for name in _TOLD},
+                "reason": one.reason.value,
+                "waited_for": one.waited_for and one.waited_for.value,
+            }
+            for one in attempts
+        ]
         async with self._database.transaction() as connection:
             await bulk.add(connection, admission_attempts, rows)
 
@@ -139,6 +156,7 @@ class PostgresRefusedEntries:
         asked = [
             *(column == value for column, value in exact if value is not None),
             *([at.caller.in_(sorted(wanted.callers))] if wanted.callers is not None else []),
+            *([_seen_by(wanted.viewer)] if wanted.viewer is not None else []),
             *([at.created_at >= wanted.since] if wanted.since else []),
             *([at.created_at < wanted.until] if wanted.until else []),
         ]
@@ -158,5 +176,21 @@ class PostgresRefusedEntries:
                 return
 
 
+def _seen_by(account_id: UUID) -> ColumnElement[bool]:
+    """Entries whose code was right and is of this account, and those of numbers that enter its rooms alone."""
+    at, lately = admission_attempts.c, func.clock_timestamp() - OWN_CALLERS
+    stays = union_all(
+        *(
+            select(table.c.caller, table.c.account_id).where(table.c.joined_at >= lately, table.c.caller != "")
+            for table in (minute_records, open_stays)
+        )
+    ).subquery()
+    within = func.bool_and(func.coalesce(stays.c.account_id == account_id, false()))
+    theirs = select(stays.c.caller).group_by(stays.c.caller).having(within)
+    return or_(at.account_id == account_id, and_(at.account_id.is_(None), at.caller.in_(theirs)))
+
+
 def _attempt(row: RowMapping) -> RefusedEntry:
-    return RefusedEntry(**{**{name: row[name] for name in _TOLD}, "reason": Refusal(row["reason"])})
+    waited_for = BucketKind(row["waited_for"]) if row["waited_for"] else None
+    told = {"reason": Refusal(row["reason"]), "waited_for": waited_for}
+    return RefusedEntry(**{**{name: row[name] for name in _TOLD}, **told})

@@ -112,6 +112,14 @@ class DirectoryFile:
         with self._begin() as reading:
             return reading.get(trunk_id, db=self._tables["trunks"])
 
+    def caller(self, number: str) -> bytes | None:
+        """Return the row of a number that sub-accounts know."""
+        key = number.encode("utf-8", "replace")
+        if not 0 < len(key) <= _LONGEST_KEY:
+            return None
+        with self._begin() as reading:
+            return reading.get(key, db=self._callers)
+
     def callers(self, number: str) -> list[tuple[bytes, bytes, bytes]] | None:
         """Return each known caller with this number who skips the code, with the rows of its room and account.
 

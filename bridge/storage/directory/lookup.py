@@ -104,8 +104,9 @@ class LocalDirectory(FollowingDirectory):
         ]
         return entries[0] if len(entries) == 1 else None
 
-    def knows(self, caller: str) -> bool:
-        return self._known(caller) is not None
+    def known_by(self, caller: str) -> frozenset[str]:
+        rows = (self._file.caller(form) for form in sorted(self._numbers.stored(caller)))
+        return frozenset().union(*(directory_rows.knowers(row) for row in rows if row))
 
     def _known(self, caller: str) -> list[tuple[bytes, bytes, bytes]] | None:
         """The known callers with this number, in whatever form it was stored. None if no sub-account knows it."""

@@ -56,13 +56,14 @@ NUMBER: Final = (
     "|| coalesce((SELECT string_agg(uuid_send(each), ''::bytea) FROM unnest(trunk_ids) AS each), ''::bytea) "
     "|| convert_to(language, 'UTF8') || '\\x00' || convert_to(greeting, 'UTF8')"
 )
-# A caller's number: ids of known caller, sub-account and room, for each sub-account that lets it skip the code.
+# A caller's number: ids of known caller, sub-account and room (SHARED without one), and whether it skips the code, for
+# each sub-account that knows it.
 CALLERS: Final = (
-    "coalesce(string_agg(uuid_send(id) || uuid_send(sub_account_id) || uuid_send(room_id), ''::bytea) "
-    "FILTER (WHERE skips_code), ''::bytea)"
+    f"string_agg(uuid_send(id) || uuid_send(sub_account_id) || coalesce(uuid_send(room_id), '\\x{SHARED.hex()}') "
+    "|| boolsend(skips_code), ''::bytea)"
 )
 _TRUNKS: Final = Struct(">h")
-_CALLER: Final = Struct(">16s16s16s")
+_CALLER: Final = Struct(">16s16s16s?")
 # A trunk: how it writes numbers, and its limits, as JSON.
 TRUNK: Final = (
     "convert_to(json_build_array(name, number_form, prefix, country, number_source, media_networks, max_calls, "
@@ -139,7 +140,7 @@ def answer(found: CodeRows, taken_here: int, number: DialledNumber, now_us: Call
 
 def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -> Grant | None:
     """Decide whether a known caller enters as host without a code. None if the owners of its room don't allow it."""
-    known_id, knower_id, room_id = _CALLER.unpack(caller)
+    known_id, knower_id, room_id, _ = _CALLER.unpack(caller)
     sub_account_id, account_id, room_state, sub_account_state, trusts, in_room, of_sub_account = _ROOM.unpack(room)
     account_state, own_space, of_account = _ACCOUNT.unpack(account)
     payer = text_of(account_id)
@@ -152,9 +153,16 @@ def trusted(caller: bytes, room: bytes, account: bytes, number: DialledNumber) -
 
 
 def callers(row: bytes) -> list[tuple[bytes, bytes]]:
-    """Split a number's row into its known callers, each with the id of its room."""
+    """Split a number's row into the known callers who skip the code, each with the id of its room."""
     size = _CALLER.size
-    return [(row[at : at + size], row[at + 2 * ID_BYTES : at + size]) for at in range(0, len(row), size)]
+    every = [row[at : at + size] for at in range(0, len(row), size)]
+    return [(each, each[2 * ID_BYTES : 3 * ID_BYTES]) for each in every if _CALLER.unpack(each)[3]]
+
+
+def knowers(row: bytes) -> frozenset[str]:
+    """The ids of the sub-accounts that know a number, from its row."""
+    size = _CALLER.size
+    return frozenset(text_of(row[at + ID_BYTES : at + 2 * ID_BYTES]) for at in range(0, len(row), size))
 
 
 def number_of(dialled: str, row: bytes, account: bytes | None) -> DialledNumber:

@@ -1,57 +1,41 @@
 """The dialogue with a caller, from the first ring to the room or the refusal.
 
 It reads from top to bottom as a caller lives it: what is refused unanswered, answer, greeting, tries, and in each try
-the passcode, perhaps a PIN, the delay, and the room. A hang-up is the exception CallerGone, which comes out of any
+the passcode, perhaps a PIN, and the room. A hang-up is the exception CallerGone, which comes out of any
 await.
 
-A caller can't tell why a code admits nobody. A wrong code, one that is not valid now and a wrong PIN get the same
-prompts after the same delay.
+A caller can't tell why a code admits nobody: a wrong code, one that is not valid now and a wrong PIN get the same
+prompts. While slots to judge entries are short, an entry is heard to its end and waits for one, right or wrong.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from bridge.domain.admission import keypad, numbering
+from bridge.domain.admission.bucket import BucketKind
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant
-from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
+from bridge.domain.admission.keypad import EntryEnded, EntryOpen
 from bridge.domain.admission.numbering import IncomingTrunk
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
-from bridge.domain.admission.seats import Seats
-from bridge.domain.admission.throttles import CallSource
-from bridge.domain.provisioning.code_lengths import IMPORT_LEAST
-from bridge.domain.provisioning.passcode import PIN_DIGITS, PIN_DIGITS_MOST
-from bridge.usecases.admission.guard_entry import Guard
-from bridge.usecases.admission.ports import Caller, CallerGone, Directory
+from bridge.domain.admission.slots import CallSource
+from bridge.domain.provisioning.passcode import PIN_DIGITS_MOST
+from bridge.usecases.admission import turn_away
+from bridge.usecases.admission.admission_checks import AdmissionChecks
+from bridge.usecases.admission.judge_entry import EntryJudge
+from bridge.usecases.admission.ports import Caller, CallerGone
+from bridge.usecases.admission.turn_away import refuse_by_prompt
 
-Barrier = Callable[[], Awaitable[str | None]]
-"""The reason why this node must admit nobody now, or None. Asked after the answer, and again before the room."""
-PLEASE_WAIT_FROM_S: Final = 3.0
-"""From this delay on, "one moment please" is played."""
-UNALLOCATED: Final = 1
-BUSY: Final = 17
-REJECTED: Final = 21
-NO_CIRCUIT: Final = 34
-SWITCH_CONGESTED: Final = 42
-"""Causes of Q.850 that the caller's network is given with a refusal. Unanswered, 1 is a 404 of SIP, and 34 and 42 are a
-503, on which carriers try another way."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionChecks:
-    """All that is asked before a caller gets into a room."""
-
-    directory: Directory
-    guard: Guard
-    seats: Seats
-    timeouts: EntryTimeouts
-    barrier: Barrier
-    dialogues: Callable[[str], int]
-    """The number of calls over a trunk, by its id, that are in the dialogue now."""
+LOOK_S: Final = 0.5
+"""A caller whose entry waits is looked after so often."""
+REMIND_S: Final = 20.0
+"""So often a waiting caller is told to wait on."""
+WAIT_MOST_S: Final = 300.0
+"""An entry that has waited for so long is not judged any more."""
 
 
 class _NoEntry(StrEnum):
@@ -63,34 +47,41 @@ class _NoEntry(StrEnum):
 
 _Failure = Refusal | _NoEntry
 _FINAL: Final[Mapping[_Failure, tuple[Prompt, int]]] = {
-    _NoEntry.NOT_READY: (Prompt.NOT_READY, REJECTED),
-    Refusal.BLOCKED: (Prompt.REFUSED, REJECTED),
-    Refusal.ROOM_FULL: (Prompt.ROOM_FULL, BUSY),
-    Refusal.SUB_ACCOUNT_FULL: (Prompt.LINES_FULL, BUSY),
-    Refusal.ACCOUNT_FULL: (Prompt.LINES_FULL, BUSY),
+    _NoEntry.NOT_READY: (Prompt.NOT_READY, turn_away.REJECTED),
+    Refusal.NOT_JUDGED: (Prompt.NOT_READY, turn_away.REJECTED),
+    Refusal.ROOM_FULL: (Prompt.ROOM_FULL, turn_away.BUSY),
+    Refusal.SUB_ACCOUNT_FULL: (Prompt.LINES_FULL, turn_away.BUSY),
+    Refusal.ACCOUNT_FULL: (Prompt.LINES_FULL, turn_away.BUSY),
 }
 """Failures that end the call at once, whatever tries are left: the prompt, and the cause."""
-_TURNED_AWAY: Final[Mapping[Refusal, tuple[Prompt, int]]] = {
-    Refusal.NOT_READY: (Prompt.NOT_READY, SWITCH_CONGESTED),
-    Refusal.UNKNOWN_NUMBER: (Prompt.NOT_IN_SERVICE, UNALLOCATED),
-    Refusal.OTHER_TRUNK: (Prompt.NOT_IN_SERVICE, UNALLOCATED),
-    Refusal.TRUNK_FULL: (Prompt.NOT_READY, NO_CIRCUIT),
-    Refusal.TOO_MANY_DIALOGUES: (Prompt.NOT_READY, NO_CIRCUIT),
-}
-"""Refusals of calls that nobody has answered: the cause, and the prompt for a call that the dialplan has answered."""
 
 
 async def admit_caller(caller: Caller, checks: AdmissionChecks) -> bool:
     """Hold the whole dialogue. Return True if the caller was admitted, False if refused. Raises CallerGone."""
     trunk = checks.directory.trunk(caller.trunk_id)
-    access_number = _access_number(caller, checks, trunk)
+    access_number = turn_away.access_number(caller, checks.directory, trunk)
     dialled = access_number.number if access_number else numbering.digits(caller.number)
     number = trunk.numbering.caller(caller.caller)
     source = checks.guard.source(number, caller.trunk, dialled, trunk.uuid)
-    await caller.identify(number, dialled)
-    refusal = await _turned_away(caller, checks, trunk, access_number)
+    checks.capacity.begin(caller.id, source)
+    try:
+        return await _admit(caller, checks, trunk, access_number, source)
+    finally:
+        checks.capacity.end(caller.id)
+
+
+async def _admit(
+    caller: Caller,
+    checks: AdmissionChecks,
+    trunk: IncomingTrunk,
+    access_number: DialledNumber | None,
+    source: CallSource,
+) -> bool:
+    """Refuse a call unanswered, or answer it and hold the dialogue."""
+    await caller.identify(source.caller, source.access_number)
+    refusal = await turn_away.reason(caller, checks, trunk, access_number, source)
     if access_number is None or refusal is not None:
-        return await _turn_away(caller, checks, source, refusal or Refusal.UNKNOWN_NUMBER)
+        return await turn_away.refuse(caller, checks, source, refusal or Refusal.UNKNOWN_NUMBER)
     await caller.answer()
     if trunk.media_networks and not trunk.takes_media(await caller.media_address()):
         checks.guard.refused(source, caller.id, Refusal.MEDIA_ELSEWHERE)
@@ -98,49 +89,6 @@ async def admit_caller(caller: Caller, checks: AdmissionChecks) -> bool:
         return False
     await caller.speak(access_number.language, access_number.greeting)
     return await _Dialogue(caller, checks, access_number, source).hold()
-
-
-# --- Calls that are refused unanswered ----------------------------------------------------------------------------
-def _access_number(caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk) -> DialledNumber | None:
-    """The access number that was dialled, in whichever form the trunk writes it."""
-    for form in trunk.numbering.dialled(caller.number):
-        found = checks.directory.number(form)
-        if found is not None:
-            return found
-    return None
-
-
-async def _turned_away(
-    caller: Caller, checks: AdmissionChecks, trunk: IncomingTrunk, access_number: DialledNumber | None
-) -> Refusal | None:
-    """The reason to refuse a call before anything is said, None if it may be answered."""
-    if await checks.barrier() is not None:
-        return Refusal.NOT_READY
-    if access_number is None:
-        return Refusal.UNKNOWN_NUMBER
-    if access_number.trunk_ids and trunk.id not in access_number.trunk_ids:
-        return Refusal.OTHER_TRUNK
-    if caller.answered:
-        return None  # limits hold for new calls, and this one was answered while no daemon was there
-    if trunk.max_calls is not None and caller.trunk_calls > trunk.max_calls:
-        return Refusal.TRUNK_FULL
-    if trunk.max_dialogues is not None and checks.dialogues(trunk.id) > trunk.max_dialogues:
-        return Refusal.TOO_MANY_DIALOGUES
-    return None
-
-
-async def _turn_away(caller: Caller, checks: AdmissionChecks, source: CallSource, refusal: Refusal) -> bool:
-    """Refuse a call: unanswered, or by a prompt if the dialplan has answered it to play music. Always False."""
-    checks.guard.refused(source, caller.id, refusal)
-    prompt, cause = _TURNED_AWAY[refusal]
-    if caller.answered:
-        await caller.answer()
-        return await _refuse(caller, prompt)
-    await caller.refuse(cause)
-    return False
-
-
-# --- Calls that are answered --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +102,11 @@ class _Dialogue:
 
     async def hold(self) -> bool:
         """Greet the caller and hear the tries. Return True if the caller was admitted, False if refused."""
-        if self.checks.guard.blocked(self.source):
-            self._record(Refusal.BLOCKED)
-            return await _refuse(self.caller, Prompt.REFUSED)
         trusted = self._trusted()
         first_key = await self._greet(trusted is not None)
         if trusted is not None and not first_key:
             failure = await self._enter(trusted)
-            return failure is None or await _refuse(self.caller, *_FINAL[failure])
+            return failure is None or await refuse_by_prompt(self.caller, *_FINAL[failure])
         return await self._hear_tries(first_key)
 
     def _trusted(self) -> Grant | None:
@@ -191,14 +136,14 @@ class _Dialogue:
             if failure is None:
                 return True
             if failure in _FINAL:
-                return await _refuse(self.caller, *_FINAL[failure])
+                return await refuse_by_prompt(self.caller, *_FINAL[failure])
             first_key = ""
             await self.caller.count_try(tries)
-            if tries == most or self.checks.guard.blocked(self.source):
+            if tries == most:
                 break
             complaint = Prompt.NOTHING_KEYED if failure is _NoEntry.NOTHING_KEYED else Prompt.WRONG
             await self.caller.say(complaint, Prompt.PASSCODE_AGAIN)
-        return await _refuse(self.caller, Prompt.REFUSED)
+        return await refuse_by_prompt(self.caller, Prompt.REFUSED)
 
     async def _try(self, first_key: str) -> _Failure | None:
         """One try: the passcode, its PIN if it has one, and the room. None once the caller is on the way into it."""
@@ -215,44 +160,70 @@ class _Dialogue:
 
         The digits are empty unless the local directory knows the code.
         """
-        directory = self.checks.directory
+        directory, guard, number = self.checks.directory, self.checks.guard, self.access_number
+        lengths = directory.lengths(number)
+        judge = guard.judge_passcode(self.source, lengths)
         found: Grant | Barred | None = None
 
         def is_complete(digits: str) -> bool:
             nonlocal found
+            if not judge.may_look(len(digits)):
+                return False
             # A barred code does not end the entry: its caller must not learn that these digits are a code.
-            found = directory.find(digits, self.access_number) or found
-            return isinstance(found, Grant)
+            found = directory.find(digits, number) or found
+            return isinstance(found, Grant) and judge.acts_on(found)
 
-        lengths = directory.lengths(self.access_number)
-        shortest = min(lengths, default=IMPORT_LEAST)
-        digits = await self._hear_digits(shortest, max(lengths, default=0), is_complete, first_key)
-        if not digits:
+        keyed = await self._hear_digits(judge, max(lengths, default=0), is_complete, first_key)
+        if not keyed:
             return "", _NoEntry.NOTHING_KEYED
-        if not isinstance(found, Grant):
+        known_wrong = False
+        if not (isinstance(found, Grant) and judge.acts_on(found)):
+            found = directory.find(keyed, number) or found
+            if judge.must_wait:
+                known_wrong = guard.was_wrong(self.source, "", keyed, whole=judge.whole) and not isinstance(
+                    found, Grant
+                )
+                if not known_wrong:
+                    if not await self._slot(judge, len(keyed)):
+                        return "", Refusal.NOT_JUDGED
+                    found = directory.find(keyed, number)
+        digits = keyed if isinstance(found, Grant) else ""
+        if not digits and not known_wrong:
             # The code may be newer than what this machine knows.
-            found, digits = await directory.confirm(digits, self.access_number) or found, ""
+            found = await directory.confirm(keyed, number) or found
         match found:
             case Grant() as grant:
-                return digits, await self._judge(None) or grant
+                judge.right()
+                return digits, grant
             case Barred(grant, bar):
-                return "", await self._judge(Refusal(bar.value), grant) or grant
+                return "", self._wrong(judge, "", keyed, Refusal(bar.value), grant)
             case None:
-                return "", await self._judge(Refusal.WRONG) or Refusal.WRONG
+                return "", self._wrong(judge, "", keyed, Refusal.WRONG)
 
     async def _pin(self, grant: Grant) -> Grant | _Failure:
         """Ask for the PIN of a right passcode and judge it."""
+        directory, guard = self.checks.directory, self.checks.guard
+        judge = guard.judge_pin(self.source, grant)
         right = False
 
         def is_complete(digits: str) -> bool:
             nonlocal right
-            right = self.checks.directory.pin_matches(grant, digits)
+            right = judge.may_look(len(digits)) and directory.pin_matches(grant, digits)
             return right
 
         await self.caller.say(Prompt.PIN)
-        if not await self._hear_digits(PIN_DIGITS, PIN_DIGITS_MOST, is_complete):
+        keyed = await self._hear_digits(judge, PIN_DIGITS_MOST, is_complete, grant=grant)
+        if not keyed:
             return _NoEntry.NOTHING_KEYED
-        return await self._judge(None if right else Refusal.WRONG_PIN, grant) or grant
+        waits = not right and judge.must_wait and not guard.was_wrong(self.source, grant.passcode_id, keyed, whole=True)
+        if waits and not await self._slot(judge, len(keyed), grant):
+            return Refusal.NOT_JUDGED
+        right = right or directory.pin_matches(grant, keyed)
+        if not right:
+            return self._wrong(judge, grant.passcode_id, keyed, Refusal.WRONG_PIN, grant)
+        judge.right()
+        guard.pin_was_right(grant)
+        return grant
 
     def _look_up_again(self, digits: str) -> Grant | Refusal:
         """Look a right passcode up once more: it may have been revoked while its caller waited or keyed the PIN."""
@@ -285,16 +256,22 @@ class _Dialogue:
         finally:
             if not joined:
                 checks.seats.give_back(caller.id)
-        checks.guard.admitted(self.source)
+        checks.guard.admitted(self.source, grant)
         return None
 
     # --- What the steps share -----------------------------------------------------------------------------------------
     async def _hear_digits(
-        self, shortest: int, longest: int, is_complete: Callable[[str], bool], first_key: str = ""
+        self,
+        judge: EntryJudge,
+        longest: int,
+        is_complete: Callable[[str], bool],
+        first_key: str = "",
+        grant: Grant | None = None,
     ) -> str:
-        """Hear one entry and return its digits. What is right has `shortest` to `longest` digits.
+        """Hear one entry and return its digits.
 
-        It ends where `is_complete` says so, by `#`, by silence, or `entry_s` after its first key.
+        It ends where `is_complete` says so, by `#`, by silence, or `entry_s` after its first key. `grant` is that of
+        the passcode whose PIN is keyed.
         """
         caller, timeouts, digits = self.caller, self.checks.timeouts, ""
         try:
@@ -306,7 +283,7 @@ class _Dialogue:
                         break
                     if overall.when() is None:
                         overall.reschedule(asyncio.get_running_loop().time() + timeouts.entry_s)
-                    match keypad.press(digits, key, shortest):
+                    match keypad.press(digits, key, judge.is_guess(len(digits))):
                         case EntryEnded():
                             break
                         case EntryOpen(digits):
@@ -314,38 +291,61 @@ class _Dialogue:
                                 break
         except TimeoutError:
             pass
-        except CallerGone:
+        except BaseException as error:
             # A right code would have admitted by now. Uncounted, a guess would cost nothing but a call.
-            if keypad.is_guess(digits, shortest):
-                self._record(Refusal.ABANDONED)
+            chance = judge.gone(len(digits))
+            if chance and isinstance(error, CallerGone):
+                if grant is not None:
+                    self.checks.guard.pin_was_wrong(grant)
+                self._record(Refusal.ABANDONED, grant, judge.waited_for, chance)
             raise
+        if not digits:
+            judge.gone(0)
         return digits
 
-    async def _judge(self, refusal: Refusal | None, grant: Grant | None = None) -> Refusal | None:
-        """Delay an entry, right or wrong, by what failures so far cost. Return why it is refused, None if it is right.
+    async def _slot(self, judge: EntryJudge, keyed: int, grant: Grant | None = None) -> bool:
+        """Wait until the entry may be judged, and tell the caller to wait. False if it has waited too long.
 
-        `grant` is that of a right code which admits nobody. A blocked caller's entry is refused as blocked.
+        Whoever hangs up meanwhile has learnt nothing, and has paid nothing.
         """
+        clock = asyncio.get_running_loop().time
+        began, told = clock(), clock() - REMIND_S
+        try:
+            while not judge.has_slot():
+                if clock() - began >= WAIT_MOST_S:
+                    judge.gone(keyed)
+                    self._record(Refusal.NOT_JUDGED, grant, judge.waited_for)
+                    return False
+                if clock() - told >= REMIND_S:
+                    told = clock()
+                    await self.caller.say(Prompt.WAIT)
+                await self.caller.key(LOOK_S)
+        except BaseException as error:
+            # Whatever ends the dialogue, no entry is left in the queue.
+            judge.gone(keyed)
+            if isinstance(error, CallerGone):
+                self._record(Refusal.NOT_JUDGED, grant, judge.waited_for)
+            raise
+        return True
+
+    def _wrong(self, judge: EntryJudge, about: str, keyed: str, reason: Refusal, grant: Grant | None = None) -> Refusal:
+        """Settle and record an entry that admits nobody. `about` is as for `Guard.note_wrong`. Returns the reason."""
         guard = self.checks.guard
-        if guard.blocked(self.source):
-            refusal, grant = Refusal.BLOCKED, None
-        delay_s = guard.delay_s(self.source)
-        if refusal is not None:
-            # Recorded before the delay: otherwise many calls at once would wait no longer than one.
-            self._record(refusal, grant)
-        if delay_s >= PLEASE_WAIT_FROM_S:
-            await self.caller.say(Prompt.WAIT)
-        if delay_s:
-            await asyncio.sleep(delay_s)
-        return refusal
+        # A PIN is always compared as a whole.
+        whole = judge.whole and not about
+        chance = judge.wrong(len(keyed), again=guard.was_wrong(self.source, about, keyed, whole=whole))
+        guard.note_wrong(self.source, about, keyed, whole=whole)
+        if about and grant is not None:
+            guard.pin_was_wrong(grant)
+        self._record(reason, grant, judge.waited_for, chance)
+        return reason
 
-    def _record(self, reason: Refusal, grant: Grant | None = None) -> None:
-        """Record a refused entry, and count it as a failure if it was a guess."""
-        self.checks.guard.refused(self.source, self.caller.id, reason, grant)
-
-
-async def _refuse(caller: Caller, prompt: Prompt, cause: int = REJECTED) -> bool:
-    """Play a prompt to its end and hang up. Always False: the caller was not admitted."""
-    await caller.say_whole(prompt)
-    await caller.refuse(cause)
-    return False
+    def _record(
+        self,
+        reason: Refusal,
+        grant: Grant | None = None,
+        waited_for: BucketKind | None = None,
+        chance: float = 0.0,
+    ) -> None:
+        """Record a refused entry."""
+        self.checks.guard.refused(self.source, self.caller.id, reason, grant, waited_for, chance)

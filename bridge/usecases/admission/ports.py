@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from bridge.domain.admission.bucket import Bucket, BucketKey, BucketPolicy
 from bridge.domain.admission.grant import Barred, DialledNumber, Grant, RoomOwner
 from bridge.domain.admission.numbering import IncomingTrunk
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
-from bridge.domain.admission.throttle import Throttle, ThrottleKey
-from bridge.domain.admission.throttles import ActiveThrottle
+from bridge.domain.admission.regulars import Visitor, Visits
+from bridge.domain.admission.slots import ShortBucket
 from bridge.domain.errors import BridgeError
 from bridge.domain.provisioning.code_lengths import LiveCodes
 
@@ -120,8 +121,8 @@ class Directory(Protocol):
         None if no sub-account that can be reached on this access number trusts the caller so, or if several do.
         """
 
-    def knows(self, caller: str) -> bool:
-        """Return True if any sub-account knows this caller's number."""
+    def known_by(self, caller: str) -> frozenset[str]:
+        """The ids of the sub-accounts that know this caller's number."""
 
     def owner(self, room_id: str) -> RoomOwner | None:
         """The owner of a room, None if the room is unknown."""
@@ -148,22 +149,22 @@ class PresentParticipants(Protocol):
         """The uniqueids of open stays that meet every condition. None is no condition. Raises Unavailable."""
 
 
-class ThrottleStore(Protocol):
-    """Throttles, recent callers and queued refused entries, stored on this machine.
+class GuardStore(Protocol):
+    """Buckets, regulars and queued refused entries, stored on this machine.
 
     They survive a restart while Postgres is away. Every method raises Unavailable when the store can't be used.
     """
 
     async def load(self) -> "Remembered":
-        """All throttles and recent callers that were stored."""
+        """All buckets and regulars that were stored."""
 
     async def save(
         self,
-        throttles: Mapping[ThrottleKey, Throttle | None],
-        recent_callers: Mapping[str, float | None],
+        buckets: Mapping[BucketKey, Bucket | None],
+        regulars: Mapping[Visitor, Visits | None],
         attempts: Sequence[RefusedEntry],
     ) -> int:
-        """Store throttles and recent callers (None: delete), and append refused entries to the queue.
+        """Store buckets and regulars (None: delete), and append refused entries to the queue.
 
         The queue is bounded: return the number of oldest entries that were dropped from it.
         """
@@ -177,19 +178,28 @@ class ThrottleStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The stored throttles, and the recent callers with the time of their last admission (seconds since 1970)."""
+    """The stored buckets and regulars."""
 
-    throttles: Mapping[ThrottleKey, Throttle]
-    recent_callers: Mapping[str, float]
+    buckets: Mapping[BucketKey, Bucket]
+    regulars: Mapping[Visitor, Visits]
+
+
+class GuessStock(Protocol):
+    """The expected openings that all nodes may still spend, in Postgres. Raises Unavailable."""
+
+    async def draw(self, most: float, policy: BucketPolicy) -> float:
+        """Take up to `most` out of the stock, which fills by `policy`, half of it at most. Returns what was taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedEntryFilter:
     """Conditions on refused entries. None is no condition; `since` and `until` bound [since, until).
 
-    `callers` are all forms in which the records may have one caller's number.
+    `callers` are all forms in which the records may have one caller's number. `viewer` is an account: only what it may
+    see, which are the entries that concern it, and those of numbers that have entered its rooms alone of late.
     """
 
+    viewer: UUID | None = None
     account_id: UUID | None = None
     callers: frozenset[str] | None = None
     access_number: str | None = None
@@ -214,10 +224,13 @@ class RefusedEntries(Protocol):
 
 
 class Blocks(Protocol):
-    """Throttles that delay or block entries on this node now."""
+    """Buckets of this node that entries wait for, or that are empty."""
 
-    def active(self) -> Sequence[ActiveThrottle]:
-        """The throttles that delay or block now, the highest level first."""
+    def short(self) -> Sequence[ShortBucket]:
+        """The buckets that hold no whole slot now, the longest queue first."""
 
     async def lift(self, block_id: UUID) -> None:
-        """Forget all failures of a key. Raises NotFound if it neither delays nor blocks. Raises Unavailable."""
+        """Fill a bucket. Raises NotFound if it is not short, or is the installation's. Raises Unavailable."""
+
+    async def lift_caller(self, caller: str) -> None:
+        """Fill the bucket of a caller's number, in the form in which callers are compared. Raises Unavailable."""

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from bridge.domain.admission.bucket import BucketKey, BucketKind
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
-from bridge.domain.admission.throttle import ThrottleKey, ThrottleKind
+from bridge.domain.admission.slots import CallSource
 from bridge.storage.admission.attempts import PostgresRefusedEntries
 from tests.api.conftest import NOBODY, Api, Lockout, World
 
@@ -66,23 +67,57 @@ async def test_what_makes_no_sense_is_refused(api: Api, query: str) -> None:
     assert (await api("GET", f"/v1/admission-attempts?{query}")).status == 422
 
 
+def guess(lockout: Lockout, caller: str, times: int) -> CallSource:
+    """Key wrong codes of nine digits, where there are 16 live ones, as long as they are judged at once."""
+    source = lockout.guard.source(caller, "192.0.2.7", "18005550100")
+    for _ in range(times):
+        judge = lockout.guard.judge_passcode(source, {9: 16})
+        assert judge.may_look(9)
+        judge.wrong(9)
+    return source
+
+
 async def test_blocks_are_listed_and_lifted(api: Api, lockout: Lockout) -> None:
-    source = lockout.guard.source("4930123456", "192.0.2.7", "18005550100")
     assert (await api.get("/v1/blocks"))["items"] == []
-    for _ in range(12):
-        lockout.guard.refused(source, "c-1", Refusal.WRONG)
+    source = guess(lockout, "+4930123456", 10)
     [block] = (await api.get("/v1/blocks"))["items"]
-    assert (block["kind"], block["value"], block["id"]) == ("caller", "4930123456", str(source.own.id))
-    assert block["level"] > 11
-    assert block["delay_s"] == 16
-    assert block["blocked_until"] > datetime.now(UTC).isoformat()
+    assert (block["kind"], block["value"], block["id"]) == ("caller", "+4930123456", str(source.own.id))
+    assert block["left"] == pytest.approx(0, abs=0.1)
+    assert 0 < block["waits_s"] <= 6
+    assert block["waiting"] == 0
     assert (await api("DELETE", f"/v1/blocks/{block['id']}")).status == 204
     assert (await api.get("/v1/blocks"))["items"] == []
-    assert not lockout.guard.blocked(source)
+    assert lockout.guard.slots.left(source.own, lockout.guard.now) == 1
     [noted] = (await api.get("/v1/audit-log", action="block.lifted"))["items"]
-    assert noted["detail"] == {"kind": "caller", "value": "4930123456"}
+    assert noted["detail"] == {"kind": "caller", "value": "+4930123456"}
+
+
+@pytest.mark.parametrize("written", ["+49 30 123456", "004930123456", "4930123456"])
+async def test_a_phone_number_is_lifted_however_it_is_written(api: Api, lockout: Lockout, written: str) -> None:
+    guess(lockout, "+4930123456", 10)
+    assert (await api("POST", "/v1/blocks/callers/lift", {"caller": written})).status == 204
+    assert (await api.get("/v1/blocks"))["items"] == []
+    # One that does not wait may be lifted too.
+    assert (await api("POST", "/v1/blocks/callers/lift", {"caller": written})).status == 204
+
+
+@pytest.mark.parametrize("caller", ["", "anonymous", "266696687"])
+async def test_what_is_no_phone_number_cannot_be_lifted(api: Api, caller: str) -> None:
+    answer = await api("POST", "/v1/blocks/callers/lift", {"caller": caller})
+    assert answer.status == 422
+
+
+async def test_what_the_whole_installation_may_guess_cannot_be_filled_by_hand(api: Api, lockout: Lockout) -> None:
+    judge = lockout.guard.judge_passcode(lockout.guard.source("+4930123456", "192.0.2.7", "18005550100"), {4: 10})
+    assert not judge.may_look(4)
+    assert not judge.has_slot()
+    [block] = (await api.get("/v1/blocks"))["items"]
+    assert (block["kind"], block["waiting"]) == ("installation", 1)
+    assert (await api("DELETE", f"/v1/blocks/{block['id']}")).status == 404
+    judge.gone(4)
+    assert (await api.get("/v1/blocks"))["items"] == []
 
 
 async def test_a_block_that_is_not_there_cannot_be_lifted(api: Api) -> None:
-    for block_id in (NOBODY, str(ThrottleKey(ThrottleKind.CALLER, "4930123456").id)):
+    for block_id in (NOBODY, str(BucketKey(BucketKind.CALLER, "4930123456").id)):
         assert (await api("DELETE", f"/v1/blocks/{block_id}")).status == 404

@@ -57,7 +57,7 @@ def fake() -> Installation:
         codes,
         numbers={NUMBER: DialledNumber(NUMBER)},
         trusting={TRUSTED: grant(5, Role.HOST)},
-        known={TRUSTED, KNOWN},
+        known={TRUSTED: frozenset({one.sub_account_id}), KNOWN: frozenset({one.sub_account_id})},
         owners={one.room_id: owner},
     )
     return Installation(directory, HOST, GUEST, EXPIRED, WITH_PIN, one.room_id, owner)
@@ -180,7 +180,9 @@ async def test_only_a_trusted_number_opens_a_room_by_itself(installation: Instal
     assert trusted is not None
     assert (trusted.role, trusted.room_id) == (Role.HOST, installation.room)
     assert [directory.trusted(caller, number) for caller in (KNOWN, STRANGER, "")] == [None] * 3
-    assert [directory.knows(caller) for caller in (TRUSTED, KNOWN, STRANGER, "")] == [True, True, False, False]
+    theirs = frozenset({installation.owner.sub_account_id})
+    assert [directory.known_by(caller) for caller in (TRUSTED, KNOWN)] == [theirs, theirs]
+    assert [directory.known_by(caller) for caller in (STRANGER, "")] == [frozenset()] * 2
 
 
 async def test_a_room_has_an_owner_if_it_is_known(installation: Installation) -> None:

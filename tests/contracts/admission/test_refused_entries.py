@@ -14,7 +14,7 @@ from bridge.storage.admission.attempts import PostgresRefusedEntries
 from bridge.storage.postgres.database import Database
 from bridge.usecases.admission.ports import RefusedEntries, RefusedEntryFilter
 from tests.daemon.fake_refused_entries import FakeRefusedEntries
-from tests.storage.admission.test_throttle_file import AT, attempt
+from tests.storage.admission.test_guard_file import AT, attempt
 from tests.storage.directory.directories import nowhere
 
 ALL = RefusedEntryFilter()

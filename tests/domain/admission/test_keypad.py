@@ -7,12 +7,13 @@ from bridge.domain.admission.keypad import EntryEnded, EntryOpen, EntryTimeouts
 PATIENCE = EntryTimeouts(first_digit_s=10, inter_digit_s=4, entry_s=30, tries=3)
 
 
-def entry(keys: str, shortest: int = 9) -> EntryOpen | EntryEnded:
+def entry(keys: str, guess_from: int = 6) -> EntryOpen | EntryEnded:
+    """Key an entry that is looked up as a guess from so many digits on."""
     state: EntryOpen | EntryEnded = EntryOpen("")
     for key in keys:
         if isinstance(state, EntryEnded):
             return state
-        state = keypad.press(state.digits, key, shortest)
+        state = keypad.press(state.digits, key, len(state.digits) >= guess_from)
     return state
 
 
@@ -29,23 +30,34 @@ def test_star_clears() -> None:
 
 
 def test_a_guess_cannot_be_taken_back_unjudged() -> None:
-    """It is one from the length of the shortest live code on: shorter entries are compared with no code."""
-    assert entry("12345678*") == EntryOpen("")
-    assert entry("123456789*7") == EntryEnded("123456789")
-    assert entry("123*", shortest=4) == EntryOpen("")
-    assert entry("1234*", shortest=4) == EntryEnded("1234")
-    assert [keypad.is_guess(digits, 4) for digits in ("", "123", "1234", "12345")] == [False, False, True, True]
+    assert entry("12345*") == EntryOpen("")
+    assert entry("123456*7") == EntryEnded("123456")
+
+
+def test_an_entry_that_nobody_looked_up_is_cleared_however_long_it_is() -> None:
+    assert entry("1234567890*12", guess_from=99) == EntryOpen("12")
 
 
 def test_letters_of_the_fourth_column_are_ignored() -> None:
     assert entry("1A2BCD") == EntryOpen("12")
 
 
-@given(st.text("0123456789*#ABCD", max_size=600))
-def test_whatever_is_keyed_an_entry_is_short_and_only_digits(keys: str) -> None:
-    digits = entry(keys).digits
-    assert len(digits) <= keypad.MAX_KEYED
-    assert set(digits) <= keypad.DIGITS
+@given(st.text("0123456789*#ABCD", max_size=600), st.integers(1, 33))
+def test_whatever_is_keyed_an_entry_is_short_and_only_digits(keys: str, guess_from: int) -> None:
+    state = entry(keys, guess_from)
+    assert len(state.digits) <= keypad.MAX_KEYED
+    assert set(state.digits) <= keypad.DIGITS
+    assert state.digits or isinstance(state, EntryOpen)
+
+
+@given(st.text("0123456789ABCD*#", min_size=1, max_size=60), st.integers(1, 32))
+def test_no_key_takes_digits_of_a_guess_back(keys: str, guess_from: int) -> None:
+    state: EntryOpen | EntryEnded = EntryOpen("1" * guess_from)
+    for key in keys:
+        if isinstance(state, EntryEnded):
+            break
+        state = keypad.press(state.digits, key, is_guess=True)
+        assert state.digits.startswith("1" * guess_from)
 
 
 def test_patience_grows_short_once_no_code_can_match() -> None:

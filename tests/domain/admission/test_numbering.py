@@ -106,3 +106,8 @@ def test_the_operator_is_told_what_to_set(sent: str, says: str | None) -> None:
 
 def test_a_german_number_is_german() -> None:
     assert str(number_advice.advice("t", "030123456", ["4930123456"])).endswith("set its form to national, country DE")
+
+
+def test_an_access_number_that_is_of_no_country_is_given_no_form() -> None:
+    said = number_advice.advice("t", "9995550100", ["0005550100"])
+    assert str(said).endswith("have the trunk send it so, or add 9995550100 as an access number")

@@ -170,8 +170,9 @@ class World:
         ]
         return found[0] if len(found) == 1 else None
 
-    def knows(self, number: str) -> bool:
-        return any(caller.number == number and not caller.removed for _, caller, _ in self.callers)
+    def known_by(self, number: str) -> frozenset[str]:
+        known = (entry for _, caller, entry in self.callers if caller.number == number and not caller.removed)
+        return frozenset(entry.sub_account_id for entry in known)
 
     async def store(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         for table in ("known_callers", "passcodes", "access_numbers", "rooms", "sub_accounts", "accounts"):
@@ -258,7 +259,7 @@ async def test_it_answers_as_the_rules_say(
                 assert (
                     news.trusted(caller, number) == whole.trusted(f"+{caller}", number) == world.trusted(caller, number)
                 )
-                assert news.knows(caller) is whole.knows(f"+{caller}") is world.knows(caller)
+                assert news.known_by(caller) == whole.known_by(f"+{caller}") == world.known_by(caller)
         for _, account, sub_account, room in world.owners:
             assert news.owner(str(room)) == whole.owner(str(room)) == RoomOwner(str(account), str(sub_account))
         for _, code, entry in world.codes:
@@ -381,26 +382,26 @@ async def test_a_known_caller_enters_as_host_unless_it_is_not_clear_where(
     theirs = await provision.create_sub_account(tenants, secrets, other.id, SubAccountFields("1", "x"))
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
-        assert not directory.knows(CALLER)
+        assert not directory.known_by(CALLER)
         assert directory.trusted(CALLER, SHARED) is None
         known_id = await known(directory, database, sub_account)
         host = replace(entry_of(sub_account), passcode_id=str(known_id), role=Role.HOST)
         for written in (CALLER, f"+{CALLER}"):
             assert directory.trusted(written, SHARED) == host
-            assert directory.knows(written)
+            assert directory.known_by(written)
         for stranger in ("", "+", CALLER[:-1], f"{CALLER}0", "ä"):
             assert directory.trusted(stranger, SHARED) is None
-            assert not directory.knows(stranger)
+            assert not directory.known_by(stranger)
         await known(directory, database, theirs)
         assert directory.trusted(CALLER, SHARED) is None
-        assert directory.knows(CALLER)
+        assert directory.known_by(CALLER) == {str(sub_account.id), str(theirs.id)}
         assert directory.trusted(CALLER, dedicated(sub_account)) == host
         await execute(database, "UPDATE accounts SET state = 'suspended' WHERE id = :id", id=other.id)
         await directory.catch_up()
         assert directory.trusted(CALLER, SHARED) == host
         await execute(database, "UPDATE known_callers SET removed_at = now()")
         await directory.catch_up()
-        assert not directory.knows(CALLER)
+        assert not directory.known_by(CALLER)
 
 
 async def test_a_caller_is_known_in_whatever_form_the_number_was_stored(
@@ -408,9 +409,9 @@ async def test_a_caller_is_known_in_whatever_form_the_number_was_stored(
 ) -> None:
     async with alone(database, state_dir, secrets, numbers=CallerNumbers("DE")) as directory:
         await known(directory, database, sub_account, "030123456")
-        assert directory.knows("+4930123456")
+        assert directory.known_by("+4930123456")
         assert directory.trusted("+4930123456", SHARED) is not None
-        assert not directory.knows("+4440123456")
+        assert not directory.known_by("+4440123456")
 
 
 async def test_a_known_caller_of_a_room_that_is_not_its_sub_accounts_is_not_trusted(
@@ -422,7 +423,7 @@ async def test_a_known_caller_of_a_room_that_is_not_its_sub_accounts_is_not_trus
     async with alone(database, state_dir, secrets) as directory:
         await directory.catch_up()
         await known(directory, database, replace(sub_account, rooms=colleague.rooms))
-        assert directory.knows(CALLER)
+        assert directory.known_by(CALLER)
         assert directory.trusted(CALLER, SHARED) is None
 
 

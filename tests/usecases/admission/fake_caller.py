@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.domain.admission.grant import Grant
@@ -14,7 +15,10 @@ GONE = "gone"
 
 @dataclass
 class FakeCaller:
-    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. `story` tells what it heard and did."""
+    """Keys its script: digits, SILENCE for a time-out, GONE to hang up. `story` tells what it heard and did.
+
+    `on_wait` is called with the seconds of a short wait after the script's end, which then passes without a key.
+    """
 
     script: deque[str | None]
     id: str = "c-1"
@@ -32,6 +36,7 @@ class FakeCaller:
     story: list[object] = field(default_factory=list)
     silences: list[float] = field(default_factory=list)
     cause: int | None = None
+    on_wait: Callable[[float], None] | None = None
 
     async def identify(self, caller: str, access_number: str) -> None:
         self.numbers = caller, access_number
@@ -54,6 +59,10 @@ class FakeCaller:
 
     async def key(self, silence_s: float) -> str | None:
         self.silences.append(silence_s)
+        if not self.script and self.on_wait is not None and silence_s < 1.0:
+            self.on_wait(silence_s)
+            await asyncio.sleep(0)
+            return None
         if not self.script:
             await asyncio.sleep(3600)
         key = self.script.popleft()

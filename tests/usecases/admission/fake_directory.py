@@ -12,14 +12,15 @@ from bridge.domain.provisioning.code_lengths import LiveCodes
 class FakeDirectory:
     """Implements admission_ports.Directory. `in_postgres` are codes that only `confirm` finds.
 
-    `trusting` are callers' numbers that open a room by themselves; `used` are pairs of passcode and call.
+    `trusting` are callers' numbers that open a room by themselves, `known` the sub-accounts that know a number; `used`
+    are pairs of passcode and call.
     """
 
     codes: dict[str, Grant | Barred] = field(default_factory=dict)
     in_postgres: dict[str, Grant | Barred] = field(default_factory=dict)
     numbers: dict[str, DialledNumber] = field(default_factory=dict)
     trusting: dict[str, Grant] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
+    known: dict[str, frozenset[str]] = field(default_factory=dict)
     owners: dict[str, RoomOwner] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     trunks: dict[str, IncomingTrunk] = field(default_factory=dict)
@@ -45,8 +46,8 @@ class FakeDirectory:
     def trusted(self, caller: str, number: DialledNumber) -> Grant | None:
         return self.trusting.get(caller)
 
-    def knows(self, caller: str) -> bool:
-        return caller in self.known
+    def known_by(self, caller: str) -> frozenset[str]:
+        return self.known.get(caller, frozenset())
 
     def owner(self, room_id: str) -> RoomOwner | None:
         return self.owners.get(room_id)

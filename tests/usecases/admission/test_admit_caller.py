@@ -1,24 +1,29 @@
 """The phone dialogue, with a caller of flesh and script: no Asterisk, no clock but asyncio's own."""
 
 import asyncio
-import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from bridge.domain.admission.bucket import INSTALLATION, BucketKey, BucketKind, BucketPolicy
+from bridge.domain.admission.capacity import Capacity
 from bridge.domain.admission.grant import Bar, Barred, DialledNumber, Grant, ParticipantLimits
+from bridge.domain.admission.guessing import Allowance
 from bridge.domain.admission.keypad import EntryTimeouts
 from bridge.domain.admission.numbering import IncomingTrunk, Numbering
 from bridge.domain.admission.prompt import Prompt
 from bridge.domain.admission.refusal import Refusal
 from bridge.domain.admission.seats import Seats
-from bridge.domain.admission.throttle import ThrottleKind, ThrottlePolicy
-from bridge.domain.admission.throttles import Throttles
+from bridge.domain.admission.slots import CallSource
 from bridge.domain.provisioning.passcode import Role
 from bridge.domain.provisioning.trunk import NumberForm
-from bridge.usecases.admission.admit_caller import AdmissionChecks, Barrier, admit_caller
+from bridge.usecases.admission import admit_caller as admit_caller_module
+from bridge.usecases.admission.admission_checks import AdmissionChecks, Barrier
+from bridge.usecases.admission.admit_caller import admit_caller
 from bridge.usecases.admission.guard_entry import Guard
 from bridge.usecases.admission.ports import CallerGone
 from tests.usecases.admission.fake_caller import GONE, SILENCE, FakeCaller, keying
@@ -52,25 +57,37 @@ def directory_of(codes: dict[str, Grant | Barred] | None = None, **about: Any) -
     return FakeDirectory(dict(CODES) if codes is None else codes, **about)
 
 
-def policies(delay_s: float = 0.0, block_at: float | None = 9.5) -> dict[ThrottleKind, ThrottlePolicy]:
-    own = ThrottlePolicy(1800, 3, 1, delay_s, 16 * delay_s, block_at, 300)
-    shared = ThrottlePolicy(120, 1000, 500, delay_s, delay_s)
-    return {
-        ThrottleKind.CALLER: own,
-        **dict.fromkeys((ThrottleKind.TRUNK, ThrottleKind.ACCESS_NUMBER, ThrottleKind.INSTALLATION), shared),
-    }
+class Clock:
+    """The guard's clock, which stands still unless a waiting caller moves it on."""
+
+    def __init__(self) -> None:
+        self.now = 1.7e9
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
 
 
 def door(
     found: FakeDirectory | None = None,
     patience: EntryTimeouts = PATIENCE,
     asking: Barrier | None = None,
-    throttles: Throttles | None = None,
-    dialogues: int = 1,
+    clock: Clock | None = None,
+    capacity: Capacity | None = None,
+    on_guessed_pin: Callable[[Grant], None] = lambda _: None,
+    **policies: BucketPolicy,
 ) -> AdmissionChecks:
+    """What is asked of callers. `policies` replace those of some kinds of buckets; the odds are 1 in 1000."""
     directory = found or directory_of()
-    guard = Guard("node1", Throttles(policies()) if throttles is None else throttles, directory.knows)
-    return AdmissionChecks(directory, guard, Seats(directory.owner), patience, asking or barrier(), lambda _: dialogues)
+    allowance = Allowance(1e-3, 1e3)
+    kinds = {**allowance.policies(), **{BucketKind(kind): policy for kind, policy in policies.items()}}
+    guard = Guard("node1", allowance, directory.known_by, on_guessed_pin=on_guessed_pin, clock=clock or Clock())
+    guard.slots.resize(kinds)
+    return AdmissionChecks(
+        directory, guard, Seats(directory.owner), patience, asking or barrier(), capacity or Capacity(1000)
+    )
 
 
 async def dial(caller: FakeCaller, found: FakeDirectory | None = None, patience: EntryTimeouts = PATIENCE) -> bool:
@@ -85,6 +102,12 @@ def barrier(*answers: str | None) -> Barrier:
         return left.popleft() if left else None
 
     return ask
+
+
+def left(asked: AdmissionChecks, key: BucketKey) -> int:
+    """The wrong entries that a bucket of callers has left."""
+    policy = Allowance().policies()[key.kind]
+    return round(asked.guard.slots.left(key, asked.guard.now) * policy.burst)
 
 
 def reasons(asked: AdmissionChecks) -> list[Refusal]:
@@ -173,6 +196,16 @@ def only_over(*trunk_ids: str) -> dict[str, DialledNumber]:
     return {NUMBER: DialledNumber(NUMBER, trunk_ids=frozenset(trunk_ids))}
 
 
+def busy(others: int, calls: int, trunk_id: str) -> Capacity:
+    """A node with so many other callers in the dialogue over the same trunk."""
+    capacity = Capacity(calls)
+    for number in range(others):
+        trunk_uuid = UUID(trunk_id) if trunk_id else None
+        source = CallSource(f"+4930777{number}", "192.0.2.7", NUMBER, trunk_id=trunk_uuid)
+        capacity.begin(f"other-{number}", source)
+    return capacity
+
+
 TURNED_AWAY: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], Refusal, int]] = {
     "unknown number": ({}, {"number": "18005550199"}, {}, Refusal.UNKNOWN_NUMBER, 1),
     "no number": ({}, {"number": ""}, {}, Refusal.UNKNOWN_NUMBER, 1),
@@ -184,10 +217,11 @@ TURNED_AWAY: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], Ref
     "dialogues": (
         {"trunks": trunk(max_dialogues=2)},
         {"trunk_id": ONE},
-        {"dialogues": 3},
+        {"others": 2},
         Refusal.TOO_MANY_DIALOGUES,
         34,
     ),
+    "node full": ({}, {}, {"others": 2, "calls": 3}, Refusal.TOO_MANY_DIALOGUES, 34),
 }
 
 
@@ -197,13 +231,14 @@ async def test_what_can_be_refused_without_speaking_is_refused_unanswered(case: 
     checks = dict(asking)
     if "asking" in checks:
         checks["asking"] = barrier(checks["asking"])
+    checks["capacity"] = busy(checks.pop("others", 0), checks.pop("calls", 1000), call.get("trunk_id", ""))
     asked, caller = door(directory_of(**known), **checks), keying("7413827", **call)
     assert not await admit_caller(caller, asked)
     assert (caller.story, caller.cause) == (["refused"], cause)
     [refused] = asked.guard.unstored
     assert refused.reason is reason
-    # It is no guess: nobody is delayed by it.
-    assert not asked.guard.active()
+    # It is no guess: nobody waits for it.
+    assert len(asked.guard.slots) == 0
 
 
 @pytest.mark.parametrize("case", ["unknown number", "not ready"])
@@ -219,7 +254,7 @@ async def test_who_was_answered_for_music_is_told_why(case: str) -> None:
 async def test_limits_of_a_trunk_let_in_as_many_as_they_say() -> None:
     known = directory_of(trunks=trunk(max_calls=3, max_dialogues=3))
     caller = keying("7413827", trunk_id=ONE, trunk_calls=3)
-    assert await admit_caller(caller, door(known, dialogues=3))
+    assert await admit_caller(caller, door(known, capacity=busy(2, 1000, ONE)))
 
 
 async def test_who_waited_with_music_is_not_refused_by_a_limit() -> None:
@@ -323,25 +358,8 @@ async def test_every_code_that_admits_nobody_sounds_the_same_and_counts_the_same
     assert caller.cause == 21
     assert reasons(asked) == [Refusal(guess)] * 3
     assert len(caller.script) == 0
-    assert asked.guard.throttles.level(asked.guard.source(caller.caller, caller.trunk, NUMBER).own, time.time()) > 2.9
-
-
-@pytest.mark.parametrize("guess", [*GUESSES, "right"])
-async def test_every_entry_waits_alike_while_guesses_slow_it_down(guess: str) -> None:
-    throttles = Throttles(policies(delay_s=0.2))
-    asked = door(throttles=throttles)
-    source = asked.guard.source("+4930123456", "192.0.2.7", NUMBER)
-    for _ in range(5):
-        throttles.fail(source, time.time())
-    caller = keying(*GUESSES.get(guess, ("7413827",)), GONE)
-    began = time.monotonic()
-    if guess == "right":
-        assert await admit_caller(caller, asked)
-    else:
-        with pytest.raises(CallerGone):
-            await admit_caller(caller, asked)
-    # Two above those that are free: twice the first delay.
-    assert time.monotonic() - began >= 0.35
+    # The same digits keyed again cost nothing.
+    assert left(asked, BucketKey(BucketKind.CALLER, caller.caller)) == 9
 
 
 async def test_whose_code_was_barred_is_kept_and_of_a_wrong_one_nothing() -> None:
@@ -403,51 +421,270 @@ async def test_a_code_that_is_revoked_while_its_caller_keys_the_pin_is_wrong() -
     assert reasons(asked) == [Refusal.WRONG]
 
 
-# --- Throttles ----------------------------------------------------------------------------------------------------
-async def test_a_blocked_caller_is_told_what_three_wrong_tries_end_with() -> None:
-    asked = door(throttles=Throttles(policies(block_at=5.5)))
-    assert not await admit_caller(keying(*["9999999#"] * 3), asked)
-    halfway = keying(*["9999999#"] * 3)
-    assert not await admit_caller(halfway, asked)
-    assert halfway.story[-3:] == [3, Prompt.REFUSED, "refused"]
-    blocked = keying("7413827")
-    assert not await admit_caller(blocked, asked)
-    assert blocked.story == ["answered", Prompt.REFUSED, "refused"]
-    assert reasons(asked)[-1] is Refusal.BLOCKED
+# --- While slots to judge entries are short -------------------------------------------------------------------------
+SHORT = BucketPolicy(burst=1e-3, per_s=1e-5, most=1e-3)
+"""The bucket of an access number that holds less than one slot, and gets another every few seconds."""
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[AdmissionChecks, Clock]]:
+    """Make checks whose access number has no slot left."""
+    monkeypatch.setattr(admit_caller_module, "LOOK_S", 0.5)
+
+    def make(found: FakeDirectory | None = None, **about: Any) -> tuple[AdmissionChecks, Clock]:
+        clock = Clock()
+        asked = door(found, clock=clock, access_number=SHORT, **about)
+        key = BucketKey(BucketKind.ACCESS_NUMBER, NUMBER)
+        judge = asked.guard.judge_passcode(asked.guard.source("+4930999999", "192.0.2.7", NUMBER), {3: 1})
+        assert judge.may_look(3)
+        judge.wrong(3)
+        assert asked.guard.slots.left(key, clock.now) < 0.1
+        return asked, clock
+
+    return make
+
+
+Short = Callable[..., tuple[AdmissionChecks, Clock]]
+
+
+@pytest.mark.parametrize("guess", [*GUESSES, "right"])
+async def test_every_entry_waits_alike_while_slots_are_short(guess: str, short: Short) -> None:
+    asked, clock = short()
+    began = clock.now
+    caller = keying(*GUESSES.get(guess, ("7413827", "#")), on_wait=clock.pass_by)
+    ended: list[float] = []
+
+    def wait(seconds: float) -> None:
+        clock.pass_by(seconds)
+        if Prompt.WRONG in caller.story:
+            raise CallerGone
+
+    caller.on_wait = wait
+    task = asyncio.create_task(admit_caller(caller, asked))
+    async with asyncio.timeout(20):
+        while Prompt.WRONG not in caller.story and not task.done():
+            await asyncio.sleep(0)
+        ended.append(clock.now)
+    task.cancel()
+    await asyncio.wait([task])
+    before = [Prompt.GREETING, Prompt.PASSCODE, Prompt.WAIT]
+    assert caller.story[:4] == ["answered", *before]
+    # The slot is as dear as the worst entry would be: eight codes of seven digits.
+    assert 0.5 <= ended[0] - began <= 1.0
+    assert caller.story[4:6] == [HOST] if guess == "right" else [1, Prompt.WRONG]
+
+
+async def test_who_hangs_up_before_the_entry_is_judged_has_learnt_and_paid_nothing(short: Short) -> None:
+    for keys in ("7413827", "7413827#", "9999999#", "741#"):
+        asked, _ = short()
+        caller = keying(keys, GONE)
+        with pytest.raises(CallerGone):
+            await admit_caller(caller, asked)
+        assert caller.story in (
+            ["answered", Prompt.GREETING, Prompt.PASSCODE],
+            ["answered", Prompt.GREETING, Prompt.PASSCODE, Prompt.WAIT],
+        )
+        assert left(asked, BucketKey(BucketKind.CALLER, caller.caller)) == 10
+        if keys.endswith("#"):
+            [attempt] = list(asked.guard.unstored)
+            assert (attempt.reason, attempt.waited_for) == (Refusal.NOT_JUDGED, BucketKind.ACCESS_NUMBER)
+            assert attempt.chance == 0
+        assert asked.guard.slots.waiting == 0
+
+
+async def test_star_clears_an_entry_that_nothing_was_looked_up_for(short: Short) -> None:
+    asked, clock = short()
+    caller = keying("9999999*7413827#", on_wait=clock.pass_by)
+    assert await admit_caller(caller, asked)
+    assert reasons(asked) == []
+
+
+async def test_a_known_caller_gets_into_the_rooms_of_who_knows_it_at_once(short: Short) -> None:
+    asked, clock = short(directory_of(known={"+4930123456": frozenset({SUB_ACCOUNT})}))
+    caller = keying("7413827", on_wait=clock.pass_by)
+    began = clock.now
+    assert await admit_caller(caller, asked)
+    assert (caller.story[3:], clock.now) == ([HOST], began)
+
+
+async def test_a_known_caller_waits_like_any_other_for_the_rooms_of_strangers(short: Short) -> None:
+    asked, clock = short(directory_of(known={"+4930123456": frozenset({ACCOUNT})}))
+    caller = keying("7413827#", on_wait=clock.pass_by)
+    began = clock.now
+    assert await admit_caller(caller, asked)
+    assert caller.story[3:] == [Prompt.WAIT, HOST]
+    assert clock.now > began
+
+
+async def test_a_number_that_was_let_in_on_three_days_is_known(short: Short) -> None:
+    asked, clock = short()
+    for _ in range(3):
+        clock.pass_by(86_400)
+        assert await admit_caller(keying("7413827"), asked)
+    while asked.guard.judge_passcode(asked.guard.source("+4930999999", "t", NUMBER), {3: 1}).may_look(3):
+        pass
+    caller = keying("7413827")
+    assert await admit_caller(caller, asked)
+    assert caller.story[3:] == [HOST]
+
+
+async def test_wrong_digits_that_were_wrong_today_are_wrong_at_once(short: Short) -> None:
+    asked, clock = short()
+    first = keying("9999999#", GONE, on_wait=clock.pass_by)
+    asked.guard.note_wrong(asked.guard.source("", "t", NUMBER), "", "9999999", whole=True)
+    with pytest.raises(CallerGone):
+        await admit_caller(first, asked)
+    assert first.story[3:] == [1, Prompt.WRONG, Prompt.PASSCODE_AGAIN]
+    # Once there is such a code, it waits its turn like any other right one.
+    asked.directory.codes["9999999"] = GUEST  # type: ignore[attr-defined]
+    second = keying("9999999#", on_wait=clock.pass_by)
+    assert await admit_caller(second, asked)
+    assert second.story[3:] == [Prompt.WAIT, GUEST]
+
+
+async def test_a_long_entry_that_was_judged_as_a_whole_excuses_none_that_is_looked_up_at_each_length(
+    short: Short,
+) -> None:
+    asked, clock = short()
+    long = "9" * 32
+    guesser = keying(f"{long}#", on_wait=clock.pass_by)
+    task = asyncio.create_task(admit_caller(guesser, asked))
+    async with asyncio.timeout(20):
+        while not asked.guard.unstored:
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert asked.guard.unstored[-1].chance == 0
+    clock.pass_by(86_000)
+    with pytest.raises(CallerGone):
+        await admit_caller(keying(f"{long}#", GONE), asked)
+    assert asked.guard.unstored[-1].chance == pytest.approx(len(CODES) / 10**7)
+
+
+async def test_an_entry_that_waits_for_too_long_is_told_and_not_judged(
+    short: Short, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admit_caller_module, "WAIT_MOST_S", 0.05)
+    asked, _ = short()
+    caller = keying("7413827#", on_wait=lambda _: None)
+    assert not await admit_caller(caller, asked)
+    assert caller.story[3:] == [Prompt.WAIT, Prompt.NOT_READY, "refused"]
+    assert reasons(asked) == [Refusal.NOT_JUDGED]
+
+
+async def test_a_waiting_caller_is_told_again(short: Short, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admit_caller_module, "REMIND_S", 0.0)
+    asked, clock = short()
+    caller = keying("7413827#", on_wait=lambda seconds: clock.pass_by(seconds / 10))
+    assert await admit_caller(caller, asked)
+    assert caller.story.count(Prompt.WAIT) >= 2
+
+
+async def test_many_calls_of_one_number_guess_no_more_than_its_bucket_holds() -> None:
+    asked = door()
+    callers = [keying(f"99999{number:02}#", GONE, id=f"c-{number}") for number in range(30)]
+    await asyncio.gather(*(admit_caller(caller, asked) for caller in callers), return_exceptions=True)
+    assert reasons(asked).count(Refusal.WRONG) == 10
+    assert reasons(asked).count(Refusal.NOT_JUDGED) == 20
+    assert {attempt.waited_for for attempt in asked.guard.unstored} == {None, BucketKind.CALLER}
+    # Another number of the same company does not wait.
     assert await admit_caller(keying("7413827", caller="+4930999999"), asked)
 
 
-async def test_a_block_that_comes_in_mid_call_ends_the_tries() -> None:
-    asked = door(throttles=Throttles(policies(block_at=1.5)))
-    caller = keying("9999999#", "9999999#", "7413827")
-    assert not await admit_caller(caller, asked)
-    assert caller.story[-3:] == [2, Prompt.REFUSED, "refused"]
+async def test_those_who_withhold_their_number_share_the_bucket_of_their_trunk() -> None:
+    asked = door()
+    callers = [keying(f"99999{number:02}#", GONE, caller="") for number in range(40)]
+    await asyncio.gather(*(admit_caller(caller, asked) for caller in callers), return_exceptions=True)
+    assert reasons(asked).count(Refusal.WRONG) == 30
+    assert {attempt.waited_for for attempt in asked.guard.unstored} == {None, BucketKind.TRUNK}
+    assert await admit_caller(keying("7413827", caller="", trunk="192.0.2.8"), asked)
 
 
-async def test_many_calls_at_once_guess_no_more_than_one() -> None:
-    asked = door(throttles=Throttles(policies(delay_s=0.02)))
-    callers = [keying(*["9999999#"] * 3, id=f"c-{number}") for number in range(30)]
-    assert not any(await asyncio.gather(*(admit_caller(caller, asked) for caller in callers)))
-    # The tenth wrong entry of a number blocks it: nothing that comes after it is looked at.
-    assert reasons(asked).count(Refusal.WRONG) == 10
+async def test_right_entries_cost_nothing_and_save_up_a_little_once_a_day_a_passcode() -> None:
+    asked = door()
+    for digits in ("7413827", "7413827", "8520741"):
+        assert await admit_caller(keying(digits), asked)
+    assert left(asked, BucketKey(BucketKind.CALLER, "+4930123456")) == 12
+    assert asked.guard.slots.left(BucketKey(BucketKind.ACCESS_NUMBER, NUMBER), asked.guard.now) == 1.0
 
 
-@pytest.mark.parametrize("known", ["by a sub-account", "as a regular"])
-async def test_a_known_caller_is_never_blocked_by_guesses_under_his_number(known: str) -> None:
-    directory = directory_of(known={"+4930123456"} if known == "by a sub-account" else set())
-    asked = door(directory, throttles=Throttles(policies(block_at=5.5)))
-    if known == "as a regular":
-        assert await admit_caller(keying("7413827"), asked)
-    for _ in range(4):
-        assert not await admit_caller(keying(*["9999999#"] * 3), asked)
-    assert await admit_caller(keying("7413827"), asked)
+async def test_the_chance_of_each_wrong_entry_is_recorded() -> None:
+    asked = door(directory_of({"7413827": HOST, "852074": GUEST}))
+    assert not await admit_caller(keying("9999999#", "999999#", "741#"), asked)
+    assert [attempt.chance for attempt in asked.guard.unstored] == pytest.approx([1e-7 + 1e-6, 1e-6, 0])
 
 
-async def test_those_who_withhold_their_number_are_never_blocked() -> None:
-    asked = door(throttles=Throttles(policies(block_at=2.5)))
-    for caller in ("", "000"):
-        assert not await admit_caller(keying(*["9999999#"] * 3, caller=caller), asked)
-    assert await admit_caller(keying("7413827", caller=""), asked)
+async def test_the_pin_of_a_passcode_may_be_wrong_twenty_times_a_day_and_its_owner_is_told() -> None:
+    told: list[Grant] = []
+    asked = door(on_guessed_pin=told.append)
+    for number in range(20):
+        caller = keying("5550123", f"9000{number:02}#", GONE, caller=f"+49309000{number:02}")
+        with pytest.raises(CallerGone):
+            await admit_caller(caller, asked)
+        assert told == ([TWO_STEP] if number == 19 else [])
+    late = keying("5550123", "246810#", GONE, caller="+4930800000")
+    with pytest.raises(CallerGone):
+        await admit_caller(late, asked)
+    assert late.story[3:] == [Prompt.PIN, Prompt.WAIT]
+    assert asked.guard.unstored[-1].waited_for is BucketKind.PASSCODE
+    assert str(asked.guard.unstored[-1].passcode_id) == TWO_STEP.passcode_id
+    # Other passcodes are not concerned.
+    assert await admit_caller(keying("7413827", caller="+4930800000"), asked)
+
+
+async def test_who_is_known_has_a_bucket_of_its_own_for_a_pin() -> None:
+    asked = door(directory_of(known={"+4930800000": frozenset({SUB_ACCOUNT})}))
+    for number in range(20):
+        with pytest.raises(CallerGone):
+            await admit_caller(keying("5550123", f"9000{number:02}#", GONE, caller=f"+49309000{number:02}"), asked)
+    known = keying("5550123", "246810", caller="+4930800000")
+    assert await admit_caller(known, asked)
+    assert known.story[3:] == [Prompt.PIN, TWO_STEP]
+
+
+async def test_an_owner_is_told_of_guesses_by_hang_ups_and_by_known_numbers_too() -> None:
+    for known in (False, True):
+        told: list[Grant] = []
+        numbers = [f"+49309000{number:02}" for number in range(20)]
+        by = dict.fromkeys(numbers, frozenset({SUB_ACCOUNT})) if known else {}
+        asked = door(directory_of(known=by), on_guessed_pin=told.append)
+        for place, number in enumerate(numbers):
+            with pytest.raises(CallerGone):
+                await admit_caller(keying("5550123", f"9000{place:02}", GONE, caller=number), asked)
+        assert told == [TWO_STEP]
+
+
+async def test_a_dialogue_that_is_cancelled_leaves_no_entry_in_the_queue(short: Short) -> None:
+    asked, _ = short()
+    task = asyncio.create_task(admit_caller(keying("7413827#", on_wait=lambda _: None), asked))
+    async with asyncio.timeout(20):
+        while not asked.guard.slots.waiting:
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert asked.guard.slots.waiting == 0
+
+
+async def test_right_pins_allow_for_one_more_wrong_one_in_four() -> None:
+    asked = door()
+    for _ in range(8):
+        assert await admit_caller(keying("5550123", "246810"), asked)
+    assert left(asked, BucketKey(BucketKind.PASSCODE, TWO_STEP.passcode_id)) == 22
+
+
+async def test_who_hangs_up_while_keying_a_pin_is_recorded_with_the_passcode() -> None:
+    asked = door()
+    with pytest.raises(CallerGone):
+        await admit_caller(keying("5550123", "999999", GONE), asked)
+    [attempt] = asked.guard.unstored
+    assert (attempt.reason, str(attempt.passcode_id)) == (Refusal.ABANDONED, TWO_STEP.passcode_id)
+
+
+async def test_an_entry_that_can_open_nothing_costs_nothing() -> None:
+    asked = door()
+    assert not await admit_caller(keying("1#", "22#", "333#"), asked)
+    assert left(asked, BucketKey(BucketKind.CALLER, "+4930123456")) == 10
+    assert asked.guard.slots.left(INSTALLATION, asked.guard.now) == pytest.approx(0.3)
 
 
 # --- Limits -------------------------------------------------------------------------------------------------------
@@ -469,7 +706,7 @@ async def test_a_full_room_is_told_hosts_too(limits: ParticipantLimits, prompt: 
     [attempt] = asked.guard.unstored
     assert (attempt.reason, str(attempt.account_id)) == (reason, ACCOUNT)
     # It was no guess.
-    assert len(asked.guard.throttles) == 0
+    assert left(asked, BucketKey(BucketKind.CALLER, callers[-1].caller)) >= 10
 
 
 async def test_exactly_as_many_as_a_limit_allows_get_in_at_the_same_instant() -> None:

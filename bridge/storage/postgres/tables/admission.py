@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Index, Table, Uuid
+from sqlalchemy import CheckConstraint, Column, Double, Index, SmallInteger, Table, Text, Uuid
 
 from bridge.storage.postgres.tables import columns
 
@@ -14,8 +14,19 @@ admission_attempts: Final = Table(
     columns.time("created_at"),
     *map(columns.text, ("node", "uniqueid", "caller", "access_number", "trunk", "reason")),
     *(Column(name, Uuid) for name in ("account_id", "sub_account_id", "passcode_id", "trunk_id")),
+    Column("waited_for", Text),
+    Column("chance", Double, nullable=False, server_default="0"),
     Index(None, "created_at", "id"),
     Index(None, "account_id", "created_at", "id"),
+)
+
+# The share that is left of the expected openings by guessing that all nodes may draw: one row, made by the first draw.
+guess_stock: Final = Table(
+    "guess_stock",
+    columns.metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="one"), primary_key=True, autoincrement=False),
+    Column("share", Double, nullable=False),
+    columns.time("at"),
 )
 
 # Uses of passcodes with limited uses, one row for each call.

@@ -1,4 +1,4 @@
-"""The state of the lockout on disk: one LMDB file that survives restarts, also while Postgres is away.
+"""The state of the guard on disk: one LMDB file that survives restarts, also while Postgres is away.
 
 It also queues refused entries until Postgres takes them. They hold no digits.
 """
@@ -17,8 +17,9 @@ import lmdb
 import orjson
 import structlog
 
+from bridge.domain.admission.bucket import Bucket, BucketKey, BucketKind
 from bridge.domain.admission.refusal import Refusal, RefusedEntry
-from bridge.domain.admission.throttle import Throttle, ThrottleKey, ThrottleKind
+from bridge.domain.admission.regulars import Visitor, Visits
 from bridge.domain.metering.records import microseconds
 from bridge.storage import lmdb_file
 from bridge.storage.lmdb_file import Layout, LmdbFile
@@ -27,25 +28,27 @@ from bridge.usecases.admission.ports import Remembered
 log = structlog.get_logger()
 
 FORMAT: Final = b"1"
-LAYOUT: Final = Layout(map_bytes=256 << 20, tables=("throttles", "regulars", "attempts"))
-"""Everything that is kept here is bounded, and fits into 256 MiB several times."""
+LAYOUT: Final = Layout(map_bytes=256 << 20, tables=("buckets", "visits", "attempts"))
+"""Everything that is kept here is bounded, and fits into 256 MiB several times.
+
+Versions of before also had the tables "throttles" and "regulars"."""
 _FORMAT_KEY: Final = b"format"
 QUEUED: Final = 100_000
 """The most refused entries that wait for Postgres. Beyond that the oldest are dropped."""
-_THROTTLE: Final = struct.Struct(">dddI")
-_REGULAR: Final = struct.Struct(">d")
+_BUCKET: Final = struct.Struct(">dd")
+_VISITS: Final = struct.Struct(">Id")
 _ORDER: Final = struct.Struct(">Q")
 _IDS: Final = ("account_id", "sub_account_id", "passcode_id", "trunk_id")
 Result = TypeVar("Result")
 
 
-class ThrottleFile:
-    """Implements admission_ports.ThrottleStore. One thread of its own does all the work, so that calls never wait."""
+class GuardFile:
+    """Implements admission_ports.GuardStore. One thread of its own does all the work, so that calls never wait."""
 
     def __init__(self, state_dir: Path, queued: int = QUEUED) -> None:
         self._path = state_dir / "throttle.lmdb"
         self._queued = queued
-        self._worker = ThreadPoolExecutor(1, "throttle")
+        self._worker = ThreadPoolExecutor(1, "guard")
         self._file: LmdbFile | None = None
 
     async def load(self) -> Remembered:
@@ -53,11 +56,11 @@ class ThrottleFile:
 
     async def save(
         self,
-        throttles: Mapping[ThrottleKey, Throttle | None],
-        recent_callers: Mapping[str, float | None],
+        buckets: Mapping[BucketKey, Bucket | None],
+        regulars: Mapping[Visitor, Visits | None],
         attempts: Sequence[RefusedEntry],
     ) -> int:
-        return await self._on_worker(self._save, throttles, recent_callers, attempts)
+        return await self._on_worker(self._save, buckets, regulars, attempts)
 
     async def queued(self, limit: int) -> Sequence[RefusedEntry]:
         return await self._on_worker(self._read_queue, limit)
@@ -84,30 +87,29 @@ class ThrottleFile:
     def _load(self) -> Remembered:
         file = self._open()
         with file.begin() as reading:
-            throttles = {
-                _key(name): Throttle(*_THROTTLE.unpack(value))
-                for name, value in reading.cursor(file.tables["throttles"])
+            buckets = {
+                _key(name): Bucket(*_BUCKET.unpack(value)) for name, value in reading.cursor(file.tables["buckets"])
             }
-            recent_callers = {
-                bytes(number).decode(): _REGULAR.unpack(value)[0]
-                for number, value in reading.cursor(file.tables["regulars"])
+            regulars = {
+                _visitor(name): Visits(*_VISITS.unpack(value)) for name, value in reading.cursor(file.tables["visits"])
             }
-        return Remembered(throttles, recent_callers)
+        return Remembered(buckets, regulars)
 
     def _save(
         self,
-        throttles: Mapping[ThrottleKey, Throttle | None],
-        recent_callers: Mapping[str, float | None],
+        buckets: Mapping[BucketKey, Bucket | None],
+        regulars: Mapping[Visitor, Visits | None],
         attempts: Sequence[RefusedEntry],
     ) -> int:
         file = self._open()
         with file.begin(write=True) as writing:
-            store = file.tables["throttles"]
-            for key, throttle in throttles.items():
-                _put(writing, store, _name(key), None if throttle is None else _packed(throttle))
-            store = file.tables["regulars"]
-            for number, at in recent_callers.items():
-                _put(writing, store, number.encode(), None if at is None else _REGULAR.pack(at))
+            store = file.tables["buckets"]
+            for key, bucket in buckets.items():
+                _put(writing, store, _name(key), None if bucket is None else _BUCKET.pack(bucket.level, bucket.at))
+            store = file.tables["visits"]
+            for visitor, visits in regulars.items():
+                value = None if visits is None else _VISITS.pack(visits.days, visits.at)
+                _put(writing, store, "|".join(visitor).encode(), value)
             queue = file.tables["attempts"]
             for attempt in attempts:
                 writing.put(_place(attempt), _told(attempt), db=queue)
@@ -142,9 +144,9 @@ def _opened(path: Path) -> LmdbFile:
         return file
     if path.exists():
         log.warning(
-            "throttles_lost",
+            "guard_lost",
             path=str(path),
-            mend="the file was damaged or of another version; a new one was begun, and blocked callers may try again",
+            mend="the file was damaged or of another version; a new one was begun, and wrong entries are forgotten",
         )
     file = lmdb_file.created(path, LAYOUT)
     with file.begin(write=True) as writing:
@@ -159,17 +161,18 @@ def _put(writing: lmdb.Transaction, store: "lmdb._Database", name: bytes, value:
         writing.put(name, value, db=store)
 
 
-def _name(key: ThrottleKey) -> bytes:
+def _name(key: BucketKey) -> bytes:
     return f"{key.kind}|{key.value}".encode()
 
 
-def _key(name: bytes) -> ThrottleKey:
+def _key(name: bytes) -> BucketKey:
     kind, _, value = bytes(name).decode().partition("|")
-    return ThrottleKey(ThrottleKind(kind), value)
+    return BucketKey(BucketKind(kind), value)
 
 
-def _packed(throttle: Throttle) -> bytes:
-    return _THROTTLE.pack(throttle.level, throttle.at, throttle.blocked_until, throttle.blocks)
+def _visitor(name: bytes) -> Visitor:
+    number, _, sub_account_id = bytes(name).decode().partition("|")
+    return Visitor(number, sub_account_id)
 
 
 def _place(attempt: RefusedEntry) -> bytes:
@@ -183,11 +186,12 @@ def _told(attempt: RefusedEntry) -> bytes:
 
 def _attempt(value: bytes) -> RefusedEntry:
     told = orjson.loads(value)
-    # Entries that a version of before has queued name no trunk.
+    # Entries that a version of before has queued name no trunk, and nothing that they waited for.
     ids = {name: UUID(told[name]) if told.get(name) else None for name in _IDS}
     rest = {
         "id": UUID(told["id"]),
         "created_at": datetime.fromisoformat(told["created_at"]),
         "reason": Refusal(told["reason"]),
+        "waited_for": BucketKind(told["waited_for"]) if told.get("waited_for") else None,
     }
     return RefusedEntry(**{**told, **rest, **ids})
