@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 .PHONY: help demo run up down test test-calls test-admission test-rest properties coverage lint bench bench-admission bench-ingest \
-    bench-restart bench-directory bench-provisioning faults record-frames openapi docs lock clean
+    bench-restart bench-directory bench-provisioning faults attack record-frames openapi docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -82,6 +82,9 @@ bench-provisioning: $(READY) ## creating one and many, and listing, over REST, w
 
 faults: $(READY) ## place real calls for half an hour while parts fail, and audit; ARGS="--seeds 6 --together 2": six
 	@$(BIN)/python -m tests.faults.run $(if $(findstring --short,$(ARGS)),,--report docs/faults.md) $(ARGS)
+
+attack: $(READY) ## simulate a month of guessing by phone, three sizes, and the honest callers meanwhile: four minutes
+	@$(BIN)/python -m tests.attack $(ARGS)
 
 record-frames: $(READY) ## record again what a real Asterisk sends over ARI and AMI, for tests that replay it
 	@$(BIN)/python -m tests.asterisk.record
