@@ -41,6 +41,7 @@ a `MinuteRecord`. The functions named are those of `stay_end`.
     over    HANGUP, CHAN_END, LINKEDID_END           closed  `closed_with_reason`
     inside  a stay of the channel begins             closed  `ended_by_rejoining`, left_room; incident `exit_unseen`
     over    a stay of the channel begins             closed  left_room
+    over    the same, from before this stay's join   closed  `closed_with_reason`: that join is replayed
     inside  ABSENT                                   closed  `ended_by_absence`, dropped; incident `stay_without_end`
     over    ABSENT                                   closed  `closed_with_reason`; incident `stay_without_end`
     inside  a boot that is new                       closed  `ended_with_switch`, switch_lost
@@ -172,14 +173,20 @@ class OpenStays:
         uniqueid, at = stay.identity.uniqueid, stay.identity.joined_us
         before = self._open.get(uniqueid)
         if before is not None:
-            if before.left_us is None:
-                changes.append(Incident(at, "exit_unseen", uniqueid))
-                before = stay_end.ended_by_rejoining(before, at, self._timeline)
-            changes.append(stay_end.closed(before, Reason.LEFT_ROOM))
+            changes += self._closed_by_rejoining(before, at)
         self._entering.pop(uniqueid, None)
         self._newcomers[uniqueid] = None
         changes += self._calls.joined(uniqueid)
         return changes + self._put(stay)
+
+    def _closed_by_rejoining(self, stay: OpenStay, at: int) -> list[Change]:
+        """Close the stay of a channel of which another stay begins at `at`."""
+        if stay.left_us is None:
+            left = stay_end.ended_by_rejoining(stay, at, self._timeline)
+            return [Incident(at, "exit_unseen", stay.identity.uniqueid), stay_end.closed(left, Reason.LEFT_ROOM)]
+        if at < stay.identity.joined_us:
+            return [self._closed(stay)]
+        return [stay_end.closed(stay, Reason.LEFT_ROOM)]
 
     def _new(self, uniqueid: str, bridge_id: str, joined_us: int, who: facts.Participation | None) -> OpenStay:
         call = self._calls.get(uniqueid)

@@ -115,6 +115,17 @@ def test_an_exit_of_another_bridge_with_nothing_hidden_leaves_the_stay_as_it_is(
     assert state.inside == {STAY.uniqueid}
 
 
+def test_an_older_join_that_is_read_again_does_not_say_why_the_newer_stay_ended() -> None:
+    """Half an hour of journal came back: its first join of this channel is no sign that the caller left by a key."""
+    first = replace(STAY, left=STAY.joined + SECOND)  # type: ignore[operator]
+    again = replace(first, bridge="bridge-9", joined=first.left + SECOND, left=first.left + 3 * SECOND)  # type: ignore[operator]
+    state = Fold("n", RTP_TIMEOUT)
+    fold([CALLED, *first.lines()[3:6], *again.lines()[3:6]], state)
+    [record] = records(fold([ENTER], state))
+    assert (record.stay.bridge_id, record.reason, record.evidence) == ("bridge-9", Reason.DROPPED, Evidence.ESTIMATED)
+    assert record.left_us == again.joined  # the audio may have ended a minute before the exit
+
+
 # --- Calls --------------------------------------------------------------------------------------------------------
 def test_a_call_whose_first_line_is_lost_is_estimated_and_its_outcome_may_change_until_it_joins() -> None:
     refused = CallLines("n-7.3", START, outcome="refused").lines()
