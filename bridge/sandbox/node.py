@@ -68,6 +68,13 @@ class Node:
         certificate.ensure(self.tls)
         bridge(("asterisk", "render", str(self.etc)), environment)
 
+    def let_load(self, *modules: str) -> None:
+        """Let Asterisk load these modules besides those that the bridge needs. `render` takes that back."""
+        for module in modules:
+            link = self.etc / "modules" / module
+            if not link.is_symlink():
+                link.symlink_to(self.tree.modules / module)
+
     def start(
         self,
         keep: Sequence[int] = (),

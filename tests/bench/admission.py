@@ -453,7 +453,7 @@ def run(sandbox: Sandbox, calls: int, rates: Sequence[int]) -> dict[str, float]:
         rooms = {code: f"comparison-{number}" for number, code in enumerate(codes)}
         asyncio.run(alternatives.fill(sandbox.database_url, rooms))
         add_bench_user(sandbox.asterisk.etc, secret)
-        alternatives.configure(sandbox.asterisk.etc, ways, len(codes[0]), sandbox.database_url)
+        alternatives.configure(sandbox.asterisk, ways, len(codes[0]), sandbox.database_url)
         sandbox.asterisk.start()
         until_ready(sandbox)
         environment = sandbox.environment

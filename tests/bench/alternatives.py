@@ -19,6 +19,7 @@ from bridge.sandbox.errors import SandboxError
 from bridge.sandbox.host import ports, processes, sockets
 from bridge.sandbox.host.processes import Process
 from bridge.sandbox.host.system import Package
+from bridge.sandbox.node import Node
 from tests.bench import fastagi
 
 CONNECTIONS: Final = 20
@@ -65,12 +66,14 @@ def alternatives(fastagi_port: int) -> tuple[Alternative, ...]:
     )
 
 
-def configure(etc: Path, ways: Sequence[Alternative], length: int, database_url: str) -> None:
+def configure(asterisk: Node, ways: Sequence[Alternative], length: int, database_url: str) -> None:
     """Add the alternatives to the configuration of an Asterisk that starts later in this process's environment."""
+    etc, modules = asterisk.etc, ["app_read.so", *(module for way in ways for module in way.modules)]
+    asterisk.let_load(*modules)
     with (etc / "extensions.conf").open("a") as file:
         file.write("\n[bridge-in](+)\n" + "".join(way.extension(length) for way in ways))
     with (etc / "modules.conf").open("a") as file:
-        for module in ("app_read.so", *(module for way in ways for module in way.modules)):
+        for module in modules:
             file.write(f"require = {module}\n")
     _configure_odbc(etc, database_url)
 

@@ -109,6 +109,7 @@ def callee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callee]:
     with ports.claim(210) as claim:
         here.render(settings(here, claim.first))
         configure(here.etc)
+        here.let_load("app_read.so", "app_playtones.so")
         try:
             here.start([claim.descriptor])
             yield Callee(here, f"127.0.0.1:{claim.first}")

@@ -58,6 +58,7 @@ def all_there(tapes: list[Samples | None]) -> bool:
 async def test_each_recording_holds_its_own_tone_and_none_of_the_others(
     sandbox: Sandbox, api: Rest, firm: Company, tmp_path: Path
 ) -> None:
+    sandbox.asterisk.let_load("app_mixmonitor.so")
     sandbox.asterisk.cli("module load app_mixmonitor.so")
     rooms = [member.room_id for member in firm.members]
     heard = []
