@@ -159,7 +159,8 @@ async def _registration(chosen: DaemonSettings, trunk: Trunk) -> AsyncIterator[R
         yield well("registration", f"registered at {trunk.registrar} as {trunk.username}")
         return
     mend = {
-        "Rejected": "the registrar refuses the user or the password: correct them by `bridge trunk change`",
+        "Rejected": "the registrar refuses the user or the password, or does not answer: see below whether it "
+        "is reached, and correct them by `bridge trunk change`",
         "Stopped": "the registrar refused for good; once its cause is mended, a `bridge trunk change` starts it again",
     }.get(state, "the registrar does not answer: see below whether it is reached, and the firewall")
     yield failed("registration", f"at {trunk.registrar} as {trunk.username}: {state}", mend)
