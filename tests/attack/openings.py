@@ -33,6 +33,10 @@ class Openings:
     """True if a right code would let the attacker in by the look-up that comes next."""
     _seen: set[str] = field(default_factory=set)
 
+    def has_seen(self, digits: str) -> bool:
+        """Return True if these digits, or a beginning of them, were looked up for an attacker."""
+        return any(digits.startswith(each) for each in self._seen)
+
     def looked_up(self, digits: str, chance: float, right: bool) -> None:
         armed, self.armed = self.armed, False
         if armed and chance and not right and digits not in self._seen:

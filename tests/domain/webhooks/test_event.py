@@ -116,7 +116,7 @@ def test_guessing_is_the_operators_business() -> None:
     assert (begun.kind, ended.kind) == (EventKind.GUESSING_DETECTED, EventKind.GUESSING_ENDED)
     assert begun.account_id is None
     assert begun.lane == ended.lane
-    assert payload.payload(begun)["data"] == {"access_number": "18005550100", "failures": 61}
+    assert payload.payload(begun)["data"] == {"access_number": "18005550100", "wrong_a_minute": 61}
 
 
 def test_values_within_values_have_the_same_form() -> None:
