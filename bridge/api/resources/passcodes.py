@@ -206,7 +206,8 @@ async def import_many(request: ApiRequest) -> BaseModel:
     If one is invalid or taken, none is stored. Short passcodes are easier to guess: the response says by how much.
     Passcodes that are made later are at least as long as the longest one.
     """
-    services, wanted = request.services, [one.wanted() for one in request.body.items]
+    services = request.services
+    wanted = [one.wanted() async for one in pacing.with_pauses(request.body.items)]
     done = await import_passcodes.import_passcodes(services.tenants, services.keys, request.ids["room_id"], wanted)
     before, after = done.odds
     odds = GuessOddsSchema(
