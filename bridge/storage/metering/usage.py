@@ -1,7 +1,8 @@
 """Minutes of the last day and of the weeks before, by account and by access number."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, String, cast, func, literal, select, union_all
@@ -26,36 +27,32 @@ class PostgresUsage:
         """The usage of the day before an instant. The days before it, 28 at most, say what is usual."""
         usage: list[DayUsage] = []
         over, going_on = minute_records.c, open_stays.c
-        for kind, of_record, of_stay in (
-            (UsageKind.ACCOUNT, over.account_id, going_on.account_id),
-            (UsageKind.ACCESS_NUMBER, over.access_number, going_on.access_number),
-        ):
-            async with self._database.transaction() as connection:
-                lately = {
-                    row.value: row.us
-                    for row in await connection.execute(_lately(of_record, of_stay, until))
-                    if row.value
-                }
-                usual = await self._usual(of_record, until, list(lately))
-            usage += [
-                DayUsage(kind, value, int(us / MINUTE_US), int(usual.get(value, 0)))
-                for value, us in sorted(lately.items())
-            ]
+        async with self._database.snapshot() as connection:
+            for kind, of_record, of_stay in (
+                (UsageKind.ACCOUNT, over.account_id, going_on.account_id),
+                (UsageKind.ACCESS_NUMBER, over.access_number, going_on.access_number),
+            ):
+                rows = await connection.execute(_lately(of_record, of_stay, until))
+                lately = {row.value: row.us for row in rows if row.value}
+                usual = {row.value: row.minutes for row in await connection.execute(_usual(of_record, until, lately))}
+                usage += [
+                    DayUsage(kind, value, int(us / MINUTE_US), int(usual.get(value, 0)))
+                    for value, us in sorted(lately.items())
+                ]
         return usage
 
-    async def _usual(self, column: ColumnElement[object], until: datetime, values: list[str]) -> Mapping[str, float]:
-        """The minutes a day in the weeks before. Days before the first stay don't count."""
-        at, begin = minute_records.c, until - DAY - USUAL
-        value = cast(column, String).label("value")
-        first = func.min(at.joined_at)
-        days = func.greatest(1, func.extract("epoch", literal(until - DAY) - first) / DAY.total_seconds())
-        statement = (
-            select(value, (func.sum(at.duration_us) / MINUTE_US / days).label("minutes"))
-            .where(at.joined_at >= begin, at.joined_at < until - DAY, value.in_(values))
-            .group_by(value)
-        )
-        async with self._database.transaction() as connection:
-            return {row.value: float(row.minutes) for row in await connection.execute(statement)}
+
+def _usual(column: ColumnElement[object], until: datetime, values: Collection[str]) -> Select[str, float | Decimal]:
+    """The minutes a day in the weeks before. Days before the first stay don't count."""
+    at, begin = minute_records.c, until - DAY - USUAL
+    value = cast(column, String).label("value")
+    first = func.min(at.joined_at)
+    days = func.greatest(1, func.extract("epoch", literal(until - DAY) - first) / DAY.total_seconds())
+    return (
+        select(value, (func.sum(at.duration_us) / MINUTE_US / days).label("minutes"))
+        .where(at.joined_at >= begin, at.joined_at < until - DAY, value.in_(values))
+        .group_by(value)
+    )
 
 
 def _lately(
